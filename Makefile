@@ -1,0 +1,41 @@
+# Two commands are all a newcomer needs: `make demo` and `make test`. Each sets up everything by itself.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DEMO_OUT ?= demo-output
+
+.PHONY: demo test lint test-unit test-system bench docs clean
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Troughline needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check --prefer-binary --editable '.[dev]'
+	@touch $(READY)
+
+demo: $(READY)
+	$(BIN)/troughline demo --out $(DEMO_OUT)
+
+test: lint test-unit test-system
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+test-unit: $(READY)
+	$(BIN)/python -m pytest tests/unit tests/reference tests/property -n auto
+
+test-system: $(READY)
+	$(BIN)/python -m pytest tests/system -n auto
+
+bench: $(READY)
+	$(BIN)/python benchmarks/roc_bootstrap.py
+	$(BIN)/python benchmarks/study_speed.py
+	$(BIN)/python benchmarks/operating_characteristics.py
+
+docs: $(READY)
+	$(BIN)/python tools/write_docs.py
+
+clean:
+	rm -rf $(VENV) $(DEMO_OUT) .pytest_cache .ruff_cache .hypothesis

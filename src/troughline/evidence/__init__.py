@@ -1,0 +1,1 @@
+"""Published numbers and drugs, as data with their sources."""

@@ -1,0 +1,1 @@
+"""Figures, tables and the single-file page, drawn from results.json and nothing else."""

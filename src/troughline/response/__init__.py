@@ -1,0 +1,1 @@
+"""Exposure and response: thresholds, curves, windows, survival, and the guards over them."""
