@@ -109,7 +109,8 @@ class Predictor(_Strict):
     """What is held against the outcome: a measured level, a covariate, or a group defined by what happened.
 
     - `analyte`, `metric`, `unit`: a level; `metric` is `trough`, `clinic-visit` (any time after a dose) or
-      `level` (a marker); `summary` says how a patient's samples become one value in the as-published column;
+      `level` (a marker); `summary` says how a patient's samples become one value in the as-published column
+      (`every` takes each sample as if it were another patient, as some papers do; a guard says so);
     - `covariate`: a column of the patients table declared under `[covariates]`;
     - `response` (with `or_stable_for_days`) or `event`: a group defined after time zero.
 
@@ -120,7 +121,7 @@ class Predictor(_Strict):
     analyte: str | None = None
     metric: Literal["trough", "clinic-visit", "level"] = "trough"
     unit: str | None = None
-    summary: Literal["mean", "geometric-mean", "median", "first", "last", "max"] = "mean"
+    summary: Literal["mean", "geometric-mean", "median", "first", "last", "max", "every"] = "mean"
     covariate: str | None = None
     log: bool | None = None
     response: tuple[Literal["CR", "PR", "SD", "PD"], ...] | None = None
@@ -181,6 +182,13 @@ class ThresholdQuestion(_Question):
     predictor: Predictor
     outcome: Outcome
     at: tuple[float, ...] = ()
+    optimise: bool = True
+
+    @model_validator(mode="after")
+    def _something_to_do(self) -> ThresholdQuestion:
+        if not self.optimise and not self.at:
+            raise ValueError("with optimise = false give the cuts to judge: at = [...]")
+        return self
 
 
 class CurveQuestion(_Question):

@@ -1,0 +1,5 @@
+"""`python -m troughline` runs the command line."""
+
+from troughline.cli import main
+
+main()

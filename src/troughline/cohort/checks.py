@@ -1,0 +1,156 @@
+"""Checks across tables: nothing after death, patients without records, what questions ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from troughline.cohort.patients import Roster
+from troughline.cohort.reporting import add_rows, shown
+from troughline.issues import Findings, Severity
+from troughline.units import is_convertible, is_unit, molar_mass_g_per_mol
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from troughline.cohort.studyfile import Study
+
+_MAY_FOLLOW_DEATH = ("death", "last contact")
+_PATIENTS_NAMED = 5
+_WHOLE_DAY = 1.0 - 1e-9
+
+
+def check_after_death(
+    frames: Mapping[str, tuple[str, pd.DataFrame]],
+    events: tuple[str, pd.DataFrame, NDArray[np.bool_]] | None,
+    found: Findings,
+) -> None:
+    """An error for each sample, dose or event after its patient's death.
+
+    `frames`: file name and rows of each other table; `events`: file name, rows, and for which of them only
+    the day of the event is known. A death whose time of day is unknown covers its whole day.
+    """
+    if events is None:
+        return
+    events_file, event_rows, whole = events
+    death = np.asarray((event_rows["event"] == "death") & event_rows["day"].notna(), dtype=bool)
+    end: dict[str, float] = {}
+    told: dict[str, str] = {}
+    for patient, day, row, only_day in zip(
+        event_rows["patient"][death],
+        event_rows["day"][death],
+        whole[death],
+        event_rows["row"][death],
+        strict=True,
+    ):
+        if patient is not None and patient not in end:
+            # A little less than a day: the next midnight is after the day of death.
+            end[str(patient)] = float(day) + (_WHOLE_DAY if only_day else 0.0)
+            told[str(patient)] = f"the death on day {day:.6g} ({events_file} row {int(row)})"
+    if not end:
+        return
+    living = ~np.asarray(event_rows["event"].isin(_MAY_FOLLOW_DEATH), dtype=bool)
+    tables = [("event", events_file, event_rows[living])]
+    tables += [(kind, file, frame) for kind, (file, frame) in frames.items()]
+    for kind, file, frame in tables:
+        last = frame["patient"].map(end).to_numpy(dtype=np.float64)
+        day = frame["day"].to_numpy(dtype=np.float64)
+        with np.errstate(invalid="ignore"):
+            after = day > last
+        patients = frame["patient"].to_numpy(dtype=object)
+        add_rows(
+            found,
+            Severity.ERROR,
+            "after-death",
+            frame["row"].to_numpy(dtype=np.int64),
+            after,
+            lambda i, kind=kind, day=day, patients=patients: (
+                f"this {kind} of patient {shown(patients[i])} on day {day[i]:.6g} is after "
+                f"{told[str(patients[i])]}"
+            ),
+            file=file,
+            column="time",
+        )
+
+
+def note_patients_without_records(roster: Roster, frames: Iterable[pd.DataFrame], found: Findings) -> None:
+    """One note that counts the patients of whom no other table has a row."""
+    tables = list(frames)
+    if not tables:
+        return
+    seen: set[str] = set()
+    for frame in tables:
+        seen.update(str(p) for p in frame["patient"].dropna().unique())
+    without = [patient for patient in roster.row_of if patient not in seen]
+    if without:
+        named = ", ".join(without[:_PATIENTS_NAMED]) + (", …" if len(without) > _PATIENTS_NAMED else "")
+        found.add(
+            Severity.NOTE,
+            "no-records",
+            f"{len(without)} of {len(roster.row_of)} patients have no row in any other table: {named}",
+            file=roster.file,
+        )
+
+
+def check_questions(
+    study: Study, measurements: tuple[str, pd.DataFrame] | None, covariates: Iterable[str], found: Findings
+) -> None:
+    """Errors for predictors that the study cannot have: unknown units, undeclared covariates.
+
+    An analyte without a row is a warning, because only its question suffers.
+    """
+    known = list(covariates)
+    for question in study.question:
+        predictor, where = question.predictor, f"question {question.id} predictor"
+        place = study.path.name
+        if predictor.covariate is not None and predictor.covariate not in known:
+            found.add(
+                Severity.ERROR,
+                "covariate-undeclared",
+                f"{shown(predictor.covariate)} is not declared under [covariates] and cannot be computed; "
+                f"there are: {', '.join(known) or 'none'}",
+                file=place,
+                column=where,
+            )
+        if predictor.analyte is None or predictor.unit is None:
+            continue
+        if not is_unit(predictor.unit):
+            found.add(
+                Severity.ERROR,
+                "unknown-unit",
+                f"{shown(predictor.unit)} is no unit known here",
+                file=place,
+                column=where,
+            )
+        elif measurements is not None:
+            _check_analyte(predictor.analyte, predictor.unit, measurements, place, where, found)
+
+
+def _check_analyte(
+    analyte: str, unit: str, measurements: tuple[str, pd.DataFrame], place: str, where: str, found: Findings
+) -> None:
+    file, frame = measurements
+    rows = frame[frame["analyte"].str.casefold() == analyte.casefold()]
+    if rows.empty:
+        there = ", ".join(sorted(str(a) for a in frame["analyte"].dropna().unique()))
+        found.add(
+            Severity.WARNING,
+            "analyte-absent",
+            f"{file} has no row of {shown(analyte)}; it has: {there or 'none'}",
+            file=place,
+            column=where,
+        )
+        return
+    mass = molar_mass_g_per_mol(analyte)
+    for used in sorted(str(u) for u in rows["unit"].dropna().unique()):
+        if is_unit(used) and not is_convertible(used, unit, molar_mass_g_per_mol=mass):
+            found.add(
+                Severity.ERROR,
+                "unit-not-convertible",
+                f"{analyte} is measured in {used}, which does not convert to the question's {unit}",
+                file=place,
+                column=where,
+            )

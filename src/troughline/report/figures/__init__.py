@@ -1,0 +1,1 @@
+"""Every figure of a report; Matplotlib is imported in this folder and nowhere else."""

@@ -1,0 +1,92 @@
+"""The probability of an outcome over exposure: averaged curve with band, observed groups, every patient."""
+
+# pyright: reportUnknownMemberType=false
+from __future__ import annotations
+
+import numpy as np
+
+from troughline.report.figures import style
+from troughline.report.figures.drawing import Sketch
+from troughline.report.figures.parts import (
+    axis_label,
+    curve_with_band,
+    cut_rows,
+    events_text,
+    group_points,
+    mark_cuts,
+    rug,
+    usable_cuts,
+)
+from troughline.report.figures.style import FloatArray, Json
+from troughline.report.numbers import micro, number, percent, unit_text
+
+_LEFT, _WIDTH, _HEIGHT = 0.72, 5.1, 2.9
+
+
+def sketch_curve(question: Json) -> Sketch:
+    """Draw `series["curve"]` of an exposure–response question."""
+    data: Json = question["series"]["curve"]
+    exposure, mean = style.floats(data["exposure"]), style.floats(data["mean"])
+    low_band, high_band = style.floats(data.get("low")), style.floats(data.get("high"))
+    cuts = usable_cuts(data.get("cuts"))
+    low, high = style.log_limits(exposure, margin=0.0)
+    cuts = [c for c in cuts if low <= float(c["value"]) <= high]
+    label_rows = max(cut_rows(cuts, low, high, _WIDTH), default=-1) + 1
+    top_space = 0.14 + 0.14 * label_rows
+    sheet = style.sheet(top_space + _HEIGHT + 0.6)
+    axes = style.panel(sheet, left=_LEFT, top=top_space, width=_WIDTH, height=_HEIGHT)
+    style.log_axis(axes, low, high)
+    style.percent_axis(axes)
+    mark_cuts(axes, cuts, low=low, high=high, width_in=_WIDTH)
+    curve_with_band(axes, exposure, mean, low_band, high_band, color=style.GUARDED, pale=style.GUARDED_PALE)
+    ends: list[tuple[float, str, str]] = [(float(mean[-1]), "averaged", style.GUARDED)]
+    models = [m for m in data.get("models") or [] if m.get("mean")]
+    if len(models) > 1:
+        for model in models:
+            line = style.floats(model["mean"])
+            axes.plot(exposure, line, color=style.PUBLISHED, linewidth=0.9, linestyle=(0, (4, 2)), zorder=3)
+            weight = model.get("weight")
+            words = micro(str(model.get("name", "")))
+            ends.append((float(line[-1]), words if weight is None else f"{words}, {percent(weight)}", style.PUBLISHED_TEXT))
+    else:
+        ends = []
+    group_points(axes, data.get("groups"), color=style.INK)
+    rug(axes, data.get("observed"), color=style.INK)
+    for place, (_, text, color) in zip(style.spread([e[0] for e in ends], 0.05, 0.02, 0.98), ends, strict=True):
+        axes.annotate(
+            text, xy=(1.0, place), xycoords=("axes fraction", "data"), xytext=(6, 0), textcoords="offset points",
+            va="center", fontsize=style.SMALL, color=color, fontweight="bold" if text == "averaged" else "normal",
+        )  # fmt: skip
+    axes.set_xlabel(axis_label(data.get("label"), data.get("unit")) + ", log scale")
+    outcome = micro(str(data.get("outcome_label") or "the outcome"))
+    axes.set_ylabel(f"probability of {outcome}")
+    return Sketch(
+        sheet, f"Probability of {outcome} over exposure", _caption(data, exposure, mean, models), _description(data, exposure, mean)
+    )
+
+
+def _caption(data: Json, exposure: FloatArray, mean: FloatArray, models: list[Json]) -> str:
+    outcome = micro(str(data.get("outcome_label") or "the outcome"))
+    observed = data.get("observed") or {}
+    events = style.floats(observed.get("outcome"))
+    text = f"The line is the probability of {outcome} at each exposure, the band its interval. "
+    if len(models) > 1:
+        text += f"Dashed: the {len(models)} models averaged, with their weights. "
+    if data.get("groups"):
+        text += "Rings are the observed risk in groups of similar exposure, with intervals; "
+        text += "they are not used in the fit. "
+    if events.size:
+        text += f"Small lines at the top are the patients with the outcome ({events_text(events)}), at the bottom those without."
+    return text.strip()
+
+
+def _description(data: Json, exposure: FloatArray, mean: FloatArray) -> str:
+    unit = unit_text(data.get("unit"))
+    low_band, high_band = style.floats(data.get("low")), style.floats(data.get("high"))
+    parts: list[str] = []
+    for i in np.unique(np.linspace(0, exposure.size - 1, 5).round().astype(int)):
+        text = f"{percent(float(mean[i]))} at {number(float(exposure[i]))} {unit}".rstrip()
+        if low_band.size == high_band.size == exposure.size:
+            text += f" ({percent(float(low_band[i]))} to {percent(float(high_band[i]))})"
+        parts.append(text)
+    return "Curve with band on a log axis: " + "; ".join(parts) + "."

@@ -1,0 +1,134 @@
+"""Parts that several figures share: cut points with their intervals, curves with bands, observed groups, rugs."""
+
+# pyright: reportUnknownMemberType=false
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from troughline.report.figures import style
+from troughline.report.figures.style import FloatArray, Json
+from troughline.report.numbers import micro, number
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_CUT_LOOK = {
+    "as-published": (style.PUBLISHED, style.PUBLISHED_TEXT, "-", 1.1),
+    "guarded": (style.GUARDED, style.GUARDED, "-", 1.6),
+    "external": ("#98a1a9", style.PUBLISHED_TEXT, (0, (1, 2)), 1.1),
+}
+
+
+def cut_text(cut: Json) -> str:
+    """What stands at a cut: its label, and its value where the label does not say it."""
+    label = micro(str(cut.get("label") or cut.get("kind") or "cut"))
+    value = number(cut.get("value"))
+    return label if value in label or f"{cut.get('value'):g}" in label else f"{label} {value}"
+
+
+def usable_cuts(cuts: Sequence[Json] | None) -> list[Json]:
+    """The cuts that have a positive value, from the lowest to the highest."""
+    found = [c for c in cuts or [] if isinstance(c.get("value"), (int, float)) and c["value"] > 0]
+    return sorted(found, key=lambda c: float(c["value"]))
+
+
+def cut_rows(cuts: Sequence[Json], low: float, high: float, width_in: float) -> list[int]:
+    """The text row, counted up from the axes, in which each cut's label stands free of the others."""
+    taken: list[float] = []
+    rows: list[int] = []
+    for cut in cuts:
+        half = style.text_width_in(cut_text(cut)) / 2
+        middle = _place(float(cut["value"]), low, high) * width_in
+        middle = min(max(middle, half), width_in - half)
+        for row, right_edge in enumerate(taken):
+            if middle - half > right_edge + 0.08:
+                taken[row] = middle + half
+                rows.append(row)
+                break
+        else:
+            taken.append(middle + half)
+            rows.append(len(taken) - 1)
+    return rows
+
+
+def mark_cuts(
+    axes: Axes, cuts: Sequence[Json], *, low: float, high: float, width_in: float, bands: bool = True
+) -> None:
+    """Draw cuts as vertical lines over log-scaled `axes`, labelled above, their intervals as pale bands."""
+    for cut, row in zip(cuts, cut_rows(cuts, low, high, width_in), strict=True):
+        look = _CUT_LOOK.get(str(cut.get("kind")), _CUT_LOOK["external"])
+        line, text, dashes, thickness = look
+        value = float(cut["value"])
+        if bands and cut.get("kind") == "guarded" and (cut.get("low") or cut.get("high")):
+            axes.axvspan(cut.get("low") or low, cut.get("high") or high, color=style.GUARDED_PALE, zorder=-2)
+        axes.axvline(value, color=line, linewidth=thickness, linestyle=dashes, zorder=1)  # pyright: ignore[reportArgumentType]
+        half = style.text_width_in(cut_text(cut)) / 2
+        middle = min(max(_place(value, low, high) * width_in, half), width_in - half) / width_in
+        axes.annotate(
+            cut_text(cut),
+            xy=(middle, 1.0),
+            xycoords="axes fraction",
+            xytext=(0, 3 + 10 * row),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            fontsize=style.SMALL,
+            color=text,
+            annotation_clip=False,
+        )
+
+
+def curve_with_band(
+    axes: Axes, exposure: FloatArray, mean: FloatArray, low: FloatArray, high: FloatArray, *, color: str, pale: str
+) -> None:
+    """A curve and, where both ends are given, its band."""
+    if low.size == exposure.size and high.size == exposure.size:
+        axes.fill_between(exposure, low, high, color=pale, linewidth=0, alpha=0.75, zorder=1)
+    axes.plot(exposure, mean, color=color, linewidth=2.0, zorder=4)
+
+
+def group_points(axes: Axes, groups: Sequence[Json] | None, *, color: str) -> None:
+    """Observed risk in groups of exposure: a dot at the group's middle, its interval upright."""
+    for group in groups or []:
+        x, y = group.get("exposure"), group.get("risk")
+        if x is None or y is None:
+            continue
+        if group.get("low") is not None and group.get("high") is not None:
+            axes.plot([x, x], [group["low"], group["high"]], color=color, linewidth=0.9, alpha=0.7, zorder=3)
+        axes.plot([x], [y], "o", markersize=5.2, color="#ffffff", markeredgecolor=color, markeredgewidth=1.3, zorder=5)
+
+
+def rug(axes: Axes, observed: Json | None, *, color: str) -> None:
+    """Every patient as a small line: with the outcome along the top, without it along the bottom."""
+    if not observed:
+        return
+    exposure, outcome = style.floats(observed.get("exposure")), style.floats(observed.get("outcome"))
+    if exposure.size != outcome.size or exposure.size == 0:
+        return
+    bottom, top = axes.get_ylim()
+    length = 0.035 * (top - bottom)
+    flat = exposure.size > style.RASTERIZE_ABOVE
+    for chosen, start, way in ((outcome > 0.5, top, -1), (outcome <= 0.5, bottom, 1)):
+        if np.any(chosen):
+            axes.vlines(
+                exposure[chosen], start, start + way * length, color=color, linewidth=0.8, alpha=0.8, rasterized=flat
+            )
+
+
+def events_text(outcome: FloatArray) -> str:
+    """`13 of 26 patients`."""
+    return f"{int(np.nansum(outcome > 0.5))} of {outcome.size} patients"
+
+
+def axis_label(label: str | None, unit: str | None, fallback: str = "exposure") -> str:
+    """`trough (µg/mL)`: a label with its unit in brackets, unless the label already holds it."""
+    text, printed = micro(str(label or fallback)), micro(str(unit or "").strip())
+    return text if printed in {"", "1"} or f"({printed})" in text else f"{text} ({printed})"
+
+
+def _place(value: float, low: float, high: float) -> float:
+    return math.log(value / low) / math.log(high / low)

@@ -1,0 +1,145 @@
+"""Which figures a result calls for, in the order they are shown; names are known before anything is drawn."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from troughline.report.figures.drawing import Drawing, Sketch, draw
+from troughline.report.figures.style import Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """One figure to be drawn; `question` is the id of the question it belongs to, or None."""
+
+    name: str
+    question: str | None
+    sketch: Callable[[], Sketch]
+
+
+def plan_figures(results: Json) -> list[Planned]:
+    """Every figure whose data are in `results`."""
+    planned: list[Planned] = []
+    exposure: Json = results.get("exposure") or {}
+    if any(isinstance(s.get("value"), (int, float)) and s["value"] > 0 for s in exposure.get("samples") or []):
+        planned.append(Planned(name="exposure", question=None, sketch=lambda: _exposure(exposure)))
+    for question in results.get("questions") or []:
+        planned += _of_question(question)
+    if any(
+        e.get("name") in {"hazard_ratio", "odds_ratio"} and isinstance(e.get("value"), (int, float)) and e["value"] > 0
+        for q in results.get("questions") or []
+        for e in q.get("estimates") or []
+    ):
+        planned.append(Planned(name="forest", question=None, sketch=lambda: _forest(results)))
+    return planned
+
+
+def draw_figures(
+    results: Json, *, progress: Callable[[str, int, int], None] | None = None
+) -> list[Drawing]:
+    """Draw every planned figure; `progress` is told what is drawn, how many are done, and of how many."""
+    simulated = bool((results.get("study") or {}).get("simulated"))
+    planned = plan_figures(results)
+    drawings: list[Drawing] = []
+    for done, one in enumerate(planned):
+        if progress is not None:
+            progress(f"figure {one.name}", done, len(planned))
+        drawings.append(draw(one.name, one.question, one.sketch, simulated=simulated))
+    return drawings
+
+
+def slug(text: str) -> str:
+    """`text` as part of a file name: lower case, digits and hyphens, never empty."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:80] or "unnamed"
+
+
+def _of_question(question: Json) -> list[Planned]:
+    series: Json = question.get("series") or {}
+    identity = str(question.get("id", "question"))
+    found: list[tuple[str, Callable[[Json], Sketch]]] = []
+    if (series.get("roc") or {}).get("specificity"):
+        found.append(("roc", _roc))
+    if (series.get("distribution") or {}).get("value"):
+        found.append(("marker", _strip))
+    if (series.get("curve") or {}).get("exposure"):
+        found.append(("curve", _curve))
+    if any((series.get(key) or {}).get("exposure") for key in ("benefit", "toxicity")):
+        found.append(("window", _window))
+    if (series.get("utility") or {}).get("exposure"):
+        found.append(("utility", _utility))
+    if any((series.get(key) or {}).get("groups") for key in ("km_as_published", "km_guarded")):
+        found.append(("survival", _survival))
+    if (series.get("hazard_curve") or {}).get("exposure"):
+        found.append(("hazard", _hazard))
+    if (series.get("cumulative_incidence") or {}).get("groups"):
+        found.append(("incidence", _incidence))
+    return [
+        Planned(
+            name=f"{slug(identity)}-{suffix}",
+            question=identity,
+            sketch=lambda sketch=sketch: sketch(question),
+        )
+        for suffix, sketch in found
+    ]
+
+
+def _exposure(exposure: Json) -> Sketch:
+    from troughline.report.figures.exposure import sketch_exposure
+
+    return sketch_exposure(exposure)
+
+
+def _roc(question: Json) -> Sketch:
+    from troughline.report.figures.roc import sketch_roc
+
+    return sketch_roc(question)
+
+
+def _strip(question: Json) -> Sketch:
+    from troughline.report.figures.strip import sketch_strip
+
+    return sketch_strip(question)
+
+
+def _curve(question: Json) -> Sketch:
+    from troughline.report.figures.curve import sketch_curve
+
+    return sketch_curve(question)
+
+
+def _window(question: Json) -> Sketch:
+    from troughline.report.figures.window import sketch_window
+
+    return sketch_window(question)
+
+
+def _utility(question: Json) -> Sketch:
+    from troughline.report.figures.utility import sketch_utility
+
+    return sketch_utility(question)
+
+
+def _survival(question: Json) -> Sketch:
+    from troughline.report.figures.survival import sketch_survival
+
+    return sketch_survival(question)
+
+
+def _hazard(question: Json) -> Sketch:
+    from troughline.report.figures.hazard import sketch_hazard
+
+    return sketch_hazard(question)
+
+
+def _incidence(question: Json) -> Sketch:
+    from troughline.report.figures.incidence import sketch_incidence
+
+    return sketch_incidence(question)
+
+
+def _forest(results: Json) -> Sketch:
+    from troughline.report.figures.forest import sketch_forest
+
+    return sketch_forest(results)

@@ -1,0 +1,104 @@
+"""The marker in patients with and without the outcome, with the cuts drawn through both rows."""
+
+# pyright: reportUnknownMemberType=false
+from __future__ import annotations
+
+import textwrap
+
+import numpy as np
+
+from troughline.report.figures import style
+from troughline.report.figures.drawing import Sketch
+from troughline.report.figures.parts import axis_label, cut_rows, cut_text, mark_cuts, usable_cuts
+from troughline.report.figures.style import Json
+from troughline.report.numbers import interval, micro, number, unit_text
+
+_LEFT, _WIDTH, _DOT = 1.45, 5.25, 0.09
+
+
+def sketch_strip(question: Json) -> Sketch:
+    """Draw `series["distribution"]`: one dot a patient, one row an outcome, hollow where below the limit."""
+    series: Json = question["series"]
+    data: Json = series["distribution"]
+    value, outcome = style.floats(data["value"]), style.floats(data["outcome"])
+    below = np.array([bool(b) for b in data.get("below_limit") or [False] * value.size])
+    drawn = np.isfinite(value) & (value > 0) & np.isfinite(outcome)
+    name = micro(str(data.get("outcome_label") or "the outcome"))
+    cuts = usable_cuts(series.get("cuts"))
+    low, high = style.log_limits(np.concatenate([value[drawn], [float(c["value"]) for c in cuts]]))
+    dot = _DOT if np.count_nonzero(drawn) <= 200 else 0.045
+    rows: list[tuple[str, str, np.ndarray, np.ndarray, float]] = []
+    for word, color, chosen in (
+        ("with", style.INK, drawn & (outcome > 0.5)),
+        ("without", "#8fa3b5", drawn & (outcome <= 0.5)),
+    ):
+        offsets = style.swarm(value[chosen], low, high, width_in=_WIDTH, dot_in=dot) * dot
+        height = max(0.7, (float(np.ptp(offsets)) if offsets.size else 0.0) + 0.34)
+        rows.append((word, color, chosen, offsets, height))
+    label_rows = max(cut_rows(cuts, low, high, _WIDTH), default=-1) + 1
+    top_space = 0.1 + 0.14 * label_rows
+    plot_height = min(sum(r[4] for r in rows), 5.0)
+    sheet = style.sheet(top_space + plot_height + 0.6)
+    axes = style.panel(sheet, left=_LEFT, top=top_space, width=_WIDTH, height=plot_height)
+    style.bare(axes, keep=("bottom",))
+    style.log_axis(axes, low, high)
+    axes.set_ylim(sum(r[4] for r in rows), 0.0)
+    mark_cuts(axes, cuts, low=low, high=high, width_in=_WIDTH)
+    top = 0.0
+    for word, color, chosen, offsets, height in rows:
+        middle = top + height / 2
+        top += height
+        flat = int(np.count_nonzero(chosen)) > style.RASTERIZE_ABOVE
+        size = 30.0 if dot == _DOT else 8.0
+        for part, face in ((~below[chosen], color), (below[chosen], "#ffffff")):
+            if np.any(part):
+                axes.scatter(
+                    value[chosen][part], middle + offsets[part], s=size, facecolors=face, edgecolors=color,
+                    linewidths=0.9, zorder=3, alpha=0.92, rasterized=flat,
+                )  # fmt: skip
+        if np.count_nonzero(chosen) >= 3:
+            median = float(np.median(value[chosen]))
+            axes.plot([median, median], [middle - 0.17, middle + 0.17], color=style.INK, linewidth=1.8, zorder=4)
+        n = int(np.count_nonzero(chosen))
+        lines = textwrap.wrap(f"{word} {name}", 21)[:3]
+        for k, (text, shade) in enumerate([(t, style.INK) for t in lines] + [(f"{n} patient{'s' if n != 1 else ''}", style.MUTED)]):
+            axes.annotate(
+                text, xy=(0, middle), xycoords=("axes fraction", "data"),
+                xytext=(-10, 5.2 * len(lines) - 10.4 * k), textcoords="offset points", ha="right", va="center",
+                fontsize=style.BASE if shade == style.INK else style.SMALL, color=shade,
+            )  # fmt: skip
+    axes.set_xlabel(axis_label(data.get("label"), data.get("unit"), "marker") + ", log scale")
+    return Sketch(sheet, f"Marker by outcome: {name}", _caption(data, value, outcome, drawn, below, cuts), _description(data, value, outcome, drawn))
+
+
+def _caption(data: Json, value: np.ndarray, outcome: np.ndarray, drawn: np.ndarray, below: np.ndarray, cuts: list[Json]) -> str:
+    unit = unit_text(data.get("unit"))
+    name = micro(str(data.get("outcome_label") or "the outcome"))
+    text = f"Each dot is one patient, above those with {name}, below those without; the short bar is the median. "
+    with_it, without = value[drawn & (outcome > 0.5)], value[drawn & (outcome <= 0.5)]
+    if with_it.size and without.size:
+        text += f"Medians are {number(float(np.median(with_it)))} and {number(float(np.median(without)))} {unit}. "
+    if np.any(below & drawn):
+        text += f"{int(np.count_nonzero(below & drawn))} hollow dots lie below the limit of quantification and are drawn at it. "
+    bound = next((c for c in cuts if c.get("kind") == "guarded" and interval(c.get("low"), c.get("high"))), None)
+    if bound:
+        text += f"The blue band is the interval of the guarded cut ({interval(bound.get('low'), bound.get('high'))} {unit})."
+    if not bound and cuts:
+        text += f"Lines: {', '.join(cut_text(c) for c in cuts)}."
+    missing = int(np.count_nonzero(~drawn))
+    if missing:
+        text += f" {missing} patients without a usable value are not drawn."
+    return text.strip()
+
+
+def _description(data: Json, value: np.ndarray, outcome: np.ndarray, drawn: np.ndarray) -> str:
+    unit = unit_text(data.get("unit"))
+    parts: list[str] = []
+    for word, chosen in (("with", drawn & (outcome > 0.5)), ("without", drawn & (outcome <= 0.5))):
+        x = value[chosen]
+        if x.size:
+            parts.append(
+                f"{x.size} patients {word} the outcome: median {number(float(np.median(x)))}, "
+                f"range {number(float(x.min()))} to {number(float(x.max()))} {unit}"
+            )
+    return "Dot plot on a log axis. " + "; ".join(parts) + "."

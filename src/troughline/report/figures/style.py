@@ -1,0 +1,260 @@
+"""The look of every figure: one palette, one type size scale, placement in inches, labels that do not collide.
+
+Benefit is always teal, toxicity always vermilion, what is guarded blue, what is as published grey. The three
+hues differ for every common colour vision deficiency and in lightness, so that a grey print keeps them apart.
+"""
+
+# pyright: reportUnknownMemberType=false
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Json = dict[str, Any]
+FloatArray = NDArray[np.float64]
+
+INK = "#1d2a35"
+MUTED = "#5c6873"
+HAIRLINE = "#d5dbe0"
+PALE = "#f1f4f6"
+PUBLISHED = "#7b858e"
+PUBLISHED_TEXT = "#5c6873"
+GUARDED = "#2b5797"
+GUARDED_PALE = "#dbe5f1"
+BENEFIT = "#0e6b6b"
+BENEFIT_PALE = "#d3e7e4"
+TOXICITY = "#c8562b"
+TOXICITY_TEXT = "#ab431b"
+TOXICITY_PALE = "#f6ddd0"
+RAMPS = {
+    1: ("#2b5797",),
+    2: ("#d48a1e", "#3b3a78"),
+    3: ("#d9952b", "#2f8f9d", "#3b3270"),
+    4: ("#dba13a", "#5aa17f", "#2d6f9b", "#3b2a66"),
+}
+"""Colours of groups ordered by exposure, from light to dark."""
+
+WIDTH_IN = 7.0
+SMALL = 7.0
+BASE = 8.0
+LARGE = 9.5
+RASTERIZE_ABOVE = 1500
+"""Points of one cloud beyond which an SVG holds them as a picture, so that it stays small."""
+
+RC = {
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+    "font.family": ["DejaVu Sans"],
+    "font.size": BASE,
+    "axes.labelsize": BASE,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": "#9aa4ad",
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.facecolor": "none",
+    "figure.facecolor": "#ffffff",
+    "xtick.labelsize": BASE,
+    "ytick.labelsize": BASE,
+    "xtick.color": "#9aa4ad",
+    "ytick.color": "#9aa4ad",
+    "xtick.labelcolor": MUTED,
+    "ytick.labelcolor": MUTED,
+    "xtick.major.size": 3.0,
+    "ytick.major.size": 3.0,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "text.color": INK,
+    "lines.linewidth": 1.8,
+    "lines.solid_capstyle": "butt",
+    "patch.linewidth": 0.0,
+    "path.simplify": True,
+    "path.simplify_threshold": 0.2,
+}
+
+
+def sheet(height_in: float) -> Figure:
+    """An empty figure, 7 inches wide."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(WIDTH_IN, height_in))
+
+
+def panel(figure: Figure, *, left: float, top: float, width: float, height: float, **options: Any) -> Axes:
+    """Axes placed in inches from the upper left corner of the sheet."""
+    sheet_width, sheet_height = figure.get_size_inches()
+    box = (
+        left / sheet_width,
+        1.0 - (top + height) / sheet_height,
+        width / sheet_width,
+        height / sheet_height,
+    )
+    return figure.add_axes(box, **options)
+
+
+def bare(axes: Axes, *, keep: Sequence[str] = ()) -> None:
+    """Take away the frame and ticks of `axes` but for the sides named in `keep`."""
+    for side in ("left", "right", "top", "bottom"):
+        axes.spines[side].set_visible(side in keep)
+    if "left" not in keep:
+        axes.set_yticks([])
+    if "bottom" not in keep:
+        axes.tick_params(axis="x", which="both", length=0, labelbottom=False)
+
+
+def floats(values: Any) -> FloatArray:
+    """A list of numbers, with None where there is none, as an array with NaN there."""
+    if values is None:
+        return np.empty(0)
+    return np.array([math.nan if v is None else float(v) for v in values], dtype=np.float64)
+
+
+def finite(*values: Any) -> FloatArray:
+    """Every finite number of several arrays or lists, in one array."""
+    parts = [floats(v) if not isinstance(v, (int, float)) else np.array([float(v)]) for v in values]
+    joined = np.concatenate(parts) if parts else np.empty(0)
+    return joined[np.isfinite(joined)]
+
+
+def log_limits(values: FloatArray, *, margin: float = 0.06) -> tuple[float, float]:
+    """Axis limits for positive values on a log axis, with a margin on both sides."""
+    positive = values[np.isfinite(values) & (values > 0)]
+    if positive.size == 0:
+        return 0.1, 10.0
+    low, high = float(positive.min()), float(positive.max())
+    if low == high:
+        low, high = low / 2.0, high * 2.0
+    span = math.log(high / low)
+    return low * math.exp(-margin * span), high * math.exp(margin * span)
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Round numbers between two limits on a log axis: between four and nine of them where there are."""
+    steps: list[float] = []
+    for mantissas in ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0)):
+        steps = [
+            m * 10.0**e
+            for e in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+            for m in mantissas
+            if low * 0.999 <= m * 10.0**e <= high * 1.001
+        ]
+        if len(steps) >= 5:
+            break
+    return steps
+
+
+def tick_text(value: float) -> str:
+    """A tick's number without needless digits."""
+    return f"{value:.10g}" if 1e-4 <= abs(value) < 1e6 or value == 0 else f"{value:.1e}"
+
+
+def log_axis(axes: Axes, low: float, high: float, *, axis: str = "x", labels: bool = True) -> None:
+    """Give `axes` a log scale from `low` to `high` with few, plainly written ticks."""
+    from matplotlib.ticker import FixedLocator, NullLocator
+
+    ticks = log_ticks(low, high)
+    target = axes.xaxis if axis == "x" else axes.yaxis
+    if axis == "x":
+        axes.set_xscale("log")
+        axes.set_xlim(low, high)
+    else:
+        axes.set_yscale("log")
+        axes.set_ylim(low, high)
+    target.set_major_locator(FixedLocator(ticks))
+    target.set_minor_locator(NullLocator())
+    if labels:
+        target.set_ticklabels([tick_text(t) for t in ticks])
+    else:
+        target.set_ticklabels([])
+
+
+def percent_axis(axes: Axes, *, step: float = 0.25, top: float = 1.0) -> None:
+    """A vertical axis of probabilities in percent, with hairlines to read along."""
+    axes.set_ylim(0.0, top)
+    ticks = np.arange(0.0, top + 1e-9, step)
+    axes.set_yticks(ticks, [f"{100 * t:.0f}%" for t in ticks])
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    for tick in ticks:
+        axes.axhline(float(tick), color=HAIRLINE, linewidth=0.6, zorder=0)
+
+
+def spread(positions: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Positions of labels moved apart to at least `gap`, kept between `low` and `high` where that is possible."""
+    order = sorted(range(len(positions)), key=lambda i: positions[i])
+    placed = [min(max(positions[i], low), high) for i in order]
+    for _ in range(60):
+        moved = False
+        for k in range(len(placed) - 1):
+            overlap = gap - (placed[k + 1] - placed[k])
+            if overlap > 1e-9:
+                placed[k] -= overlap / 2
+                placed[k + 1] += overlap / 2
+                moved = True
+        if placed and placed[0] < low:
+            placed[0], moved = low, True
+        if placed and placed[-1] > high:
+            placed[-1], moved = high, True
+        if not moved:
+            break
+    result = [0.0] * len(positions)
+    for rank, i in enumerate(order):
+        result[i] = placed[rank]
+    return result
+
+
+def text_width_in(text: str, size: float = SMALL) -> float:
+    """About how wide a text of `size` points is, in inches."""
+    return len(text) * size * 0.58 / 72.0
+
+
+def swarm(values: FloatArray, low: float, high: float, *, width_in: float, dot_in: float) -> FloatArray:
+    """Vertical places, in dot diameters from the row's middle, that keep dots from lying on one another.
+
+    `values` on a log axis from `low` to `high` that is `width_in` inches long; dots of diameter `dot_in`.
+    """
+    across = np.log(values / low) / math.log(high / low) * width_in / dot_in
+    offsets = np.zeros(values.size)
+    order = np.argsort(across, kind="stable")
+    if values.size > 400:
+        return _stacked(across, order)
+    placed: list[tuple[float, float]] = []
+    candidates = [0.0] + [s * k * 0.5 for k in range(1, 60) for s in (1, -1)]
+    for i in order:
+        x = float(across[i])
+        near = [(a, b) for a, b in placed[-120:] if x - a < 1.0]
+        for y in candidates:
+            if all((x - a) ** 2 + (y - b) ** 2 >= 0.98 for a, b in near):
+                offsets[i] = y
+                break
+        placed.append((x, float(offsets[i])))
+    return offsets
+
+
+def _stacked(across: FloatArray, order: NDArray[np.intp]) -> FloatArray:
+    offsets = np.zeros(across.size)
+    seen: dict[int, int] = {}
+    for i in order:
+        column = math.floor(float(across[i]))
+        k = seen.get(column, 0)
+        seen[column] = k + 1
+        offsets[i] = (k + 1) // 2 * (1 if k % 2 else -1)
+    return offsets
+
+
+def ramp(n_groups: int) -> tuple[str, ...]:
+    """Colours of `n_groups` ordered groups."""
+    if n_groups in RAMPS:
+        return RAMPS[n_groups]
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    return tuple(to_hex(colormaps["cividis"](v)) for v in np.linspace(0.85, 0.05, n_groups))

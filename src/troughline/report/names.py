@@ -1,0 +1,50 @@
+"""What an estimate of `results.json` is called, and in which style it is written: data, with a fallback."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from troughline.report.numbers import Style
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EstimateName:
+    """The readable names of one estimate; `glance` orders the numbers on the card at the top (None: never)."""
+
+    label: str
+    short: str
+    style: Style
+    glance: int | None
+
+
+@cache
+def _known() -> dict[str, dict[str, Any]]:
+    return tomllib.loads(files("troughline.report").joinpath("names.toml").read_text("utf-8"))
+
+
+@cache
+def estimate_name(name: str) -> EstimateName:
+    """The readable name of estimate `name`; an unknown one reads as itself, its style told by its ending.
+
+    A name that ends in `_p` is a p value; one that starts with `p_` or ends in `_probability` is a
+    probability and written as a percentage; one that starts with `n_` is a count.
+    """
+    entry = _known().get(name, {})
+    words = name.replace("_", " ").strip()
+    label = str(entry.get("label", words[:1].upper() + words[1:]))
+    style: Style = entry.get("style") or ("number" if entry else _guessed_style(name))
+    return EstimateName(
+        label=label, short=str(entry.get("short", label)), style=style, glance=entry.get("glance")
+    )
+
+
+def _guessed_style(name: str) -> Style:
+    if name.endswith("_p"):
+        return "p"
+    if name.startswith("p_") or name.endswith("_probability"):
+        return "percent"
+    return "count" if name.startswith("n_") else "number"

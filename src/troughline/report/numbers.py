@@ -1,0 +1,110 @@
+"""How a number is written for a reader: three significant digits, en dashes, µ, no unit where there is none."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Literal
+
+Style = Literal["number", "percent", "count", "p"]
+
+NO_VALUE = "not given"
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_MICRO = re.compile(r"\bu(?=(?:g|mol|L|M|m)\b)")
+
+
+def micro(text: str) -> str:
+    """`text` with `ug`, `umol`, `uL` written with µ, and `>=`, `<=` as one sign."""
+    return _MICRO.sub("µ", text).replace(">=", "≥").replace("<=", "≤")
+
+
+def unit_text(unit: str | None) -> str:
+    """A unit as printed; the unit `1` is an empty string."""
+    if unit is None or unit.strip() in {"", "1"}:
+        return ""
+    return micro(unit.strip())
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number with `digits` significant digits and a true minus sign; whole above the last digit.
+
+    `None` and values that are not finite read "not given". From 10 000 on thousands are set apart by a thin
+    space; below 0.0001 a power of ten is written.
+    """
+    if value is None or not math.isfinite(value):
+        return NO_VALUE
+    if value == 0:
+        return "0"
+    rounded = float(f"{value:.{digits}g}")
+    size = abs(rounded)
+    exponent = math.floor(math.log10(size))
+    if exponent < -4 or exponent > 8:
+        mantissa = f"{rounded / 10.0**exponent:.{digits - 1}f}"
+        return f"{mantissa} × 10{str(exponent).translate(_SUPERSCRIPT)}".replace("-", "−")
+    if exponent >= digits - 1:
+        return _grouped(round(value))
+    return f"{rounded:.{digits - 1 - exponent}f}".replace("-", "−")
+
+
+def count(value: float | None) -> str:
+    """A whole number, thousands set apart from 10 000 on."""
+    return NO_VALUE if value is None or not math.isfinite(value) else _grouped(round(value))
+
+
+def percent(value: float | None, sign: bool = True) -> str:
+    """A fraction between 0 and 1 as a percentage; near 0 and 1 one digit more, never 0 or 100 by rounding."""
+    if value is None or not math.isfinite(value):
+        return NO_VALUE
+    p = 100.0 * value
+    mark = "%" if sign else ""
+    if 0.0 < p < 0.1:
+        return f"< 0.1{mark}"
+    if 99.9 < p < 100.0:
+        return f"> 99.9{mark}"
+    if 0.0 < p < 1.0 or 99.0 < p < 100.0:
+        return f"{p:.1f}{mark}"
+    return f"{p:.0f}{mark}".replace("-", "−")
+
+
+def p_value(value: float | None) -> str:
+    """A p value: `p = 0.032`, `p < 0.001`."""
+    if value is None or not math.isfinite(value):
+        return NO_VALUE
+    if value < 0.001:
+        return "p < 0.001"
+    if value > 0.999:
+        return "p > 0.999"
+    return f"p = {value:.3f}" if value < 0.1 else f"p = {value:.2f}"
+
+
+def styled(value: float | None, style: Style) -> str:
+    """`value` in the named style, without a unit."""
+    if style == "percent":
+        return percent(value)
+    if style == "count":
+        return count(value)
+    return p_value(value) if style == "p" else number(value)
+
+
+def interval(low: float | None, high: float | None, style: Style = "number") -> str:
+    """The two ends of an interval with an en dash; an end that the data do not bound is said in words.
+
+    Both missing gives an empty string. With a negative end, "to" stands instead of the dash.
+    """
+    if low is None and high is None:
+        return ""
+    if low is None:
+        return f"up to {styled(high, style)}, not bounded below"
+    if high is None:
+        return f"from {styled(low, style)}, not bounded above"
+    if style == "percent":
+        left, right = percent(low, sign=False), percent(high)
+    else:
+        left, right = styled(low, style), styled(high, style)
+    wordy = any(mark in left + right for mark in ("−", "<", ">", "×"))
+    return f"{left} to {right}" if wordy else f"{left}–{right}"
+
+
+def _grouped(whole: int) -> str:
+    text = f"{abs(whole):,}".replace(",", "\u2009") if abs(whole) >= 10_000 else str(abs(whole))
+    return f"−{text}" if whole < 0 else text

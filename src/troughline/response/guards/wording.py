@@ -1,0 +1,62 @@
+"""How guards write numbers: three significant digits, intervals with a dash, counts with their noun."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from troughline.response.case import Interval
+
+
+def number(value: float | None) -> str:
+    """A number with three significant digits, or `unbounded`."""
+    if value is None:
+        return "unbounded"
+    magnitude = abs(value)
+    if magnitude >= 1000:
+        return f"{value:.0f}"
+    if magnitude == 0:
+        return "0"
+    decimals = 2
+    if magnitude >= 100:
+        decimals = 0
+    elif magnitude >= 10:
+        decimals = 1
+    elif magnitude < 0.1:
+        return f"{value:.2g}"
+    return f"{value:.{decimals}f}"
+
+
+def day(value: float) -> str:
+    """A study day: whole where it is whole."""
+    return f"{value:.0f}" if float(value).is_integer() else f"{value:.1f}"
+
+
+def percent(estimate: Interval) -> str:
+    """A probability with its interval in per cent: `16 % (2–43 %)`."""
+    if estimate.value is None or estimate.low is None or estimate.high is None:
+        return "not estimated"
+    return f"{100 * estimate.value:.0f} % ({100 * estimate.low:.0f}–{100 * estimate.high:.0f} %)"
+
+
+def interval(estimate: Interval | None) -> str:
+    """`1.40 (0.90–2.10)`; an unbounded side is written `below …` or `above …`."""
+    if estimate is None:
+        return "not estimated"
+    if estimate.low is None and estimate.high is None:
+        return f"{number(estimate.value)} (unbounded on both sides)"
+    if estimate.low is None:
+        return f"{number(estimate.value)} (up to {number(estimate.high)}, unbounded below)"
+    if estimate.high is None:
+        return f"{number(estimate.value)} (from {number(estimate.low)}, unbounded above)"
+    return f"{number(estimate.value)} ({number(estimate.low)}–{number(estimate.high)})"
+
+
+def count(n: int, noun: str, plural: str | None = None) -> str:
+    """`1 patient`, `3 patients`."""
+    return f"{n} {noun if n == 1 else plural or noun + 's'}"
+
+
+def p_value(p: float) -> str:
+    """`p = 0.032` or `p < 0.001`."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"

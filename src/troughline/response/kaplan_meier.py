@@ -1,0 +1,141 @@
+"""Kaplan–Meier curves by group, survival at named times, and the numbers at risk under a plot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from troughline.response import survival_library
+from troughline.response.survival_library import IntervalKind
+from troughline.response.survival_times import FloatArray, checked_level, checked_times, coded_groups
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurvivalCurve:
+    """The Kaplan–Meier curve of one group; each array (m,) has one entry a distinct time somebody left.
+
+    `survival` holds from its `time` on; before the first it is 1. `low` and `high` are pointwise. Not a
+    number stands for what the data do not define: `median` where the curve never reaches one half,
+    `median_low` or `median_high` where the interval never does, `standard_error`, `low` and `high` where
+    `survival` is 0.
+    Where `survival` is still 1 the interval is 1 to 1: with no event there is no variance to estimate.
+    """
+
+    group: str
+    n: int
+    n_events_total: int
+    level: float
+    interval: IntervalKind
+    time: FloatArray
+    survival: FloatArray
+    standard_error: FloatArray
+    low: FloatArray
+    high: FloatArray
+    n_at_risk: FloatArray
+    n_events: FloatArray
+    n_censored: FloatArray
+    median: float
+    median_low: float
+    median_high: float
+    entry_times: FloatArray
+    end_times: FloatArray
+
+    def at(self, times: ArrayLike) -> SurvivalAt:
+        """Survival with its interval at `times` (k,).
+
+        Not a number beyond the group's longest follow-up, unless the curve has reached 0 by then.
+        """
+        asked = np.atleast_1d(np.asarray(times, dtype=np.float64))
+        position = np.searchsorted(self.time, asked, side="right")
+        followed = (asked <= self.time[-1]) | (self.survival[-1] == 0)
+
+        def read(values: FloatArray) -> FloatArray:
+            return np.where(followed, np.concatenate(([1.0], values))[position], np.nan)
+
+        return SurvivalAt(
+            time=asked,
+            survival=read(self.survival),
+            low=read(self.low),
+            high=read(self.high),
+            n_at_risk=self.at_risk(asked),
+        )
+
+    def at_risk(self, times: ArrayLike) -> NDArray[np.int64]:
+        """How many are under observation just before each of `times` (k,): entry < t <= time; at 0, all who
+        have entered by then."""
+        asked = np.atleast_1d(np.asarray(times, dtype=np.float64))
+        entered = np.searchsorted(np.sort(self.entry_times), asked, side="left")
+        at_start = np.searchsorted(np.sort(self.entry_times), asked, side="right")
+        left = np.searchsorted(np.sort(self.end_times), asked, side="left")
+        return np.where(asked == 0, at_start, entered) - left
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurvivalAt:
+    """Survival at named times: each array (k,)."""
+
+    time: FloatArray
+    survival: FloatArray
+    low: FloatArray
+    high: FloatArray
+    n_at_risk: NDArray[np.int64]
+
+
+def kaplan_meier(
+    time: ArrayLike,
+    event: ArrayLike,
+    group: Sequence[Any] | NDArray[Any] | None = None,
+    *,
+    entry: ArrayLike | None = None,
+    order: Sequence[str] | None = None,
+    level: float = 0.95,
+    interval: IntervalKind = "log-log",
+) -> tuple[SurvivalCurve, ...]:
+    """The Kaplan–Meier curve of each group, as R's `survfit` draws it.
+
+    Parameters: `time`, `event`, `entry` as in `checked_times`; `group` (n,) labels (none: one group "all");
+    `order` the groups in the order wanted (none: sorted); `interval` the scale on which the pointwise
+    interval is symmetric.
+
+    Returns one curve a group. The median is the first time the curve reaches one half or less, or the
+    middle of the step where it equals one half, and its interval inverts the pointwise interval
+    (Brookmeyer and Crowley 1982, doi 10.2307/2530286). A group without events, of one patient, or all
+    censored has a curve, with not a number for what is undefined.
+
+    Raises `ValueError` for what `checked_times` or `coded_groups` refuses.
+
+    S(t) = ∏ over event times t_i ≤ t of (1 − d_i / n_i) (Kaplan and Meier 1958, doi
+    10.1080/01621459.1958.10501452), variance by Greenwood.
+    """
+    times = checked_times(time, event, entry)
+    codes, labels = coded_groups(group, times.n, order)
+    checked_level(level)
+    drawn = survival_library.curves(times, codes, level=level, interval=interval)
+    entries = np.zeros(times.n) if times.entry is None else times.entry
+    return tuple(
+        SurvivalCurve(
+            group=label,
+            n=curve.n,
+            n_events_total=int(times.event[codes == code].sum()),
+            level=level,
+            interval=interval,
+            time=curve.time,
+            survival=curve.survival,
+            standard_error=curve.standard_error,
+            low=curve.low,
+            high=curve.high,
+            n_at_risk=curve.n_at_risk,
+            n_events=curve.n_events,
+            n_censored=curve.n_censored,
+            median=curve.median,
+            median_low=curve.median_low,
+            median_high=curve.median_high,
+            entry_times=entries[codes == code],
+            end_times=times.time[codes == code],
+        )
+        for code, (label, curve) in enumerate(zip(labels, drawn, strict=True))
+    )

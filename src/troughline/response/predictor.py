@@ -1,0 +1,152 @@
+"""What is held against an outcome: each patient's value, as published and guarded, and when it was known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from troughline.cohort.exposure import Exposure, exposure_of
+from troughline.cohort.outcomes import BinaryOutcome, group_after_start
+
+if TYPE_CHECKING:
+    from troughline.cohort.cohort import Cohort
+    from troughline.cohort.studyfile import Predictor
+    from troughline.evidence.records import Drug
+
+
+class NotAnalysable(ValueError):
+    """The data cannot answer this question; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictorValues:
+    """A predictor for every patient who has one.
+
+    `as_published` and `guarded` map patient to value in `unit`; `known_day` to the study day on which the
+    guarded value was known (0 for a covariate). `left_out` says why a patient has no guarded value.
+    `category` maps patient to a level for a categorical covariate; `group` is set for a group defined
+    after the first dose.
+    """
+
+    label: str
+    unit: str
+    as_published: Mapping[str, float] = field(default_factory=dict[str, float])
+    guarded: Mapping[str, float] = field(default_factory=dict[str, float])
+    known_day: Mapping[str, float] = field(default_factory=dict[str, float])
+    left_out: Mapping[str, str] = field(default_factory=dict[str, str])
+    category: Mapping[str, str] = field(default_factory=dict[str, str])
+    levels: tuple[str, ...] = ()
+    group: BinaryOutcome | None = None
+    exposure: Exposure | None = None
+    log: bool = True
+
+    @property
+    def is_drug_level(self) -> bool:
+        """Whether this is a level of the study's drug."""
+        return self.exposure is not None and self.exposure.is_drug
+
+
+def predictor_values(
+    cohort: Cohort,
+    predictor: Predictor,
+    drug: Drug | None,
+    *,
+    event_day: Mapping[str, float] | None = None,
+    event_name: str = "the event",
+) -> PredictorValues:
+    """The predictor of a question for every patient.
+
+    `event_day` holds the first day of the event that the question counts: a level drawn later is not used
+    in the guarded column. Raises `NotAnalysable` where nothing can be had.
+    """
+    if predictor.analyte is not None:
+        return _level(cohort, predictor, drug, event_day, event_name)
+    if predictor.covariate is not None:
+        return _covariate(cohort, predictor)
+    group = group_after_start(cohort, predictor)
+    return PredictorValues(label=group.label, unit="1", group=group)
+
+
+def _level(
+    cohort: Cohort,
+    predictor: Predictor,
+    drug: Drug | None,
+    event_day: Mapping[str, float] | None,
+    event_name: str,
+) -> PredictorValues:
+    try:
+        exposure = exposure_of(
+            cohort,
+            predictor,
+            event_day=event_day,
+            event_name=event_name,
+            molar_mass_g_per_mol=drug.molar_mass_g_per_mol if drug else None,
+            trough_min_hours=drug.trough_min_hours_after_dose if drug else None,
+            steady_state_days=drug.steady_state_days if drug else None,
+        )
+    except ValueError as error:
+        raise NotAnalysable(str(error)) from None
+    if all(s.below_limit for s in exposure.samples):
+        limits = sorted({s.limit for s in exposure.samples})
+        raise NotAnalysable(
+            f"all {len(exposure.samples)} samples of {predictor.analyte} lie below the limit of "
+            f"quantification ({', '.join(f'{limit:g}' for limit in limits)} {predictor.unit}): "
+            "their level is unknown"
+        )
+    reasons: dict[str, str] = {}
+    for sample in exposure.samples:
+        if sample.patient not in exposure.guarded:
+            reasons.setdefault(sample.patient, sample.reason)
+    for patient in cohort.patient_ids:
+        if patient not in exposure.as_published:
+            reasons[patient] = "no sample"
+    return PredictorValues(
+        label=exposure.label,
+        unit=exposure.unit,
+        as_published={p: e.value for p, e in exposure.as_published.items()},
+        guarded={p: e.value for p, e in exposure.guarded.items()},
+        known_day={p: e.day for p, e in exposure.guarded.items()},
+        left_out=reasons,
+        exposure=exposure,
+        log=True,
+    )
+
+
+def _covariate(cohort: Cohort, predictor: Predictor) -> PredictorValues:
+    name = str(predictor.covariate)
+    spec = cohort.covariates.get(name)
+    if spec is None:
+        known = ", ".join(cohort.covariates) or "none"
+        raise NotAnalysable(f"no covariate {name!r} is declared; declared: {known}")
+    raw = cohort.patients[name].tolist()
+    if spec.levels is not None:
+        category = {p: str(v) for p, v in zip(cohort.patient_ids, raw, strict=True) if isinstance(v, str)}
+        left_out = {p: f"{name} is missing" for p in cohort.patient_ids if p not in category}
+        return PredictorValues(
+            label=name,
+            unit="1",
+            category=category,
+            levels=spec.levels,
+            known_day=dict.fromkeys(category, 0.0),
+            left_out=left_out,
+            log=False,
+        )
+    values = {p: float(v) for p, v in zip(cohort.patient_ids, raw, strict=True) if not math.isnan(float(v))}
+    if not values:
+        raise NotAnalysable(f"covariate {name!r} is missing in every patient")
+    positive = all(v > 0 for v in values.values())
+    if predictor.log and not positive:
+        raise NotAnalysable(
+            f"covariate {name!r} holds values that are not positive: log = true is impossible"
+        )
+    return PredictorValues(
+        label=name,
+        unit=spec.unit or "1",
+        as_published=values,
+        guarded=values,
+        known_day=dict.fromkeys(values, 0.0),
+        left_out={p: f"{name} is missing" for p in cohort.patient_ids if p not in values},
+        log=positive if predictor.log is None else predictor.log,
+    )

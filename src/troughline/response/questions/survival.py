@@ -1,0 +1,418 @@
+"""The `survival` question: time to an event by band, by group, or over continuous exposure."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from troughline.cohort.outcomes import TimeToEvent, time_to_event
+from troughline.response.case import Case, Interval
+from troughline.response.guards.wording import interval, number, p_value
+from troughline.response.predictor import NotAnalysable, PredictorValues, predictor_values
+from troughline.response.questions.parts import Parts, exclude, finite, generator
+from troughline.response.questions.setup import published_reference
+from troughline.response.questions.survival_columns import (
+    Column,
+    at_zero_column,
+    cut_points,
+    entry_column,
+    landmark_column,
+    naive_column,
+)
+from troughline.response.questions.survival_models import (
+    continuous_hazard,
+    cumulative_incidence,
+    group_hazards,
+    spline_hazard,
+)
+from troughline.response.questions.survival_series import kaplan_meier_series
+from troughline.results import Estimate
+
+if TYPE_CHECKING:
+    from troughline.cohort.cohort import Cohort
+    from troughline.cohort.studyfile import SurvivalQuestion
+    from troughline.evidence.records import Drug
+
+FEWEST_EVENTS = 3
+# Where the study names no landmark: the day by which this share of the patients had been sampled.
+SAMPLED_SHARE = 0.9
+
+
+def run_survival(cohort: Cohort, question: SurvivalQuestion, drug: Drug | None) -> tuple[Case, Parts]:
+    """Answer a survival question as published and guarded.
+
+    As published: groups from the first dose. Guarded: groups from a landmark at which they are known,
+    a continuous level from the day it was drawn. Raises `NotAnalysable` with fewer than three events.
+    """
+    published_reference(question.published)
+    times = _times(cohort, question)
+    values = predictor_values(
+        cohort, question.predictor, drug, event_day=_event_days(times), event_name=times.label
+    )
+    case = Case(cohort=cohort, question=question, drug=drug, predictor=values, survival=times)
+    parts = Parts()
+    cuts = _cuts(case, question, values, times, parts)
+    naive = naive_column(values, times, cuts)
+    if int(naive.event.sum()) < FEWEST_EVENTS:
+        raise NotAnalysable(
+            f"{int(naive.event.sum())} events of “{times.label}” among {len(naive.patients)} patients; "
+            f"at least {FEWEST_EVENTS} are needed"
+        )
+    _as_published(case, naive, parts)
+    guarded = _guarded(case, question, values, times, cuts, parts)
+    exclude(case, {}, guarded.patients)
+    for patient in case.excluded:
+        case.excluded[patient] = (
+            values.left_out.get(patient)
+            or times.unknown.get(patient)
+            or "no longer at risk, or not yet measured, at the landmark"
+        )
+    case.measured.n_events = int(guarded.event.sum())
+    _competing(case, question, times, naive, parts)
+    parts.references += [
+        "Kaplan 1958, doi 10.2307/2281868",
+        "Anderson 1983, doi 10.1200/JCO.1983.1.11.710",
+        "Royston 2013, doi 10.1186/1471-2288-13-152",
+        "Heinze 2001, doi 10.1111/j.0006-341X.2001.00114.x",
+    ]
+    parts.methods += _methods(question, values, guarded, case.measured.landmark_day)
+    parts.summary = _summary(case, times, naive, guarded, parts)
+    return case, parts
+
+
+def _times(cohort: Cohort, question: SurvivalQuestion) -> TimeToEvent:
+    try:
+        times = time_to_event(cohort, question.outcome, question.competing)
+    except ValueError as error:
+        raise NotAnalysable(str(error)) from None
+    if not times.time:
+        raise NotAnalysable(f"no patient has a follow-up time for “{times.label}”")
+    return times
+
+
+def _event_days(times: TimeToEvent) -> dict[str, float]:
+    return {p: t * times.days_per_unit for p, t in times.time.items() if times.status[p] == 1}
+
+
+def _cuts(
+    case: Case, question: SurvivalQuestion, values: PredictorValues, times: TimeToEvent, parts: Parts
+) -> tuple[float, ...]:
+    """The cuts of the bands; an optimal one is searched, with its p-value corrected for the search."""
+    if question.predictor.bands != "optimal":
+        return cut_points(question, values.as_published)
+    import numpy as np
+
+    from troughline.response.maxstat import maximally_selected_log_rank
+
+    patients = [p for p in times.time if p in values.as_published]
+    time = np.array([times.time[p] for p in patients])
+    event = np.array([times.status[p] == 1 for p in patients])
+    marker = np.array([values.as_published[p] for p in patients])
+    try:
+        found = maximally_selected_log_rank(time, event, marker, rng=generator(case.cohort, question.id))
+    except ValueError as error:
+        raise NotAnalysable(f"bands = 'optimal': {error}") from None
+    case.measured.cut_p_naive, case.measured.cut_p_corrected = found.p_naive, found.p_permutation
+    n = len(patients)
+    parts.estimates += [
+        Estimate(
+            name="threshold", value=found.cut, level=None, unit=values.unit, n=n, p_value=found.p_naive,
+            method="as-published: smallest log-rank p-value", note="p not corrected for the search",
+        ),
+        Estimate(
+            name="threshold", value=found.cut, level=None, unit=values.unit, n=n,
+            p_value=found.p_permutation,
+            method="guarded: maximally selected log-rank, permutation",
+            note=f"M = {found.statistic:.2f}; p corrected for the search over {len(found.cuts)} cuts",
+        ),
+    ]  # fmt: skip
+    parts.references.append("Hothorn 2003, doi 10.1016/S0167-9473(02)00225-6")
+    return (found.cut,)
+
+
+def _as_published(case: Case, naive: Column, parts: Parts) -> None:
+    assert case.survival is not None
+    level, unit = case.cohort.study.study.level, case.survival.unit
+    method = "as-published"
+    if naive.group is not None and len(naive.order) > 1:
+        parts.estimates += _log_rank(naive, f"{method}: log-rank from the first dose")
+        parts.estimates += _medians(naive, level, unit, f"{method}: Kaplan–Meier from the first dose")
+        hazards = group_hazards(case.cohort, naive, (), level, method=f"{method}: Cox from the first dose")
+        parts.estimates += hazards.estimates
+        case.measured.hazard_ratio_published = hazards.headline
+        case.measured.hazard_ratio_label = hazards.label
+    if naive.x is not None:
+        one = continuous_hazard(
+            case.cohort, naive, (), level, log=case.predictor.log, unit=case.predictor.unit,
+            method=f"{method}: Cox from the first dose",
+        )  # fmt: skip
+        parts.estimates += one.estimates
+        if case.measured.hazard_ratio_published is None or case.predictor.exposure is not None:
+            case.measured.hazard_ratio_published = one.headline or case.measured.hazard_ratio_published
+    parts.series["km_as_published"] = kaplan_meier_series(
+        naive, unit, level, title="As published", competing=False
+    )
+
+
+def _guarded(
+    case: Case,
+    question: SurvivalQuestion,
+    values: PredictorValues,
+    times: TimeToEvent,
+    cuts: tuple[float, ...],
+    parts: Parts,
+) -> Column:
+    """The guarded column: groups from a landmark (or time zero), continuous with delayed entry."""
+    level = case.cohort.study.study.level
+    day = _landmark_day(question, values)
+    if day is None:
+        compared = at_zero_column(values, times, cuts)
+        continuous = compared
+    else:
+        compared, early = landmark_column(values, times, cuts, day)
+        case.measured.landmark_day, case.measured.early_events = day, early
+        continuous = compared if values.group is not None else entry_column(values, times)
+    if compared.group is not None and len(compared.order) > 1:
+        _guarded_groups(case, question, compared, level, times.unit, parts)
+    if values.group is not None:
+        _time_dependent(case, values, times, level, parts)
+    if continuous.x is not None:
+        one = continuous_hazard(
+            case.cohort, continuous, question.adjust, level, log=values.log, unit=values.unit,
+            method=f"guarded: Cox from {continuous.origin}",
+        )  # fmt: skip
+        parts.estimates += one.estimates
+        case.measured.n_parameters = max(case.measured.n_parameters, one.n_parameters)
+        if one.headline is not None and (values.exposure is not None or compared.group is None):
+            case.measured.hazard_ratio_guarded = one.headline
+        if one.ph_p is not None and case.measured.ph_p is None:
+            case.measured.ph_p = one.ph_p
+        spline = spline_hazard(continuous, level, log=values.log, unit=values.unit, label=values.label)
+        if spline is not None:
+            parts.series["hazard_curve"] = spline.series
+            parts.estimates += spline.estimates
+    parts.series["km_guarded"] = kaplan_meier_series(
+        compared, times.unit, level, title="Guarded", competing=False
+    )
+    return continuous if continuous.x is not None else compared
+
+
+def _landmark_day(question: SurvivalQuestion, values: PredictorValues) -> float | None:
+    """The landmark in study days, or None for what is known at time zero."""
+    import numpy as np
+
+    if values.group is None and values.exposure is None:
+        return question.landmark_days
+    if question.landmark_days is not None:
+        return question.landmark_days
+    if values.group is not None:
+        stable = question.predictor.or_stable_for_days
+        days = [values.group.day[p] for p, yes in values.group.happened.items() if yes]
+        if stable is not None:
+            return stable
+        if not days:
+            raise NotAnalysable(f"no patient is in the group “{values.group.label}”")
+        return math.ceil(float(np.median(days)))
+    if not values.known_day:
+        raise NotAnalysable("no patient has a level that the guarded analysis can use")
+    if max(values.known_day.values()) <= 0:
+        return None
+    return float(math.ceil(np.quantile(list(values.known_day.values()), SAMPLED_SHARE)))
+
+
+def _guarded_groups(
+    case: Case, question: SurvivalQuestion, compared: Column, level: float, unit: str, parts: Parts
+) -> None:
+    origin = f"from {compared.origin}"
+    parts.estimates += _log_rank(compared, f"guarded: log-rank {origin}")
+    parts.estimates += _medians(compared, level, unit, f"guarded: Kaplan–Meier {origin}")
+    hazards = group_hazards(case.cohort, compared, question.adjust, level, method=f"guarded: Cox {origin}")
+    parts.estimates += hazards.estimates
+    case.measured.hazard_ratio_guarded = hazards.headline
+    case.measured.n_parameters = hazards.n_parameters
+    case.measured.ph_p = hazards.ph_p
+    parts.estimates += _restricted_means(compared, question, case, level, unit, origin)
+
+
+def _log_rank(column: Column, method: str) -> list[Estimate]:
+    from troughline.response.log_rank import log_rank
+
+    assert column.group is not None
+    if int(column.event.sum()) == 0:
+        return []
+    test = log_rank(column.time, column.event, column.group, order=column.order)
+    return [
+        Estimate(
+            name="log_rank", value=test.statistic, level=None, n=len(column.patients),
+            p_value=finite(test.p_value), method=method, note=f"{test.degrees_of_freedom} degrees of freedom",
+        )
+    ]  # fmt: skip
+
+
+def _medians(column: Column, level: float, unit: str, method: str) -> list[Estimate]:
+    from troughline.response.kaplan_meier import kaplan_meier
+
+    assert column.group is not None
+    return [
+        Estimate(
+            name="median_survival", value=finite(c.median), low=finite(c.median_low),
+            high=finite(c.median_high), level=level, unit=unit, n=c.n, label=c.group, method=method,
+            note=f"{c.n_events_total} events" + ("" if math.isfinite(c.median) else "; not reached"),
+        )
+        for c in kaplan_meier(column.time, column.event, column.group, order=column.order, level=level)
+    ]  # fmt: skip
+
+
+def _restricted_means(
+    column: Column, question: SurvivalQuestion, case: Case, level: float, unit: str, origin: str
+) -> list[Estimate]:
+    from troughline.response.rmst import restricted_mean_difference, restricted_mean_survival
+
+    assert column.group is not None
+    assert case.survival is not None
+    longest = [
+        max(t for t, g in zip(column.time, column.group, strict=True) if g == name) for name in column.order
+    ]
+    shared = float(min(longest))
+    tau = shared
+    note = f"over {number(shared)} {unit}, the longest that every group was followed"
+    if question.rmst_days is not None:
+        asked = question.rmst_days / case.survival.days_per_unit
+        if asked <= shared:
+            tau, note = asked, f"over {number(asked)} {unit}"
+        else:
+            note += f" ({number(asked)} {unit} were asked for)"
+    means = restricted_mean_survival(
+        column.time, column.event, column.group, tau=tau, order=column.order, level=level
+    )
+    by_name = {m.group: m for m in means}
+    estimates = [
+        Estimate(
+            name="rmst", value=m.value, low=finite(m.low), high=finite(m.high), level=level, unit=unit, n=m.n,
+            label=m.group, method=f"guarded: restricted mean {origin}", note=note,
+        )
+        for m in means
+    ]  # fmt: skip
+    for name in column.order:
+        if name == column.reference:
+            continue
+        d = restricted_mean_difference(by_name[name], by_name[column.reference], level=level)
+        estimates.append(
+            Estimate(
+                name="rmst_difference", value=finite(d.value), low=finite(d.low), high=finite(d.high),
+                level=level, unit=unit, n=by_name[name].n + by_name[column.reference].n,
+                label=f"{name} vs {column.reference}", p_value=finite(d.p_value),
+                method=f"guarded: restricted mean {origin}", note=note,
+            )
+        )  # fmt: skip
+    return estimates
+
+
+def _time_dependent(
+    case: Case, values: PredictorValues, times: TimeToEvent, level: float, parts: Parts
+) -> None:
+    """The group as it changes over time: the hazard ratio that no landmark day decides."""
+    import numpy as np
+
+    from troughline.response.cox import CoxFitError
+    from troughline.response.time_dependent import time_dependent_cox
+
+    assert values.group is not None
+    patients = [p for p in times.time if values.group.happened.get(p) is not None]
+    time = np.array([times.time[p] for p in patients])
+    event = np.array([times.status[p] == 1 for p in patients])
+    change = np.array(
+        [values.group.day[p] / times.days_per_unit if values.group.happened[p] else np.inf for p in patients]
+    )
+    try:
+        fit = time_dependent_cox(time, event, change, name=values.group.label, level=level)
+    except (CoxFitError, ValueError) as error:
+        parts.methods.append(f"The time-dependent hazard ratio could not be fitted: {error}.")
+        return
+    term = fit.terms[0]
+    parts.estimates.append(
+        Estimate(
+            name="hazard_ratio", value=finite(term.hazard_ratio), low=finite(term.low),
+            high=finite(term.high), level=level, n=len(patients), p_value=term.p_value,
+            label=f"{values.group.label}, from when it was known",
+            method="guarded: Cox with a group that changes over time",
+        )
+    )  # fmt: skip
+
+
+def _competing(
+    case: Case, question: SurvivalQuestion, times: TimeToEvent, naive: Column, parts: Parts
+) -> None:
+    """Cumulative incidence with death competing: where named, or for the guard where deaths were censored."""
+    rivals = question.competing
+    names = question.outcome.event or ()
+    if not rivals and names and "death" not in names:
+        rivals = ("death",)
+    if not rivals:
+        return
+    with_rivals = time_to_event(case.cohort, question.outcome, rivals)
+    if 2 not in set(with_rivals.status.values()):
+        return
+    found = cumulative_incidence(naive, with_rivals, case.cohort.study.study.level)
+    case.measured.naive_incidence, case.measured.competing_incidence = found.naive_last, found.last
+    parts.series["cumulative_incidence"] = found.series
+    parts.estimates += found.estimates
+
+
+def _methods(
+    question: SurvivalQuestion, values: PredictorValues, guarded: Column, day: float | None
+) -> list[str]:
+    lines = [
+        "As published: Kaplan–Meier curves and log-rank test with time counted from the first dose, Cox "
+        "hazard ratios (Efron ties).",
+    ]
+    if day is not None:
+        lines.append(
+            f"Guarded: groups compared from a landmark on day {day:g}, among those still at risk and already "
+            "measured by then"
+            + (
+                "; the level as a continuous value with each patient entering on the day of the sample."
+                if values.group is None
+                else "; and the group as it changes over time."
+            )
+        )
+    else:
+        lines.append("Guarded: the predictor is known at time zero; time counts from there.")
+    lines.append(
+        "Restricted mean survival time differences need no proportional hazards; proportionality is tested "
+        "on scaled Schoenfeld residuals. With fewer than ten events a parameter, or separation, Firth's "
+        "penalised likelihood replaces the ordinary one."
+    )
+    if question.adjust:
+        lines.append(f"Guarded hazard ratios are adjusted for {', '.join(question.adjust)}.")
+    return lines
+
+
+def _summary(case: Case, times: TimeToEvent, naive: Column, guarded: Column, parts: Parts) -> str:
+    measured = case.measured
+    events = f"{int(naive.event.sum())} of {len(naive.patients)} patients had the event ({times.label})."
+    medians = [
+        f"{e.label}: {number(e.value) if e.value is not None else 'not reached'}"
+        for e in parts.estimates
+        if e.name == "median_survival" and e.method.startswith("as-published")
+    ]
+    tests: list[Any] = [e for e in parts.estimates if e.name == "log_rank"]
+    text = events
+    if medians:
+        text += f" Median as published ({times.unit}s): {'; '.join(medians)}"
+        p = next((e.p_value for e in tests if e.method.startswith("as-published")), None)
+        text += f" ({p_value(p)})." if p is not None else "."
+    if measured.hazard_ratio_published is not None or measured.hazard_ratio_guarded is not None:
+        scale = (
+            ("per doubling" if case.predictor.log else f"per {case.predictor.unit}")
+            if case.predictor.exposure is not None or naive.group is None
+            else measured.hazard_ratio_label
+        )
+        text += (
+            f" The hazard ratio {scale} is {interval(measured.hazard_ratio_published)} counted from the "
+            f"first dose and {interval(measured.hazard_ratio_guarded)} counted from {guarded.origin}."
+        )
+    return text
+
+
+__all__ = ["Interval", "run_survival"]

@@ -1,0 +1,264 @@
+"""Hazard models of a survival question: by group, per doubling, as a spline, and with competing events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from troughline.response.case import Interval
+from troughline.response.guards.inference import EVENTS_PER_PARAMETER
+from troughline.response.questions.parts import covariate_columns, finite
+from troughline.results import Estimate, Json
+
+if TYPE_CHECKING:
+    from troughline.cohort.cohort import Cohort
+    from troughline.cohort.outcomes import TimeToEvent
+    from troughline.response.questions.survival_columns import Column
+
+# A spline is fitted from this many events on: two terms, ten events each.
+SPLINE_EVENTS = 20
+SPLINE_POINTS = 61
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hazards:
+    """Hazard ratios of one model; `headline` is the one a guard speaks of, `ph_p` the global PH test."""
+
+    estimates: list[Estimate] = field(default_factory=list[Estimate])
+    headline: Interval | None = None
+    label: str = ""
+    n_parameters: int = 1
+    ph_p: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplineHazard:
+    """The hazard ratio over exposure as a series, and its tests."""
+
+    series: Json
+    estimates: list[Estimate]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Competing:
+    """Cumulative incidence with death competing, and 1 − Kaplan–Meier beside it, at the end of follow-up."""
+
+    series: Json
+    estimates: list[Estimate]
+    last: float | None
+    naive_last: float | None
+
+
+def group_hazards(
+    cohort: Cohort, column: Column, adjust: tuple[str, ...], level: float, *, method: str
+) -> Hazards:
+    """Hazard ratio of each group against the reference, adjusted where asked."""
+    import numpy as np
+
+    assert column.group is not None
+    others = [g for g in column.order if g != column.reference]
+    labels = [f"{g} vs {column.reference}" for g in others]
+    matrix = np.column_stack([[float(g == name) for g in column.group] for name in others])
+    return _hazards(cohort, column, matrix, labels, adjust, level, method, len(others))
+
+
+def continuous_hazard(
+    cohort: Cohort,
+    column: Column,
+    adjust: tuple[str, ...],
+    level: float,
+    *,
+    log: bool,
+    unit: str,
+    method: str,
+) -> Hazards:
+    """Hazard ratio per doubling of the predictor (per unit where it is not on a log scale)."""
+    import numpy as np
+
+    assert column.x is not None
+    on_log = log and bool((column.x > 0).all())
+    x = np.log2(column.x) if on_log else column.x
+    if np.ptp(x) == 0:
+        return Hazards()
+    label = "per doubling" if on_log else ("per unit" if unit == "1" else f"per {unit}")
+    return _hazards(cohort, column, x[:, None], [label], adjust, level, method, 1)
+
+
+def _hazards(
+    cohort: Cohort,
+    column: Column,
+    matrix: Any,
+    labels: list[str],
+    adjust: tuple[str, ...],
+    level: float,
+    method: str,
+    shown: int,
+) -> Hazards:
+    import numpy as np
+
+    from troughline.response.cox import CoxFitError, fit_cox, proportional_hazards_test
+    from troughline.response.firth_cox import fit_cox_firth
+
+    names = list(labels)
+    rows = np.ones(len(column.patients), dtype=np.bool_)
+    if adjust:
+        extra, extra_names, complete = covariate_columns(cohort, adjust, column.patients)
+        if extra_names:
+            rows = np.array(complete)
+            matrix = np.column_stack([matrix, extra])
+            names += list(extra_names)
+    x, time, event = matrix[rows], column.time[rows], column.event[rows]
+    entry = column.entry[rows] if column.entry is not None else None
+    varies = np.ptp(x, axis=0) > 0 if len(x) else np.zeros(x.shape[1], dtype=np.bool_)
+    n_events = int(event.sum())
+    if n_events == 0 or not varies[:shown].any():
+        return Hazards(n_parameters=len(names))
+    kept = [n for n, v in zip(names, varies, strict=True) if v]
+    x = x[:, varies]
+    sparse = n_events < EVENTS_PER_PARAMETER * len(kept)
+    ph_p: float | None = None
+    note = f"{n_events} events"
+    try:
+        plain = fit_cox(time, event, x, kept, entry=entry, level=level)
+        fit: Any = (
+            fit_cox_firth(time, event, x, kept, entry=entry, level=level)
+            if sparse and not _published(method)
+            else plain
+        )
+        if n_events > len(kept) + 1:
+            ph_p = finite(proportional_hazards_test(time, event, x, kept, entry=entry)[1].p_value)
+    except CoxFitError as error:
+        if _published(method):
+            return Hazards(
+                estimates=[
+                    Estimate(
+                        name="hazard_ratio", value=None, level=level, n=int(rows.sum()), label=label,
+                        method=method, note=f"no estimate: {error}",
+                    )
+                    for label in kept[:shown]
+                ],
+                n_parameters=len(kept),
+            )  # fmt: skip
+        fit = fit_cox_firth(time, event, x, kept, entry=entry, level=level)
+        note += "; ordinary likelihood has no maximum"
+    firth = type(fit).__name__ == "FirthCoxFit"
+    how = method.replace("Cox", "Cox (Firth)") if firth else method
+    estimates = [
+        Estimate(
+            name="hazard_ratio", value=finite(t.hazard_ratio), low=finite(t.low), high=finite(t.high),
+            level=level, n=int(rows.sum()), label=t.name, method=how + (", adjusted" if adjust else ""),
+            p_value=finite(t.p_value), note=note,
+        )
+        for t in fit.terms
+        if t.name in labels
+    ]  # fmt: skip
+    if ph_p is not None and not _published(method):
+        estimates.append(
+            Estimate(
+                name="ph_test", value=None, level=None, n=int(rows.sum()), p_value=ph_p, label="all terms",
+                method=method.replace("Cox", "scaled Schoenfeld residuals, Cox"), note=note,
+            )
+        )  # fmt: skip
+    first = next((e for e in estimates if e.name == "hazard_ratio"), None)
+    return Hazards(
+        estimates=estimates,
+        headline=Interval(value=first.value, low=first.low, high=first.high) if first else None,
+        label=first.label if first else "",
+        n_parameters=len(kept),
+        ph_p=ph_p,
+    )
+
+
+def _published(method: str) -> bool:
+    return method.startswith("as-published")
+
+
+def spline_hazard(column: Column, level: float, *, log: bool, unit: str, label: str) -> SplineHazard | None:
+    """The hazard ratio over exposure by a restricted cubic spline; None with fewer than 20 events."""
+    import numpy as np
+
+    from troughline.response.cox import CoxFitError
+    from troughline.response.spline import fit_spline_cox
+
+    x = column.x
+    if x is None or not log or int(column.event.sum()) < SPLINE_EVENTS or len(np.unique(x)) < 10:
+        return None
+    if not bool((x > 0).all()):
+        return None
+    knots = 3 if int(column.event.sum()) < 2 * SPLINE_EVENTS else 4
+    try:
+        fit = fit_spline_cox(
+            column.time, column.event, x, knots=knots, reference_exposure=float(np.median(x)),
+            entry=column.entry, level=level,
+        )  # fmt: skip
+    except (CoxFitError, ValueError):
+        return None
+    low, high = (float(q) for q in np.quantile(x, [0.02, 0.98]))
+    curve = fit.hazard_ratio(np.geomspace(low, high, SPLINE_POINTS), level=level)
+    n = len(column.patients)
+    return SplineHazard(
+        series={
+            "unit": unit,
+            "label": label,
+            "exposure": curve.exposure,
+            "hazard_ratio": curve.hazard_ratio,
+            "low": curve.low,
+            "high": curve.high,
+            "reference": curve.reference_exposure,
+        },
+        estimates=[
+            Estimate(
+                name=name, value=test.statistic, level=None, n=n, p_value=finite(test.p_value),
+                method=f"guarded: restricted cubic spline, {knots} knots, likelihood ratio",
+                note=f"{test.degrees_of_freedom} degrees of freedom",
+            )
+            for name, test in (("spline_overall", fit.overall), ("spline_nonlinearity", fit.nonlinearity))
+        ],
+    )  # fmt: skip
+
+
+def cumulative_incidence(column: Column, times: TimeToEvent, level: float) -> Competing:
+    """Cumulative incidence of the event with competing deaths, in the groups of a column."""
+    from troughline.response.competing import cumulative_incidence as incidence
+    from troughline.response.competing import one_minus_kaplan_meier
+
+    patients = [p for p in column.patients if p in times.time]
+    time = [times.time[p] for p in patients]
+    cause = [{0: None, 1: "event", 2: "competing"}[times.status[p]] for p in patients]
+    label_of = dict(
+        zip(column.patients, column.group or ("all patients",) * len(column.patients), strict=True)
+    )
+    group = [label_of[p] for p in patients]
+    order = tuple(column.order) if column.group is not None else ("all patients",)
+    curves = [
+        c
+        for c in incidence(time, cause, group, causes=("event", "competing"), order=order, level=level)
+        if c.cause == "event"
+    ]
+    naive = one_minus_kaplan_meier(time, cause, "event", group, order=order, level=level)
+    whole = [
+        c for c in incidence(time, cause, causes=("event", "competing"), level=level) if c.cause == "event"
+    ]
+    whole_naive = one_minus_kaplan_meier(time, cause, "event", level=level)
+    estimates = [
+        Estimate(
+            name="cumulative_incidence", value=finite(float(c.probability[-1])), low=finite(float(c.low[-1])),
+            high=finite(float(c.high[-1])), level=level, n=c.n, label=f"{c.group}, end of follow-up",
+            method="guarded: Aalen–Johansen, death competing",
+        )
+        for c in curves
+        if len(c.probability)
+    ]  # fmt: skip
+    return Competing(
+        series={
+            "time_unit": times.unit,
+            "groups": [
+                {"label": c.group, "time": c.time, "incidence": c.probability, "low": c.low, "high": c.high}
+                for c in curves
+            ],
+            "naive": [{"label": c.group, "time": c.time, "incidence": c.probability} for c in naive],
+        },
+        estimates=estimates,
+        last=float(whole[0].probability[-1]) if whole and len(whole[0].probability) else None,
+        naive_last=float(whole_naive[0].probability[-1]) if len(whole_naive[0].probability) else None,
+    )

@@ -1,0 +1,400 @@
+"""The `threshold` question: which level separates those with the outcome from those without."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from troughline.response.case import Case, Interval, Measured, Printed
+from troughline.response.guards.wording import count, interval, number
+from troughline.response.predictor import NotAnalysable
+from troughline.response.questions.adjusted import odds_ratios
+from troughline.response.questions.parts import Pairs, Parts, exclude, finite, generator, pair
+from troughline.response.questions.setup import (
+    external_cuts,
+    in_unit,
+    numeric_predictor,
+    outcome_of,
+    published_reference,
+)
+from troughline.results import Estimate
+
+if TYPE_CHECKING:
+    from troughline.cohort.cohort import Cohort
+    from troughline.cohort.outcomes import BinaryOutcome
+    from troughline.cohort.studyfile import ThresholdQuestion
+    from troughline.evidence.records import Drug
+    from troughline.evidence.store import PublishedValues
+    from troughline.response.predictor import PredictorValues
+
+FEWEST_EACH = 3
+
+
+def run_threshold(cohort: Cohort, question: ThresholdQuestion, drug: Drug | None) -> tuple[Case, Parts]:
+    """Answer a threshold question as published and guarded.
+
+    Raises `NotAnalysable` with fewer than three patients with, or without, the outcome in either column.
+    """
+    outcome = outcome_of(cohort, question.outcome)
+    values = numeric_predictor(cohort, question.predictor, drug, {"outcome": outcome})
+    published = published_reference(question.published)
+    case = Case(cohort=cohort, question=question, drug=drug, predictor=values, outcomes={"outcome": outcome})
+    naive = as_published_pairs(values, outcome)
+    guarded = pair(values.guarded, outcome)
+    for column, pairs in (("as published", naive), ("guarded", guarded)):
+        enough(pairs, column, outcome.label)
+    exclude(case, case.outcomes, guarded.patients)
+    higher = _higher(question, naive)
+    parts = Parts()
+    _as_published(cohort, question, naive, higher, case.measured, parts)
+    _guarded(cohort, question, guarded, higher, case.measured, parts)
+    case.measured.n_events = guarded.n_events
+    case.measured.n_non_events = len(guarded.patients) - guarded.n_events
+    case.measured.printed = printed_intervals(published)
+    parts.estimates += odds_ratios(case, guarded, question.adjust, question.id)
+    _cuts(question, values, drug, guarded, higher, parts, case.measured, cohort.study.study.level)
+    _series(values, outcome, naive, guarded, parts, case)
+    parts.methods += _methods(question, cohort.study.study.level)
+    parts.references += [
+        "DeLong 1988, doi 10.2307/2531595",
+        "Newcombe 2006, doi 10.1002/sim.2324",
+        "Leeflang 2008, doi 10.1373/clinchem.2007.096032",
+    ]
+    parts.summary = _summary(question, values, outcome, guarded, case.measured)
+    return case, parts
+
+
+def as_published_pairs(values: PredictorValues, outcome: BinaryOutcome) -> Pairs:
+    """The pairs a paper would analyse: one a patient, or one a sample where the study counts every sample."""
+    import numpy as np
+
+    if values.exposure is None or not values.exposure.every:
+        return pair(values.as_published, outcome)
+    rows = [e for e in values.exposure.every if outcome.happened.get(e.patient) is not None]
+    return Pairs(
+        patients=tuple(e.patient for e in rows),
+        values=np.array([e.value for e in rows], dtype=np.float64),
+        happened=np.array([bool(outcome.happened[e.patient]) for e in rows], dtype=np.bool_),
+    )
+
+
+def enough(pairs: Pairs, column: str, label: str) -> None:
+    """Raise `NotAnalysable` unless at least three patients had the outcome and three had not."""
+    n, k = len(pairs.patients), pairs.n_events
+    if min(k, n - k) < FEWEST_EACH:
+        raise NotAnalysable(
+            f"{column}: {count(n, 'patient')} with a level and a known outcome, {k} with “{label}” and "
+            f"{n - k} without; at least {FEWEST_EACH} of each are needed"
+        )
+
+
+def printed_intervals(published: PublishedValues | None) -> tuple[Printed, ...]:
+    """The AUC interval that the published study printed, where it printed one."""
+    if published is None or published.auc is None or published.auc_low is None or published.auc_high is None:
+        return ()
+    return (
+        Printed(
+            quantity="AUC",
+            value=published.auc,
+            low=published.auc_low,
+            high=published.auc_high,
+            source=published.citation.split(".")[0],
+        ),
+    )
+
+
+def _higher(question: ThresholdQuestion, naive: Pairs) -> bool:
+    from troughline.response.roc import roc_curve
+
+    direction = question.predictor.direction
+    if direction != "auto":
+        return direction == "higher"
+    return roc_curve(naive.values, naive.happened).auc >= 0.5
+
+
+def _as_published(
+    cohort: Cohort, question: ThresholdQuestion, pairs: Pairs, higher: bool, measured: Measured, parts: Parts
+) -> None:
+    from troughline.response.auc_interval import delong
+    from troughline.response.roc import mann_whitney, roc_curve
+    from troughline.response.thresholds import operating_point, optimal_threshold
+
+    level, unit, n = cohort.study.study.level, question.predictor.unit or "1", len(pairs.patients)
+    auc = delong(pairs.values, pairs.happened, higher_is_case=higher, level=level)
+    measured.auc_published = Interval(value=auc.value, low=auc.low, high=auc.high)
+    measured.auc_published_clipped = auc.clipped
+    test = mann_whitney(pairs.values, pairs.happened)
+    add = parts.estimates.append
+    add(
+        Estimate(
+            name="auc", value=auc.value, low=auc.low, high=auc.high, level=level, n=n,
+            method="as-published: DeLong", note="interval cut at 1" if auc.clipped else "",
+        )
+    )  # fmt: skip
+    add(
+        Estimate(
+            name="mann_whitney", value=test.statistic, level=None, n=n, p_value=test.p_value,
+            method="as-published: Mann–Whitney U", note="exact" if test.exact else "normal approximation",
+        )
+    )  # fmt: skip
+    curve = roc_curve(pairs.values, pairs.happened, higher_is_case=higher)
+    parts.series["roc"] = {
+        "specificity": curve.specificity,
+        "sensitivity": curve.sensitivity,
+        "threshold": [finite(float(t)) for t in curve.thresholds],
+    }
+    if not question.optimise:
+        return
+    for criterion, label in (("youden", ""), ("closest-corner", "closest corner")):
+        best = optimal_threshold(curve, criterion)
+        tied = [t for t in best.ties if math.isfinite(t)]
+        add(
+            Estimate(
+                name="threshold", value=finite(best.threshold), level=None, unit=unit, n=n, label=label,
+                method=f"as-published: {criterion}",
+                note=f"{len(tied)} cuts tie: {', '.join(number(t) for t in tied)}" if len(tied) > 1 else "",
+            )
+        )  # fmt: skip
+        if criterion == "youden":
+            add(Estimate(name="youden", value=best.youden, level=None, n=n, method="as-published: apparent"))
+            measured.youden_apparent = best.youden
+            measured.threshold_published = Interval(value=finite(best.threshold), low=None, high=None)
+        if math.isfinite(best.threshold):
+            point = operating_point(
+                pairs.values, pairs.happened, best.threshold, higher_is_case=higher, level=level
+            )
+            parts.estimates += classification(point, n, label, "as-published: Wilson at the chosen cut")
+
+
+def classification(point: Any, n: int, label: str, method: str) -> list[Estimate]:
+    """Sensitivity, specificity and predictive values of one cut as estimates."""
+    rows = (
+        ("sensitivity", point.sensitivity),
+        ("specificity", point.specificity),
+        ("ppv", point.positive_predictive_value),
+        ("npv", point.negative_predictive_value),
+    )
+    return [
+        Estimate(
+            name=name, value=finite(p.value), low=p.low, high=p.high, level=p.level, n=n, label=label,
+            method=method, note=f"{p.successes} of {p.trials}",
+        )
+        for name, p in rows
+    ]  # fmt: skip
+
+
+def _guarded(
+    cohort: Cohort, question: ThresholdQuestion, pairs: Pairs, higher: bool, measured: Measured, parts: Parts
+) -> None:
+    from troughline.response.auc_interval import auc_interval
+    from troughline.response.bootstrap import bootstrap_roc, percentile_interval, roc_band
+    from troughline.response.guards.cutpoints import WIDEST_FACTOR
+    from troughline.response.optimism import corrected_youden
+    from troughline.response.threshold_interval import threshold_interval
+
+    level, unit, n = cohort.study.study.level, question.predictor.unit or "1", len(pairs.patients)
+    rng = generator(cohort, question.id)
+    add = parts.estimates.append
+    auc = auc_interval(pairs.values, pairs.happened, higher_is_case=higher, level=level)
+    measured.auc_guarded = Interval(value=auc.value, low=auc.low, high=auc.high)
+    add(
+        Estimate(
+            name="auc", value=auc.value, low=auc.low, high=auc.high, level=level, n=n,
+            method=f"guarded: {auc.method}",
+        )
+    )  # fmt: skip
+    band = roc_band(
+        pairs.values, pairs.happened, rng=rng, n_replicates=question.bootstrap, higher_is_case=higher,
+        level=level,
+    )  # fmt: skip
+    parts.series["roc_band"] = {"specificity": band.specificity, "low": band.low, "high": band.high}
+    corrected = corrected_youden(
+        pairs.values, pairs.happened, rng=rng, n_replicates=question.bootstrap,
+        direction=question.predictor.direction,
+    )  # fmt: skip
+    add(
+        Estimate(
+            name="auc_corrected", value=corrected.auc_corrected, level=None, n=n,
+            method="guarded: optimism bootstrap", note=corrected.auc_note,
+        )
+    )  # fmt: skip
+    if not question.optimise:
+        return
+    boot = bootstrap_roc(
+        pairs.values, pairs.happened, n_replicates=question.bootstrap, rng=rng, higher_is_case=higher
+    )
+    # The apparent value the correction starts from is that of the guarded patients.
+    measured.youden_apparent, measured.youden_corrected = corrected.apparent, corrected.corrected
+    add(
+        Estimate(
+            name="youden_corrected", value=corrected.corrected, low=finite(corrected.low),
+            high=finite(corrected.high), level=level, n=n, method=f"guarded: {corrected.method}",
+        )
+    )  # fmt: skip
+    cut = threshold_interval(
+        pairs.values, pairs.happened, rng=rng, n_replicates=question.bootstrap, higher_is_case=higher,
+        level=level,
+    )  # fmt: skip
+    bounds = Interval(value=finite(cut.value), low=finite(cut.low), high=finite(cut.high))
+    measured.threshold_guarded = bounds
+    wide = bounds.ratio is None or bounds.ratio > WIDEST_FACTOR
+    add(
+        Estimate(
+            name="threshold", value=None if wide else bounds.value, low=bounds.low, high=bounds.high,
+            level=level, unit=unit, n=n, method=f"guarded: {cut.method}",
+            note="no single cut: the interval spans more than a factor of two" if wide else "",
+        )
+    )  # fmt: skip
+    for name, replicates in (
+        ("sensitivity", boot.sensitivity_original),
+        ("specificity", boot.specificity_original),
+    ):
+        low, high = percentile_interval(replicates, level=level)
+        middle = float(sum(replicates) / len(replicates))
+        add(
+            Estimate(
+                name=name, value=middle, low=low, high=high, level=level, n=n,
+                method="guarded: bootstrap, the cut chosen anew in each resample",
+            )
+        )  # fmt: skip
+    import numpy as np
+
+    finite_cuts = boot.threshold[np.isfinite(boot.threshold)]
+    counts, edges = np.histogram(finite_cuts, bins=min(40, max(8, len(np.unique(finite_cuts)))))
+    parts.series["threshold_bootstrap"] = {"edges": edges, "count": counts}
+
+
+def _cuts(
+    question: ThresholdQuestion,
+    values: PredictorValues,
+    drug: Drug | None,
+    pairs: Pairs,
+    higher: bool,
+    parts: Parts,
+    measured: Measured,
+    level: float,
+) -> None:
+    """Performance at cuts fixed beforehand: those the question names and the published ones of this metric."""
+    from troughline.response.thresholds import operating_point
+
+    like, unlike = external_cuts(values, drug)
+    named = [(f"{number(c)} {values.unit}".strip(), c, "named in the study file", None) for c in question.at]
+    named += [
+        (f"{number(in_unit(c, values.unit, drug))} {values.unit}", in_unit(c, values.unit, drug), c.label, c)
+        for c in like
+    ]
+    rows: list[dict[str, Any]] = []
+    marks: list[dict[str, Any]] = []
+    seen: set[str] = set()
+    for label, cut, source, external in named:
+        point = operating_point(pairs.values, pairs.happened, cut, higher_is_case=higher, level=level)
+        if label not in seen:
+            parts.estimates += classification(
+                point, len(pairs.patients), f"at {label}", "guarded: Wilson at a fixed cut"
+            )
+            marks.append({"label": source, "value": cut, "low": None, "high": None, "kind": "external"})
+        seen.add(label)
+        rows.append(
+            {
+                "cut": cut, "unit": values.unit, "source": source,
+                "citation": external.citation if external else "",
+                "verified": external.verified if external else None,
+                "above, with outcome": point.true_positives,
+                "above, without": point.false_positives,
+                "below, with outcome": point.false_negatives,
+                "below, without": point.true_negatives,
+                "compared": "yes",
+            }
+        )  # fmt: skip
+    for c in unlike:
+        rows.append(  # noqa: PERF401
+            {
+                "cut": in_unit(c, values.unit, drug), "unit": values.unit, "source": c.label,
+                "citation": c.citation, "verified": c.verified,
+                "above, with outcome": None, "above, without": None,
+                "below, with outcome": None, "below, without": None,
+                "compared": f"no: a {c.metric} level, not like with like",
+            }
+        )  # fmt: skip
+    if rows:
+        parts.tables["fixed-cuts"] = rows
+    published, guarded = measured.threshold_published, measured.threshold_guarded
+    if published is not None and published.value is not None:
+        marks.append(
+            {"label": "best cut, as published", "value": published.value, "low": None, "high": None,
+             "kind": "as-published"}
+        )  # fmt: skip
+    if guarded is not None:
+        marks.append(
+            {"label": "range of the best cut, guarded", "value": None, "low": guarded.low,
+             "high": guarded.high, "kind": "guarded"}
+        )  # fmt: skip
+    parts.series["cuts"] = marks
+
+
+def _series(
+    values: PredictorValues, outcome: BinaryOutcome, naive: Pairs, guarded: Pairs, parts: Parts, case: Case
+) -> None:
+    below: set[str] = set()
+    if values.exposure is not None:
+        below = {p for p, e in values.exposure.as_published.items() if e.below_limit}
+    parts.series["distribution"] = {
+        "unit": values.unit,
+        "label": values.label,
+        "outcome_label": outcome.label,
+        "patient": list(naive.patients),
+        "value": naive.values,
+        "outcome": naive.happened.astype(int),
+        "below_limit": [p in below for p in naive.patients],
+        "guarded": [p in set(guarded.patients) for p in naive.patients],
+    }
+
+
+def _methods(question: ThresholdQuestion, level: float) -> list[str]:
+    percent = f"{100 * level:g} %"
+    lines = [
+        f"As published: area under the ROC curve with DeLong's {percent} interval; Mann–Whitney test; the "
+        "cuts with the largest Youden index and closest to the corner, with Wilson intervals that ignore "
+        "that the cut was chosen.",
+        f"Guarded: one level a patient, the first drawn as a trough at steady state before the event and "
+        f"before any dose change; a score interval for the AUC that keeps its coverage near 1; "
+        f"{question.bootstrap} stratified bootstrap resamples for the corrected Youden index and the interval "
+        "of the cut.",
+    ]
+    if question.adjust:
+        lines.append(
+            f"Odds ratios by Firth's penalised likelihood, adjusted for {', '.join(question.adjust)}."
+        )
+    return lines
+
+
+def _summary(
+    question: ThresholdQuestion,
+    values: PredictorValues,
+    outcome: BinaryOutcome,
+    pairs: Pairs,
+    measured: Measured,
+) -> str:
+    unit = "" if values.unit == "1" else f" {values.unit}"
+    text = (
+        f"In {len(pairs.patients)} patients, {pairs.n_events} with {outcome.label}, {values.label} tells "
+        f"those with it from those without with an AUC of {interval(measured.auc_guarded)}."
+    )
+    if not question.optimise:
+        return text + " The cuts judged were fixed beforehand."
+    published, cut = measured.threshold_published, measured.threshold_guarded
+    if published is None or cut is None:
+        return text
+    if cut.ratio is None or cut.ratio > 2:
+        return text + (
+            f" The best cut as published is {number(published.value)}{unit}, but these patients only place it "
+            f"between {number(cut.low)} and {number(cut.high)}{unit}: no single cut can be named."
+        )
+    return text + (
+        f" The best cut is {number(cut.value)}{unit} ({number(cut.low)}–{number(cut.high)}); expect a Youden "
+        f"index of {number(measured.youden_corrected)} in new patients, not the "
+        f"{number(measured.youden_apparent)} seen here."
+    )
+
+
+__all__ = ["NotAnalysable", "run_threshold"]

@@ -1,0 +1,213 @@
+"""A study: every question of a study file answered, guarded and put together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from troughline.progress import Progress, silent
+from troughline.results import QuestionResult, Verdict, plain
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from troughline.cohort.cohort import Cohort
+    from troughline.cohort.studyfile import Study
+    from troughline.response.case import AnyQuestion, Case
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyResult:
+    """What a study found: `contents` is exactly what `results.json` holds."""
+
+    questions: tuple[QuestionResult, ...]
+    contents: dict[str, Any]
+
+    @property
+    def verdicts(self) -> dict[str, Verdict]:
+        """The verdict of each question by its id."""
+        return {q.id: q.verdict for q in self.questions}
+
+    def question(self, question_id: str) -> QuestionResult:
+        """The result of one question. Raises `KeyError` listing the known ids."""
+        for q in self.questions:
+            if q.id == question_id:
+                return q
+        raise KeyError(f"no question {question_id!r}; there are {', '.join(q.id for q in self.questions)}")
+
+    def estimates(self) -> pd.DataFrame:
+        """Every estimate of every question, one row each."""
+        import pandas as pd
+
+        rows = [{"question": q.id, **plain(e)} for q in self.questions for e in q.estimates]
+        return pd.DataFrame(rows)
+
+
+def run_study(study: Study, *, progress: Progress = silent) -> StudyResult:
+    """Read the cohort of a study file and answer every question.
+
+    A question that cannot be answered never stops the others. Raises `InputError` when the tables cannot
+    be used.
+    """
+    from troughline.cohort.load import load_cohort
+
+    total = len(study.question) + 2
+    progress("reading the tables", 0, total)
+    cohort = load_cohort(study)
+    return answer(cohort, progress=progress)
+
+
+def answer(cohort: Cohort, *, progress: Progress = silent) -> StudyResult:
+    """Answer every question of a cohort's study file."""
+    from troughline.cohort.describe import table_one
+    from troughline.evidence.store import list_drugs, load_drug
+    from troughline.provenance import provenance
+    from troughline.response.guards import REGISTRY, check
+
+    study = cohort.study
+    total = len(study.question) + 2
+    drug = load_drug(study.study.drug) if study.study.drug in list_drugs() else None
+    answered: list[tuple[QuestionResult, Case | None]] = []
+    found_cuts: list[tuple[str, float]] = []
+    for position, question in enumerate(study.question):
+        progress(f"question {question.id}", position + 1, total)
+        result, case = _answer_question(cohort, question, drug, tuple(found_cuts))
+        if case is not None and case.measured.threshold_published is not None:
+            cut = case.measured.threshold_published.value
+            if cut is not None:
+                found_cuts.append((question.id, cut))
+        answered.append((result, case))
+    tests = {r.id: p for r, _ in answered for p in [_primary_p(r)] if p is not None}
+    questions: list[QuestionResult] = []
+    for result, case in answered:
+        if case is not None:
+            case.tests = tests
+            late = check(case, late=True)
+            result = replace(
+                result, guards=result.guards + late, verdict=verdict_of(result.verdict, late)
+            )
+        questions.append(result)
+    evidence = [study.study.drug] if drug else []
+    evidence += [q.published.split("/")[0] for q in study.question if q.published]
+    contents = plain(
+        {
+            "provenance": provenance(seed=study.study.seed, inputs=cohort.input_hashes, evidence=evidence),
+            "study": {
+                "title": study.study.title,
+                "description": study.study.description,
+                "drug": study.study.drug,
+                "simulated": study.study.simulated,
+                "time": study.study.time,
+                "level": study.study.level,
+                "n_patients": len(cohort.patient_ids),
+            },
+            "issues": [f.as_dict() for f in cohort.findings],
+            "table1": table_one(cohort),
+            "exposure": _exposure_samples([c for _, c in answered if c is not None]),
+            "questions": questions,
+            "guards_checked": [
+                {
+                    "id": g.id,
+                    "title": g.title,
+                    "detects": g.detects,
+                    "fired_in": [q.id for q in questions if any(f.id == g.id for f in q.guards)],
+                }
+                for g in REGISTRY.values()
+            ],
+        }
+    )
+    return StudyResult(questions=tuple(questions), contents=contents)
+
+
+def _answer_question(
+    cohort: Cohort, question: AnyQuestion, drug: Any, found_cuts: tuple[tuple[str, float], ...]
+) -> tuple[QuestionResult, Case | None]:
+    from troughline.response.guards import check
+    from troughline.response.predictor import NotAnalysable
+    from troughline.response.questions import runner_for
+
+    title = question.title or question.id.replace("-", " ")
+    try:
+        case, parts = runner_for(question.kind)(cohort, question, drug)
+    except NotAnalysable as reason:
+        text = str(reason)
+        return (
+            QuestionResult(
+                id=question.id,
+                kind=question.kind,
+                title=title,
+                verdict=Verdict.NOT_ANALYSABLE,
+                summary=f"This question cannot be answered with these data: {text}.",
+            ),
+            None,
+        )
+    case.found_cuts = found_cuts
+    guards = check(case)
+    return (
+        QuestionResult(
+            id=question.id,
+            kind=question.kind,
+            title=title,
+            verdict=verdict_of(Verdict.ANSWERED, guards),
+            summary=parts.summary,
+            guards=guards,
+            estimates=tuple(parts.estimates),
+            tables=parts.tables,
+            series=parts.series,
+            methods=tuple(parts.methods),
+            references=tuple(parts.references),
+        ),
+        case,
+    )
+
+
+def verdict_of(before: Verdict, guards: Any) -> Verdict:
+    """The verdict after these guards: a refusal refuses, a caution qualifies, a note changes nothing."""
+    from troughline.results import GuardSeverity
+
+    if before is Verdict.NOT_ANALYSABLE:
+        return before
+    severities = {g.severity for g in guards}
+    if GuardSeverity.REFUSAL in severities or before is Verdict.REFUSED:
+        return Verdict.REFUSED
+    if GuardSeverity.CAUTION in severities or before is Verdict.CAUTION:
+        return Verdict.CAUTION
+    return Verdict.ANSWERED
+
+
+def _primary_p(result: QuestionResult) -> float | None:
+    """The as-published p-value that a paper would print for this question."""
+    for name in ("mann_whitney", "log_rank"):
+        for e in result.estimates:
+            if e.name == name and e.method.startswith("as-published"):
+                return e.p_value
+    return None
+
+
+def _exposure_samples(cases: list[Case]) -> dict[str, Any]:
+    """The samples of the first question about a drug level, with what became of each."""
+    for case in cases:
+        exposure = case.predictor.exposure
+        if exposure is None:
+            continue
+        return {
+            "label": exposure.label,
+            "unit": exposure.unit,
+            "question": case.question.id,
+            "samples": [
+                {
+                    "patient": s.patient,
+                    "day": s.day,
+                    "value": s.number,
+                    "below_limit": s.below_limit,
+                    "time_after_dose_h": s.time_after_dose_h,
+                    "dose_mg_per_day": s.dose_mg_per_day,
+                    "assay": s.assay,
+                    "row": s.row,
+                    "used": "not used" if s.reason else "used",
+                    "reason": s.reason,
+                }
+                for s in exposure.samples
+            ],
+        }
+    return {}

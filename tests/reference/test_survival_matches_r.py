@@ -1,0 +1,505 @@
+"""Survival statistics agree with R.
+
+Sources: `shared/reference/survival-and-roc.json` (R 4.2.2, survival 3.5.3, cmprsk 2.2.11, survRM2) and the
+outputs beside their scripts in `tests/reference/r/` (R 4.2.2, survival 3.5.3). The shared file holds eleven
+digits, so 1e-9 is what it can show; the others are compared at 1e-8 unless a test says otherwise.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.shared_data import shared
+from troughline.response.competing import cause_specific_cox, cumulative_incidence, one_minus_kaplan_meier
+from troughline.response.cox import fit_cox, proportional_hazards_test
+from troughline.response.firth_cox import fit_cox_firth
+from troughline.response.kaplan_meier import kaplan_meier
+from troughline.response.landmark import landmark
+from troughline.response.log_rank import log_rank, log_rank_trend
+from troughline.response.rmst import restricted_mean_difference, restricted_mean_survival
+from troughline.response.spline import fit_spline_cox
+from troughline.response.time_dependent import time_dependent_cox, time_dependent_group
+
+PRINTED = 1e-9
+COMPUTED = 1e-8
+
+
+@pytest.fixture(scope="module")
+def reference() -> dict[str, Any]:
+    return json.loads(shared("reference/survival-and-roc.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def lung() -> dict[str, np.ndarray]:
+    return table("data/survival/survival_lung.csv")
+
+
+@pytest.fixture(scope="module")
+def pbc() -> dict[str, np.ndarray]:
+    return table("data/survival/survival_pbc.csv")
+
+
+@pytest.fixture(scope="module")
+def mgus2() -> dict[str, np.ndarray]:
+    return table("data/survival/survival_mgus2.csv")
+
+
+@pytest.fixture(scope="module")
+def hepatocellular() -> dict[str, np.ndarray]:
+    return table("data/hcc/hepatocellular_asaur.csv")
+
+
+def table(relative: str) -> dict[str, np.ndarray]:
+    """A CSV as columns: numbers with not a number where missing, text where it is no number."""
+    with shared(relative).open(newline="") as file:
+        rows = list(csv.DictReader(file))
+
+    def column(name: str) -> np.ndarray:
+        values = [row[name] for row in rows]
+        try:
+            return np.asarray([np.nan if v in ("NA", "") else float(v) for v in values])
+        except ValueError:
+            return np.asarray(values)
+
+    return {name: column(name) for name in rows[0]}
+
+
+def from_r(name: str) -> dict[str, Any]:
+    return json.loads((Path(__file__).parent / "r" / f"{name}.json").read_text())
+
+
+def close(value: Any, expected: Any, tolerance: float) -> None:
+    wanted = np.asarray(expected, dtype=np.float64)
+    np.testing.assert_allclose(np.asarray(value, dtype=np.float64), wanted, rtol=tolerance, atol=1e-12)
+
+
+def months(value: float | None) -> float:
+    return np.nan if value is None else value
+
+
+@pytest.mark.parametrize("interval", ["log", "log-log", "plain"])
+def test_kaplan_meier_median_and_interval_match_r_survfit(
+    reference: dict[str, Any], lung: dict[str, np.ndarray], interval: Any
+) -> None:
+    curves = kaplan_meier(lung["time"], lung["status"] == 2, lung["sex"], interval=interval)
+    for curve, line in zip(curves, reference["lung"]["km_sex_" + interval.replace("-", "")], strict=True):
+        assert (curve.n, curve.n_events_total) == (line["records"], line["events"])
+        close(
+            [curve.median, curve.median_low, curve.median_high],
+            [line["median"], line["0.95LCL"], line["0.95UCL"]],
+            PRINTED,
+        )
+
+
+def test_kaplan_meier_median_that_is_not_reached_matches_r(
+    reference: dict[str, Any], hepatocellular: dict[str, np.ndarray]
+) -> None:
+    d = hepatocellular
+    high = d["CXCL17T"] > np.median(d["CXCL17T"])
+    for time, event, group, lines in (
+        ("OS", "Death", None, [reference["hepatocellular"]["km_os"]]),
+        ("RFS", "Recurrence", None, [reference["hepatocellular"]["km_rfs"]]),
+        ("OS", "Death", high, reference["hepatocellular"]["km_os_cxcl17_median"]),
+    ):
+        for curve, line in zip(kaplan_meier(d[time], d[event], group, interval="log"), lines, strict=True):
+            found = [curve.median, curve.median_low, curve.median_high]
+            close(found, [months(line[k]) for k in ("median", "0.95LCL", "0.95UCL")], PRINTED)
+
+
+def test_survival_and_number_at_risk_at_named_times_match_r(
+    reference: dict[str, Any], lung: dict[str, np.ndarray]
+) -> None:
+    curves = kaplan_meier(lung["time"], lung["status"] == 2, lung["sex"], interval="log")
+    expected = reference["lung"]["S_at"]
+    found = [curve.at([180, 365, 730]) for curve in curves]
+    for name, key in (("survival", "surv"), ("low", "lower"), ("high", "upper"), ("n_at_risk", "n.risk")):
+        close(np.concatenate([getattr(f, name) for f in found]), expected[key], PRINTED)
+
+
+def test_kaplan_meier_with_delayed_entry_matches_r(lung: dict[str, np.ndarray]) -> None:
+    entry = np.maximum(0, np.floor(0.3 * lung["time"]) - 60)
+    curves = kaplan_meier(lung["time"], lung["status"] == 2, lung["sex"], entry=entry)
+    expected = from_r("curves_and_regressions")["delayed_entry_km"]
+    found = [curve.at([60, 180, 365, 730]) for curve in curves]
+    for name, key in (("survival", "surv"), ("low", "low"), ("high", "high"), ("n_at_risk", "n_risk")):
+        close(np.concatenate([getattr(f, name) for f in found]), expected[key], COMPUTED)
+    medians = [[c.median, c.median_low, c.median_high] for c in curves]
+    close(medians, np.asarray(expected["table"], dtype=float)[:, -3:], COMPUTED)
+
+
+def test_standard_error_of_survival_matches_r(lung: dict[str, np.ndarray]) -> None:
+    expected = json.loads(shared("reference/survival-and-roc.json").read_text())["lung"]["S_at"]
+    curves = kaplan_meier(lung["time"], lung["status"] == 2, lung["sex"])
+    found = [c.standard_error[np.searchsorted(c.time, [180, 365, 730], side="right") - 1] for c in curves]
+    close(np.concatenate(found), expected["std.err"], PRINTED)
+
+
+def test_log_rank_matches_r_survdiff(
+    reference: dict[str, Any],
+    lung: dict[str, np.ndarray],
+    pbc: dict[str, np.ndarray],
+    hepatocellular: dict[str, np.ndarray],
+) -> None:
+    randomised = ~np.isnan(pbc["trt"])
+    d = hepatocellular
+    quartile = np.searchsorted(np.quantile(d["CXCL17T"], [0.25, 0.5, 0.75]), d["CXCL17T"])
+    cases = (
+        (lung["time"], lung["status"] == 2, lung["sex"], reference["lung"]["logrank"]),
+        (
+            pbc["time"][randomised],
+            pbc["status"][randomised] == 2,
+            pbc["trt"][randomised],
+            reference["pbc"]["logrank_trt"],
+        ),
+        (
+            d["OS"],
+            d["Death"],
+            d["CXCL17T"] > np.median(d["CXCL17T"]),
+            reference["hepatocellular"]["logrank_cxcl17T_median"],
+        ),
+        (d["OS"], d["Death"], quartile, reference["hepatocellular"]["logrank_cxcl17T_quartile"]),
+        (d["OS"], d["Death"], d["BCLC"], reference["hepatocellular"]["logrank_BCLC"]),
+    )
+    for time, event, group, expected in cases:
+        test = log_rank(time, event, group)
+        assert test.degrees_of_freedom == expected["df"]
+        assert list(test.n) == expected["n"]
+        close(test.observed, expected["obs"], PRINTED)
+        close(test.expected, expected["exp"], PRINTED)
+        close([test.statistic, test.p_value], [expected["chisq"], expected["p"]], PRINTED)
+
+
+def test_stratified_log_rank_matches_r(reference: dict[str, Any], lung: dict[str, np.ndarray]) -> None:
+    known = ~np.isnan(lung["ph.ecog"])
+    test = log_rank(
+        lung["time"][known], lung["status"][known] == 2, lung["sex"][known], strata=lung["ph.ecog"][known]
+    )
+    expected = reference["lung"]["logrank_strat_ecog"]
+    close([test.statistic, test.p_value], [expected["chisq"], expected["p"]], PRINTED)
+
+
+def test_trend_matches_r_by_survdiff_and_by_coxph(
+    reference: dict[str, Any], lung: dict[str, np.ndarray]
+) -> None:
+    # The same question in two forms: hypergeometric variance (survdiff), and the Cox score test with Efron's.
+    expected = from_r("curves_and_regressions")
+    known = ~np.isnan(lung["ph.ecog"]) & ~np.isnan(lung["inst"])
+    time, event, ecog = lung["time"][known], lung["status"][known] == 2, lung["ph.ecog"][known]
+    close(log_rank_trend(log_rank(time, event, ecog)).statistic, expected["trend_ecog"], COMPUTED)
+    close(fit_cox(time, event, ecog, ["ecog"]).score_statistic, expected["trend_ecog_cox"], COMPUTED)
+    known = ~np.isnan(lung["ph.ecog"])
+    fit = fit_cox(lung["time"][known], lung["status"][known] == 2, lung["ph.ecog"][known], ["ecog"])
+    close(fit.score_statistic, reference["lung"]["logrank_trend_ecog"]["test"], PRINTED)
+
+
+def regressions(
+    lung: dict[str, np.ndarray], pbc: dict[str, np.ndarray], d: dict[str, np.ndarray]
+) -> list[tuple[tuple[str, str], np.ndarray, np.ndarray, np.ndarray, list[str]]]:
+    ecog = ~np.isnan(lung["ph.ecog"])
+    randomised = ~np.isnan(pbc["trt"])
+    five = np.stack(
+        (pbc["age"], pbc["edema"], np.log(pbc["bili"]), np.log(pbc["protime"]), np.log(pbc["albumin"])),
+        axis=1,
+    )
+    whole = np.isfinite(five).all(axis=1)
+    clinical = ["Age", "Gender", "HBsAg", "Cirrhosis", "AFP", "Tumorsize", "Vascularinvasion", "BCLC"]
+    columns = np.stack([np.log(d[c]) if c == "AFP" else d[c] for c in clinical], axis=1)
+    marker = np.stack((np.log(d["CXCL17T"] + 1), d["Tumorsize"], d["BCLC"]), axis=1)
+    return [
+        (
+            ("lung", "cox_age_sex_ecog"),
+            lung["time"][ecog],
+            lung["status"][ecog] == 2,
+            np.stack((lung["age"], lung["sex"], lung["ph.ecog"]), axis=1)[ecog],
+            ["age", "sex", "ph.ecog"],
+        ),
+        (
+            ("pbc", "cox_trt"),
+            pbc["time"][randomised],
+            pbc["status"][randomised] == 2,
+            pbc["trt"][randomised],
+            ["trt"],
+        ),
+        (
+            ("pbc", "cox5"),
+            pbc["time"][whole],
+            pbc["status"][whole] == 2,
+            five[whole],
+            ["age", "edema", "log(bili)", "log(protime)", "log(albumin)"],
+        ),
+        (
+            ("hepatocellular", "cox_clin"),
+            d["OS"],
+            d["Death"],
+            columns,
+            ["log(AFP)" if c == "AFP" else c for c in clinical],
+        ),
+        (
+            ("hepatocellular", "cox_cx"),
+            d["OS"],
+            d["Death"],
+            marker,
+            ["log(CXCL17T + 1)", "Tumorsize", "BCLC"],
+        ),
+    ]
+
+
+def test_cox_matches_r_coxph(
+    reference: dict[str, Any],
+    lung: dict[str, np.ndarray],
+    pbc: dict[str, np.ndarray],
+    hepatocellular: dict[str, np.ndarray],
+) -> None:
+    for (data, key), time, event, x, names in regressions(lung, pbc, hepatocellular):
+        expected = reference[data][key]
+        fit = fit_cox(time, event, x, names)
+        assert (fit.n, fit.n_events) == (expected["n"], expected["nevent"])
+        for line in expected["coef"]:
+            term = fit.term(line["term"])
+            close(
+                [term.coefficient, term.standard_error, term.hazard_ratio],
+                [line["coef"], line["se(coef)"], line["exp(coef)"]],
+                COMPUTED,
+            )
+            close(term.p_value, line["Pr(>|z|)"], 1e-7)
+        for line in expected["ci"]:
+            term = fit.term(line["term"])
+            close([term.low, term.high], [line["lower .95"], line["upper .95"]], COMPUTED)
+        close([fit.log_likelihood_null, fit.log_likelihood], expected["loglik"], PRINTED)
+        close(fit.likelihood_ratio, expected["lrt"]["test"], PRINTED)
+        close(fit.likelihood_ratio_p_value, expected["lrt"]["pvalue"], COMPUTED)
+        close(fit.score_statistic, expected["score"]["test"], COMPUTED)
+        close(
+            [fit.concordance, fit.concordance_standard_error],
+            [expected["concordance"]["C"], expected["concordance"]["se(C)"]],
+            PRINTED,
+        )
+
+
+@pytest.mark.parametrize("transform", ["km", "rank", "identity"])
+def test_proportional_hazards_test_matches_r_cox_zph(
+    reference: dict[str, Any],
+    lung: dict[str, np.ndarray],
+    pbc: dict[str, np.ndarray],
+    hepatocellular: dict[str, np.ndarray],
+    transform: Any,
+) -> None:
+    for (data, key), time, event, x, names in regressions(lung, pbc, hepatocellular):
+        lines, overall = proportional_hazards_test(time, event, x, names, transform=transform)
+        for line, expected in zip((*lines, overall), reference[data][key][f"zph_{transform}"], strict=True):
+            assert line.name == expected["term"]
+            assert line.degrees_of_freedom == expected["df"]
+            close([line.statistic, line.p_value], [expected["chisq"], expected["p"]], 1e-7)
+
+
+def test_cox_with_delayed_entry_strata_and_clusters_matches_r(lung: dict[str, np.ndarray]) -> None:
+    expected = from_r("curves_and_regressions")
+    known = ~np.isnan(lung["ph.ecog"]) & ~np.isnan(lung["inst"])
+    d = {name: column[known] for name, column in lung.items()}
+    time, event = d["time"], d["status"] == 2
+    entry = np.maximum(0, np.floor(0.3 * time) - 60)
+    three = np.stack((d["age"], d["sex"], d["ph.ecog"]), axis=1)
+    two = three[:, [0, 2]]
+    names = ["age", "sex", "ph.ecog"]
+    for key, x, terms, options in (
+        ("delayed_entry_cox", three, names, {"entry": entry}),
+        ("stratified_cox", two, ["age", "ph.ecog"], {"strata": d["sex"]}),
+        ("clustered_cox", three, names, {"cluster": d["inst"]}),
+    ):
+        fit = fit_cox(time, event, x, terms, **options)
+        line = expected[key]
+        close(fit.coefficients, line["coef"], COMPUTED)
+        close(fit.covariance, line["var"], COMPUTED)
+        close([fit.log_likelihood_null, fit.log_likelihood], line["loglik"], COMPUTED)
+        close(fit.concordance, line["concordance"], COMPUTED)
+        close(fit.concordance_standard_error, line["concordance_se"], COMPUTED)
+        if fit.robust:
+            close(fit.model_covariance, line["naive_var"], COMPUTED)
+        else:
+            tests, overall = proportional_hazards_test(time, event, x, terms, **options)
+            zph = [[t.statistic, t.degrees_of_freedom, t.p_value] for t in (*tests, overall)]
+            close(zph, line["zph"], 1e-7)
+
+
+@pytest.mark.parametrize("key", ["rmst2_pbc_tau10", "rmst2_lung_sex_365"])
+def test_restricted_mean_difference_matches_survrm2(
+    reference: dict[str, Any], lung: dict[str, np.ndarray], pbc: dict[str, np.ndarray], key: str
+) -> None:
+    if key == "rmst2_pbc_tau10":
+        d = {name: column[:312] for name, column in pbc.items()}
+        time, event, arm, tau = d["time"] / 365.25, d["status"] == 2, d["trt"] == 1, 10.0
+    else:
+        time, event, arm, tau = lung["time"], lung["status"] == 2, lung["sex"] == 2, 365.0
+    zero, one = restricted_mean_survival(time, event, arm, tau=tau)
+    for mean, line in ((zero, "arm0"), (one, "arm1")):
+        expected = reference[key][line][0]
+        close(
+            [mean.value, mean.standard_error, mean.low, mean.high],
+            [expected[k] for k in ("Est.", "se", "lower .95", "upper .95")],
+            PRINTED,
+        )
+    difference = restricted_mean_difference(one, zero)
+    expected = reference[key]["unadjusted"][0]
+    close(
+        [difference.value, difference.low, difference.high, difference.p_value],
+        [expected[k] for k in ("Est.", "lower .95", "upper .95", "p")],
+        PRINTED,
+    )
+
+
+def test_restricted_mean_matches_r_survfit(reference: dict[str, Any], lung: dict[str, np.ndarray]) -> None:
+    means = restricted_mean_survival(lung["time"], lung["status"] == 2, lung["sex"], tau=365)
+    for mean, line in zip(means, reference["lung"]["rmst_365_sex"], strict=True):
+        close([mean.value, mean.standard_error], [line["rmean"], line["se(rmean)"]], PRINTED)
+
+
+def test_landmark_matches_r(
+    reference: dict[str, Any], lung: dict[str, np.ndarray], mgus2: dict[str, np.ndarray]
+) -> None:
+    kept = landmark(lung["time"], lung["status"] == 2, 180)
+    test = log_rank(kept.time, kept.event, lung["sex"][kept.kept])
+    expected = reference["lung"]["landmark_180"]
+    assert list(test.n) == expected["n"]
+    close(test.observed, expected["obs"], PRINTED)
+    close(test.expected, expected["exp"], PRINTED)
+    close([test.statistic, test.p_value], [expected["chisq"], expected["p"]], PRINTED)
+
+    expected = from_r("time_dependent")["landmark_60"]
+    kept = landmark(mgus2["futime"], mgus2["death"], 60)
+    progressed = ((mgus2["pstat"] == 1) & (mgus2["ptime"] <= 60))[kept.kept]
+    test = log_rank(kept.time, kept.event, progressed)
+    assert kept.time.size == expected["n"]
+    assert kept.n_event_by_landmark == expected["left_out_death"]
+    assert kept.n_censored_by_landmark == expected["left_out_censored"]
+    close(test.statistic, expected["chisq"], COMPUTED)
+    close(test.observed, expected["observed"], COMPUTED)
+    close(test.expected, expected["expected"], COMPUTED)
+
+
+def test_time_dependent_group_matches_r_tmerge(mgus2: dict[str, np.ndarray]) -> None:
+    expected = from_r("time_dependent")
+    change = np.where(mgus2["pstat"] == 1, mgus2["ptime"], np.nan)
+    rows = time_dependent_group(mgus2["futime"], mgus2["death"], change)
+    assert (rows.start.size, int(rows.changed.sum())) == (expected["rows"], expected["changed_rows"])
+    for key, options in (
+        ("time_dependent", {}),
+        ("time_dependent_robust", {"robust": True}),
+        ("time_dependent_age", {"covariates": mgus2["age"], "covariate_names": ["age"]}),
+    ):
+        fit = time_dependent_cox(mgus2["futime"], mgus2["death"], change, **options)
+        close(fit.coefficients, list(expected[key]["coef"].values()), COMPUTED)
+        close(fit.covariance, expected[key]["var"], COMPUTED)
+        close([fit.log_likelihood_null, fit.log_likelihood], expected[key]["loglik"], COMPUTED)
+
+
+def test_immortal_time_hides_what_the_time_dependent_group_shows(mgus2: dict[str, np.ndarray]) -> None:
+    # Progression to myeloma as if known from the start against known when it happens (R: see immortal).
+    expected = from_r("time_dependent")
+    naive = fit_cox(mgus2["futime"], mgus2["death"], mgus2["pstat"], ["progressed"])
+    close(naive.coefficients, list(expected["immortal"]["coef"].values()), COMPUTED)
+    change = np.where(mgus2["pstat"] == 1, mgus2["ptime"], np.nan)
+    right = time_dependent_cox(mgus2["futime"], mgus2["death"], change)
+    assert right.terms[0].hazard_ratio > 2 * naive.terms[0].hazard_ratio
+
+
+def test_spline_cox_matches_r(pbc: dict[str, np.ndarray]) -> None:
+    expected = from_r("spline")
+    time, event, exposure = pbc["time"], pbc["status"] == 2, pbc["bili"]
+    for line in expected["fits"]:
+        options = {"covariates": pbc["age"], "covariate_names": ["age"]} if line["adjusted"] else {}
+        fit = fit_spline_cox(
+            time, event, exposure, knots=line["count"], reference_exposure=expected["reference"], **options
+        )
+        close(fit.knots, line["knots"], COMPUTED)
+        close(fit.cox.coefficients, line["coef"], 1e-7)
+        curve = fit.hazard_ratio(expected["exposure"])
+        log_ratio, error = np.asarray(line["log_hr"]), np.asarray(line["se"])
+        width = 1.959963984540054
+        close(curve.hazard_ratio, np.exp(log_ratio), 1e-7)
+        close(curve.low, np.exp(log_ratio - width * error), 1e-7)
+        close(curve.high, np.exp(log_ratio + width * error), 1e-7)
+        close(
+            [fit.overall.statistic, fit.nonlinearity.statistic], [line["overall"], line["nonlinearity"]], 1e-7
+        )
+        close(
+            [fit.overall.p_value, fit.nonlinearity.p_value], [line["p_overall"], line["p_nonlinearity"]], 1e-6
+        )
+
+
+def first_events(mgus2: dict[str, np.ndarray]) -> tuple[np.ndarray, list[str | None]]:
+    progressed, died = mgus2["pstat"] == 1, mgus2["death"] == 1
+    time = np.where(progressed, mgus2["ptime"], mgus2["futime"])
+    return time, [
+        "progression" if p else "death" if d else None for p, d in zip(progressed, died, strict=True)
+    ]
+
+
+def test_cumulative_incidence_matches_cmprsk(reference: dict[str, Any], mgus2: dict[str, np.ndarray]) -> None:
+    time, cause = first_events(mgus2)
+    curves = cumulative_incidence(time, cause, mgus2["sex"], causes=["progression", "death"])
+    lines = {line["term"]: line for line in reference["mgus2"]["cif"]["at"]["est"]}
+    for curve in curves:
+        line = lines[f"{curve.group} {1 if curve.cause == 'progression' else 2}"]
+        close(curve.at([60, 120, 240]).probability, [line[t] for t in ("60", "120", "240")], PRINTED)
+
+
+def test_cumulative_incidence_errors_and_intervals_match_r_survfit(mgus2: dict[str, np.ndarray]) -> None:
+    time, cause = first_events(mgus2)
+    entry = np.maximum(0, np.floor(0.2 * time) - 12)
+    for key, group, options in (
+        ("incidence", mgus2["sex"], {}),
+        ("incidence_delayed", None, {"entry": entry}),
+    ):
+        expected = from_r("curves_and_regressions")[key]
+        curves = cumulative_incidence(time, cause, group, causes=["progression", "death"], **options)
+        groups = list(dict.fromkeys(c.group for c in curves))
+        for k, name in enumerate(("progression", "death")):
+            found = [next(c for c in curves if (c.group, c.cause) == (g, name)) for g in groups]
+            at = [c.at([60, 120, 240]) for c in found]
+            for mine, theirs in (
+                ("probability", "pstate"),
+                ("standard_error", "se"),
+                ("low", "low"),
+                ("high", "high"),
+            ):
+                values = np.concatenate([getattr(a, mine) for a in at])
+                close(values, np.asarray(expected[theirs], dtype=float)[:, k], COMPUTED)
+
+
+def test_cause_specific_cox_and_the_naive_curve_match_r(
+    reference: dict[str, Any], mgus2: dict[str, np.ndarray]
+) -> None:
+    time, cause = first_events(mgus2)
+    x = np.stack((mgus2["age"], mgus2["sex"] == "M", mgus2["mspike"]), axis=1).astype(float)
+    known = np.isfinite(x).all(axis=1)
+    causes = [c for c, k in zip(cause, known, strict=True) if k]
+    fit = cause_specific_cox(time[known], causes, "progression", x[known], ["age", "sexM", "mspike"])
+    for line in reference["mgus2"]["cs_cox"]:
+        term = fit.term(line["term"])
+        close([term.coefficient, term.standard_error], [line["coef"], line["se(coef)"]], COMPUTED)
+
+    expected = reference["mgus2"]["naive_1mKM_vs_CIF_240"]
+    (naive,) = one_minus_kaplan_meier(time, cause, "progression")
+    right = cumulative_incidence(time, cause, causes=["progression", "death"])[0]
+    close(naive.at(240).probability, expected["one_minus_km"], PRINTED)
+    close(right.at(240).probability, expected["cif"][0]["V2"], PRINTED)
+    assert float(naive.at(240).probability[0]) > 2 * float(right.at(240).probability[0])
+
+
+def test_firth_cox_matches_a_general_optimiser_over_r_coxph() -> None:
+    # R maximises the penalised likelihood by BFGS with numerical derivatives, good to about 1e-6.
+    for line in from_r("firth")["fits"].values():
+        x = np.asarray(line["x"])
+        names = [f"x{j}" for j in range(x.shape[1])]
+        fit = fit_cox_firth(line["time"], line["event"], x, names)
+        close(fit.penalised_log_likelihood, line["penalised"], 1e-9)
+        np.testing.assert_allclose(fit.coefficients, line["coef"], atol=2e-6)
+        np.testing.assert_allclose([np.log(t.low) for t in fit.terms], line["low"], atol=2e-6)
+        np.testing.assert_allclose([np.log(t.high) for t in fit.terms], line["high"], atol=2e-6)
+        np.testing.assert_allclose([t.likelihood_ratio for t in fit.terms], line["ratio"], atol=1e-7)
