@@ -17,15 +17,17 @@ def guards_page() -> str:
         "",
         "Generated from the registry by `make docs`; do not edit by hand.",
         "",
-        "A guard looks for one known way in which an exposure–response analysis misleads. It fires by itself. "
-        "A *note* informs, a *caution* qualifies the verdict, a *refusal* refuses the question. What each did "
-        "to the answer stands in the report beside it.",
+        "A guard looks for one known way in which an exposure–response analysis misleads. It fires by "
+        "itself. A *note* informs, a *caution* qualifies the verdict, a *refusal* refuses the question. "
+        "What each did to the answer stands in the report beside it.",
         "",
         "| id | looks for | question kinds | severity |",
         "|---|---|---|---|",
     ]
-    for g in REGISTRY.values():
-        lines.append(f"| [`{g.id}`](#{g.id}) | {g.title} | {', '.join(g.kinds)} | {g.severity} |")
+    lines += [
+        f"| [`{g.id}`](#{g.id}) | {g.title} | {', '.join(g.kinds)} | {g.severity} |"
+        for g in REGISTRY.values()
+    ]
     for g in REGISTRY.values():
         lines += [
             "",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable
 
     from troughline.issues import Finding
     from troughline.progress import Progress
@@ -55,7 +56,8 @@ def study(
 
     request = load_study(study_file)
     check_writable(out)
-    for result, progress in _with_progress(lambda p: run_study(request, progress=p)):
+    with _progress() as progress:
+        result = run_study(request, progress=progress)
         _print_findings(result.contents["issues"])
         write_report(result.contents, out, progress=progress)
     _print_answers(result, out)
@@ -96,7 +98,8 @@ def demo(
             folder = out / study_file.parent.name
             check_writable(folder)
             request = load_study(study_file)
-            for result, progress in _with_progress(lambda p, r=request: run_study(r, progress=p)):
+            with _progress() as progress:
+                result = run_study(request, progress=progress)
                 write_report(result.contents, folder, progress=progress)
             _print_answers(result, folder)
 
@@ -178,24 +181,19 @@ def _print_answers(result: StudyResult, out: Path) -> None:
     typer.echo(f"  report: {out / 'report.html'}")
 
 
-def _with_progress(compute: Any) -> Iterator[tuple[StudyResult, Progress]]:
-    """Compute under a progress bar on standard error, shown on a terminal only."""
+@contextmanager
+def _progress() -> Generator[Progress, None, None]:
+    """A progress bar on standard error, shown on a terminal only."""
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
 
     console = Console(stderr=True)
-    with Bar(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as bar:
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("starting", total=None)
 
         def report(step: str, done: int, total: int) -> None:
             bar.update(task, description=step, completed=done, total=total)
 
-        yield compute(report), report
+        yield report

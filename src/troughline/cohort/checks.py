@@ -42,8 +42,8 @@ def check_after_death(
     for patient, day, row, only_day in zip(
         event_rows["patient"][death],
         event_rows["day"][death],
-        whole[death],
         event_rows["row"][death],
+        whole[death],
         strict=True,
     ):
         if patient is not None and patient not in end:

@@ -136,7 +136,7 @@ def _check_adverse_events(table: Table, frame: pd.DataFrame, found: Findings) ->
 
 def _plain_version(text: str) -> str:
     """`CTCAE v5.0`, `5.0` and `5` as one text."""
-    number = re.search(r"\d+(?:\.\d+)?", text)
+    number = re.search(r"\d+(?:\.\d+)?", text.replace(",", "."))
     return f"{float(number[0]):.1f}" if number else text
 
 

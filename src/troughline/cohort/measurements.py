@@ -12,6 +12,7 @@ from troughline.cohort.patients import Roster
 from troughline.cohort.reporting import add_rows, name_rows, shown
 from troughline.cohort.schema import Table
 from troughline.cohort.values import (
+    FALSE_WORDS,
     flags,
     frame_of,
     is_missing,
@@ -93,7 +94,8 @@ def _values(table: Table, unit: NDArray[np.object_], found: Findings) -> tuple[F
         lambda _: "below_limit is 1 and no limit is given",
         "limit",
     )
-    nothing = missing & ~below
+    doubtful = said & ~flagged & ~np.asarray(table.column("below_limit").str.lower().isin(FALSE_WORDS))
+    nothing = missing & ~below & ~doubtful
     report(
         Severity.ERROR,
         "value-missing",

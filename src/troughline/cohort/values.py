@@ -21,8 +21,8 @@ _COMMA_NUMBER = r"[+-]?(?:\d+,\d*|,\d+)(?:[eE][+-]?\d{1,3})?"
 _MAYBE_THOUSANDS = r"[+-]?[1-9]\d{0,2},\d{3}"
 _SEPARATED = r"[+-]?\d{1,3}(?:[., '\u00a0\u202f]\d{3})+(?:[.,]\d+)?|[+-]?[\d.,]*[.,][\d.,]*[.,][\d.,]*"
 _NOT_FINITE = {"nan", "inf", "infinity", "-inf", "+inf", "-infinity", "+infinity", "#n/a", "#div/0!", "#num!"}
-_TRUE = ("1", "true", "yes")
-_FALSE = ("0", "false", "no")
+TRUE_WORDS = ("1", "true", "yes")
+FALSE_WORDS = ("0", "false", "no")
 
 
 def matches(text: pd.Series[str], pattern: str) -> NDArray[np.bool_]:
@@ -146,8 +146,8 @@ def flags(table: Table, name: str, found: Findings) -> NDArray[np.bool_]:
     """A yes/no column (1/0, true/false, yes/no); false where missing."""
     cells = table.column(name)
     lower = cells.str.lower()
-    true = np.asarray(lower.isin(_TRUE), dtype=bool)
-    good = true | np.asarray(lower.isin(_FALSE), dtype=bool) | is_missing(cells)
+    true = np.asarray(lower.isin(TRUE_WORDS), dtype=bool)
+    good = true | np.asarray(lower.isin(FALSE_WORDS), dtype=bool) | is_missing(cells)
     add_rows(
         found,
         Severity.ERROR,

@@ -99,9 +99,7 @@ def average_models(
                     f"{report.effective_draws:.0f} effective draws, Pareto k {report.pareto_k:.2f}"
                 )
     with np.errstate(divide="ignore"):
-        together = np.concatenate(
-            [np.log(w) + s.log_weights for w, s in zip(weights, samples, strict=True)]
-        )
+        together = np.concatenate([np.log(w) + s.log_weights for w, s in zip(weights, samples, strict=True)])
     index = systematic_resample(together, n_draws, rng)
     ends = np.cumsum([s.draws.shape[0] for s in samples])
     starts = np.concatenate([[0], ends[:-1]])

@@ -49,7 +49,7 @@ class CurveDraws:
         )
 
     def log_odds(self, log_exposure: Floats) -> Floats:
-        """`a + s g(x)` at log exposures `(m,)` relative to the reference, covariates aside; `(n_draws, m)`."""
+        """`a + s g(x)` at log exposures `(m,)`, covariates aside; `(n_draws, m)`."""
         value = np.empty((len(self), log_exposure.size))
         emax = ~np.isnan(self.half_effect)
         value[~emax] = curve_log_odds(log_exposure, self.intercept[~emax], self.slope[~emax], None)
@@ -88,9 +88,10 @@ class CurveDraws:
         """The log odds, covariates aside, at which the average over patients equals `probability`."""
         assert self.offsets is not None
         level = float(np.log(probability) - np.log1p(-probability))
-        low, high = level - self.offsets.max(axis=1), level - self.offsets.min(axis=1)
+        low: Floats = level - self.offsets.max(axis=1)
+        high: Floats = level - self.offsets.min(axis=1)
         for _ in range(BISECTIONS):
-            middle = 0.5 * (low + high)
+            middle: Floats = 0.5 * (low + high)
             above = sigmoid(middle[:, None] + self.offsets).mean(axis=1) > probability
             high = np.where(above, middle, high)
             low = np.where(above, low, middle)
@@ -104,7 +105,10 @@ def curve_draws(
 
     `covariates` `(n_patients, p)` are the standardised covariates over which the curve is averaged.
     """
-    intercept, slope, half, offsets = [], [], [], []
+    intercept: list[Floats] = []
+    slope: list[Floats] = []
+    half: list[Floats] = []
+    offsets: list[Floats] = []
     for model, draws in parts:
         intercept.append(draws[:, 0])
         slope.append(positive_slope(draws[:, 1])[0] if monotone else draws[:, 1])
@@ -123,8 +127,9 @@ def standard_patients(covariates: Floats, coefficients: Floats) -> NDArray[np.in
 
     Parameters: `covariates` `(n, p)`; `coefficients` `(p,)` that rank the patients.
     """
-    n = covariates.shape[0]
+    n = int(covariates.shape[0])
     if n <= STANDARD_PATIENTS or covariates.shape[1] == 0:
         return np.arange(n)
     order = np.argsort(covariates @ coefficients, kind="stable")
-    return order[((np.arange(STANDARD_PATIENTS) + 0.5) * n / STANDARD_PATIENTS).astype(int)]
+    place = np.floor((np.arange(STANDARD_PATIENTS) + 0.5) * n / STANDARD_PATIENTS).astype(np.intp)
+    return order[place]

@@ -183,9 +183,7 @@ def curve_log_odds(
     return intercept[:, None] + (slope * (1 + half_effect))[:, None] * ((ratio - 1) / (ratio + k))
 
 
-def log_exposure_at(
-    log_odds: Floats, intercept: Floats, slope: Floats, half_effect: Floats | None
-) -> Floats:
+def log_exposure_at(log_odds: Floats, intercept: Floats, slope: Floats, half_effect: Floats | None) -> Floats:
     """The log exposure at which a curve reaches given log odds; all arrays `(n_draws,)`.
 
     Minus infinity where the curve is beyond them at every exposure on the side of low exposure, plus

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from troughline.response.linear import inverse, solve
 from troughline.response.logistic import (
     ConvergenceError,
     Floats,
@@ -68,8 +69,8 @@ def fit_firth(
     z = x / scale
     k = z.shape[1]
     beta, best = _maximise(z, y, np.zeros(k), fixed=None)
-    covariance = np.linalg.inv(_information(z, beta))
-    errors = np.sqrt(np.diag(covariance))
+    covariance = inverse(_information(z, beta))
+    errors: Floats = np.sqrt(np.diag(covariance))
     drop = float(chi2.ppf(level, 1)) / 2
     low, high, p_values = np.empty(k), np.empty(k), np.empty(k)
     for j in range(k):
@@ -116,14 +117,14 @@ def _maximise(z: Floats, y: NDArray[np.bool_], start: Floats, *, fixed: int | No
         p = sigmoid(z @ beta)
         weight = p * (1 - p)
         information = (z.T * weight) @ z
-        leverage = weight * np.einsum("ij,ij->i", z, np.linalg.solve(information, z.T).T)
+        leverage = weight * np.einsum("ij,ij->i", z, solve(information, z.T).T)
         score = (z.T @ (y - p + leverage * (0.5 - p)))[free]
         if np.abs(score).max() < SCORE_TOLERANCE * max(1, y.size):
             return beta, value
-        step = np.linalg.solve(information[np.ix_(free, free)], score)
+        step = solve(information[np.ix_(free, free)], score)
         longest = float(np.abs(step).max())
         step = step * min(1.0, MAX_STEP / longest)
-        moved = beta.copy()
+        moved, trial = beta.copy(), value
         for _ in range(40):
             moved[free] = beta[free] + step
             trial = _penalised(z, y, moved)

@@ -25,6 +25,7 @@ _ITERATIONS = 200
 _HALVINGS = 30
 _GRADIENT_LEFT = 1e-8
 _LARGEST_STEP = 2.0
+_DIFFERENCE = 1e-5
 _CHUNK_TIMES = 256
 
 
@@ -170,17 +171,16 @@ class _Penalised:
         return self.maximise(beta, free)
 
     def maximise(self, start: FloatArray, free: BoolArray) -> tuple[FloatArray, float]:
-        """Newton steps with the information as curvature, halved until the penalised likelihood rises."""
+        """Newton's method on the `free` coefficients, steps halved until the penalised likelihood rises."""
         beta = start.copy()
         moments = self._evaluate(beta)
         value = _penalised_value(moments)
         for _ in range(_ITERATIONS):
-            inverse = np.linalg.inv(moments.information)
-            gradient = moments.score + 0.5 * np.einsum("jk,kjr->r", inverse, moments.derivative)
+            gradient = _penalised_gradient(moments)
             if not free.any() or float(np.abs(gradient[free]).max()) < _GRADIENT_LEFT:
                 return beta, value
             step = np.zeros(beta.size)
-            step[free] = np.linalg.solve(moments.information[np.ix_(free, free)], gradient[free])
+            step[free] = np.linalg.solve(self._curvature(beta, moments, free), gradient[free])
             step *= min(1.0, _LARGEST_STEP / float(np.abs(step).max()))
             for _ in range(_HALVINGS):
                 trial = self._evaluate(beta + step)
@@ -192,6 +192,25 @@ class _Penalised:
                 raise CoxFitError("the penalised likelihood could not be raised; no estimate")
             beta, moments, value = beta + step, trial, reached
         raise CoxFitError(f"no convergence of the penalised likelihood after {_ITERATIONS} iterations")
+
+    def _curvature(self, beta: FloatArray, moments: _Moments, free: BoolArray) -> FloatArray:
+        """Minus the second derivative of the penalised likelihood, or the information where not positive.
+
+        The information alone misses the penalty's curvature: with one event Newton's method then steps
+        twice too far, for ever.
+        """
+        rows = np.flatnonzero(free)
+        curvature = np.empty((rows.size, rows.size))
+        for column, j in enumerate(rows.tolist()):
+            shift = np.zeros(beta.size)
+            shift[j] = _DIFFERENCE
+            ahead = _penalised_gradient(self._evaluate(beta + shift))
+            behind = _penalised_gradient(self._evaluate(beta - shift))
+            curvature[:, column] = (behind - ahead)[rows] / (2 * _DIFFERENCE)
+        curvature = (curvature + curvature.T) / 2
+        if np.linalg.eigvalsh(curvature)[0] > 0:
+            return curvature
+        return moments.information[np.ix_(rows, rows)]
 
     def _evaluate(self, beta: FloatArray) -> _Moments:
         x, times, p = self._x, self._times, self._x.shape[1]
@@ -238,6 +257,11 @@ class _Penalised:
 def _penalised_value(moments: _Moments) -> float:
     sign, log_determinant = np.linalg.slogdet(moments.information)
     return moments.log_likelihood + 0.5 * float(log_determinant) if sign > 0 else -math.inf
+
+
+def _penalised_gradient(moments: _Moments) -> FloatArray:
+    inverse = np.linalg.inv(moments.information)
+    return moments.score + 0.5 * np.einsum("jk,kjr->r", inverse, moments.derivative)
 
 
 def _profile_bound(

@@ -9,6 +9,7 @@ from math import lgamma
 import numpy as np
 from numpy.typing import NDArray
 
+from troughline.response.linear import cholesky, solve
 from troughline.response.pareto import log_sum_exp, pareto_smoothed
 
 Floats = NDArray[np.float64]
@@ -44,7 +45,7 @@ class StudentT:
     def log_density(self, draws: Floats) -> Floats:
         """The log density at draws `(n_draws, d)`."""
         nu, d = self.degrees_of_freedom, self.location.size
-        white = np.linalg.solve(self.cholesky, (draws - self.location).T)
+        white = solve(self.cholesky, (draws - self.location).T)
         log_scale = float(np.log(np.diag(self.cholesky)).sum())
         constant = lgamma((nu + d) / 2) - lgamma(nu / 2) - 0.5 * d * np.log(nu * np.pi) - log_scale
         return constant - 0.5 * (nu + d) * np.log1p((white**2).sum(axis=0) / nu)
@@ -80,9 +81,10 @@ def sample_posterior(
 
     Parameters: `log_density` maps draws `(m, d)` to log densities `(m,)`; `start`, a first proposal near
     the mode. Each round draws from a Student t with the weighted mean and covariance of what is there, one
-    draw in five from a wider one; all draws so far count, weighted by the mixture of every proposal used (the balance heuristic of Veach &
-    Guibas 1995, doi 10.1145/218380.218498). It ends when the effective number of draws is at least
-    `least_effective_draws` and Pareto's k at most `largest_pareto_k`, or after ten rounds as `poor`.
+    draw in five from a wider one; all draws so far count, weighted by the mixture of every proposal used
+    (the balance heuristic of Veach & Guibas 1995, doi 10.1145/218380.218498). It ends when the effective
+    number of draws is at least `least_effective_draws` and Pareto's k at most `largest_pareto_k`, or after
+    ten rounds as `poor`.
 
     Raises `ValueError` where the density is finite at no draw of the first proposal.
     """
@@ -144,7 +146,7 @@ def _fitted(draws: Floats, log_weights: Floats, effective: float, last: StudentT
     scale = covariance * (nu - 2) / nu * 1.1
     trust = effective / (effective + 5.0 * mean.size)
     blend = trust * scale + (1 - trust) * (last.cholesky @ last.cholesky.T)
-    return StudentT(mean, np.linalg.cholesky(blend), nu)
+    return StudentT(mean, cholesky(blend), nu)
 
 
 def systematic_resample(log_weights: Floats, n_draws: int, rng: np.random.Generator) -> NDArray[np.intp]:

@@ -57,7 +57,7 @@ def paired_outcomes(benefit: NDArray[np.generic], toxicity: NDArray[np.generic],
 
     Raises `ValueError` on another value, another length, or where nothing is known of some patient.
     """
-    values = []
+    values: list[Floats] = []
     for name, given in (("benefit", benefit), ("toxicity", toxicity)):
         value = np.asarray(given, dtype=float)
         if value.shape != (n,):

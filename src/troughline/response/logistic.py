@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from troughline.response.linear import inverse, solve
+
 Floats = NDArray[np.float64]
 
 MAX_ITERATIONS = 60
@@ -92,15 +94,16 @@ def fit_logistic(
     z = x / scale
     beta = np.zeros(z.shape[1])
     value = log_likelihood(z @ beta, y)
-    step = np.zeros_like(beta)
+    step: Floats = np.zeros_like(beta)
     for _ in range(MAX_ITERATIONS):
         p = sigmoid(z @ beta)
         information = (z.T * (p * (1 - p))) @ z
         score = z.T @ (y - p)
         try:
-            step = np.linalg.solve(information, score)
+            step = solve(information, score)
         except np.linalg.LinAlgError:
             break
+        trial = value
         for _ in range(30):
             trial = log_likelihood(z @ (beta + step), y)
             if trial >= value - 1e-12 * abs(value):
@@ -116,7 +119,7 @@ def fit_logistic(
     if _separates(z, y, beta, step):
         raise SeparationError(_separation_message(y, names))
     p = sigmoid(z @ beta)
-    covariance = np.linalg.inv((z.T * (p * (1 - p))) @ z) / np.outer(scale, scale)
+    covariance = inverse((z.T * (p * (1 - p))) @ z) / np.outer(scale, scale)
     return LogisticFit(
         terms=names,
         coefficients=beta / scale,

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from troughline.response.exposure_models import ExposureData, ExposureModel
 from troughline.response.importance import StudentT
+from troughline.response.linear import cholesky, inverse, solve
 from troughline.response.priors import Priors
 
 Floats = NDArray[np.float64]
@@ -62,7 +63,7 @@ def margin_proposal(
         gradient = model.log_posterior_gradient(here, data, outcome, priors)
         curvature = _curvature(model, here, data, outcome, priors)
         for _ in range(40):
-            step = np.linalg.solve(_positive(curvature, damping), gradient)
+            step = solve(_positive(curvature, damping), gradient)
             step *= min(1.0, 2.0 / float(np.abs(step).max() + 1e-300))
             trial = float(log_posterior(model, (here + step)[None, :], data, outcome, priors)[0])
             if trial >= value:
@@ -75,7 +76,7 @@ def margin_proposal(
         if gain < 1e-6:
             break
     precision = _positive(_curvature(model, here, data, outcome, priors), 1e-6)
-    return StudentT(here, np.linalg.cholesky(np.linalg.inv(precision)))
+    return StudentT(here, cholesky(inverse(precision)))
 
 
 def _curvature(
@@ -94,6 +95,6 @@ def _curvature(
 
 
 def _positive(curvature: Floats, damping: float) -> Floats:
-    """The curvature with its eigenvalues kept at least 0.05 (a standard deviation of at most 4.5) and damped."""
+    """The curvature, damped, its eigenvalues at least 0.05: standard deviations of at most 4.5."""
     values, vectors = np.linalg.eigh(curvature)
     return (vectors * (np.maximum(values, 0.05) * (1 + damping))) @ vectors.T

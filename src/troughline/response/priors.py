@@ -1,4 +1,4 @@
-"""The priors of the exposure–response models, as numbers a calculation uses and as sentences a reader checks."""
+"""The priors of the exposure–response models: numbers for the calculation, sentences for the reader."""
 
 from __future__ import annotations
 

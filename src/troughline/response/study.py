@@ -83,9 +83,7 @@ def answer(cohort: Cohort, *, progress: Progress = silent) -> StudyResult:
         if case is not None:
             case.tests = tests
             late = check(case, late=True)
-            result = replace(
-                result, guards=result.guards + late, verdict=verdict_of(result.verdict, late)
-            )
+            result = replace(result, guards=result.guards + late, verdict=verdict_of(result.verdict, late))
         questions.append(result)
     evidence = [study.study.drug] if drug else []
     evidence += [q.published.split("/")[0] for q in study.question if q.published]

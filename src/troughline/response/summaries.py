@@ -81,9 +81,7 @@ def bound(
     """
     first, last = np.log(domain[0] / reference), np.log(domain[1] / reference)
     extended = np.where(log_exposure < first, -np.inf, np.where(log_exposure > last, np.inf, log_exposure))
-    ends = np.quantile(
-        extended, [(1 - level) / 2, 0.5, (1 + level) / 2], method="inverted_cdf"
-    )
+    ends = np.quantile(extended, [(1 - level) / 2, 0.5, (1 + level) / 2], method="inverted_cdf")
     low, value, high = (float(reference * np.exp(e)) if np.isfinite(e) else None for e in ends)
     notes: list[str] = []
     for name, end in zip(("lower end", "median", "upper end"), ends, strict=True):

@@ -143,6 +143,9 @@ def restricted_mean(times: SurvivalTimes, rows: BoolArray, tau: float) -> tuple[
     """Area under the Kaplan–Meier curve of `rows` up to `tau`, and its standard error."""
     library = _module("surv_analysis")
 
+    if tau < float(times.time[rows].min()):
+        # Everybody is alive until then: the area is a rectangle, which the library (as R) declines to name.
+        return float(tau), 0.0
     fit = library.survfitkm(times.time[rows], _whole(times.event[rows]), timefix=False)
     table = library.survmean(fit, rmean=repr(float(tau)))
     if table.rmean is None or table.se_rmean is None:

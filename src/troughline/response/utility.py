@@ -85,8 +85,8 @@ def near_maximum(x: Floats, utility: Floats, within: float) -> tuple[Floats, Flo
     plus infinity where the highest point or an end is at or beyond the edge of the grid. The highest point
     is refined by a parabola through three grid points, the ends by straight lines.
     """
-    n, m = utility.shape
-    row = np.arange(n)
+    m = int(utility.shape[1])
+    row = np.arange(int(utility.shape[0]))
     top = utility.argmax(axis=1)
     inner = np.clip(top, 1, m - 2)
     left, middle, right = utility[row, inner - 1], utility[row, inner], utility[row, inner + 1]
@@ -108,7 +108,7 @@ def near_maximum(x: Floats, utility: Floats, within: float) -> tuple[Floats, Flo
 def _cross(
     x: Floats, utility: Floats, target: Floats, out: NDArray[np.intp], into: NDArray[np.intp]
 ) -> Floats:
-    row = np.arange(utility.shape[0])
+    row = np.arange(int(utility.shape[0]))
     low, high = utility[row, out], utility[row, into]
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(high > low, (target - low) / (high - low), 0.0)

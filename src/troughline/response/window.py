@@ -1,4 +1,4 @@
-"""The therapeutic window: both bounds from the joint posterior of benefit and toxicity in the same patients."""
+"""The therapeutic window: both bounds from the joint posterior of benefit and toxicity."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from troughline.response.averaging import ModelReport, average_models, loo_of_sample
+from troughline.response.averaging import ModelReport
 from troughline.response.curve import (
     DOMAIN_FACTOR,
     check_options,
@@ -16,19 +16,11 @@ from troughline.response.curve import (
     positive,
     stated,
 )
-from troughline.response.curve_draws import CurveDraws, curve_draws, standard_patients
-from troughline.response.exposure_models import MODELS, exposure_data
-from troughline.response.importance import sample_posterior
-from troughline.response.joint import (
-    JointModel,
-    PairedOutcomes,
-    both_probability,
-    joint_proposal,
-    paired_outcomes,
-    rows,
-)
+from troughline.response.curve_draws import CurveDraws
+from troughline.response.exposure_models import exposure_data
+from troughline.response.joint import PairedOutcomes, both_probability, paired_outcomes, rows
+from troughline.response.joint_posterior import sample_joint
 from troughline.response.logistic import sigmoid
-from troughline.response.margin import margin_proposal
 from troughline.response.priors import Priors
 from troughline.response.summaries import Band, Bound, Interval, band, bound, interval, studied_domain
 from troughline.response.utility import UtilityFit, utility_fit
@@ -36,8 +28,6 @@ from troughline.response.utility import UtilityFit, utility_fit
 Floats = NDArray[np.float64]
 
 CURVE_DRAWS = 1000
-DRAWS_TIMES_PATIENTS = 8_000_000
-LEAST_DRAWS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,9 +152,9 @@ class WindowFit:
             "Posteriors by adaptive importance sampling with Pareto-smoothed weights; fewest effective "
             f"draws {min(m.effective_draws for m in self.models):.0f}, largest Pareto k "
             f"{max(m.pareto_k for m in self.models):.2f}.",
-            f"The window's lower bound is the smallest exposure with P(benefit) >= {self.benefit_at_least:g}, "
-            f"its upper bound the largest with P(toxicity) <= {self.toxicity_at_most:g}, among exposures from "
-            f"{self.domain[0]:.3g} to {self.domain[1]:.3g}; a bound outside these is reported as open.",
+            "The window's lower bound is the smallest exposure with P(benefit) >= "
+            f"{self.benefit_at_least:g}, its upper bound the largest with P(toxicity) <= "
+            f"{self.toxicity_at_most:g}, among exposures from {self.domain[0]:.3g} to {self.domain[1]:.3g}; a bound outside these is reported as open.",
             *self.priors.sentences(joint=True, covariates=bool(self.covariate_names)),
         )
 
@@ -213,48 +203,11 @@ def fit_window(
     data = exposure_data(exposure, covariates, covariate_names)
     x = np.asarray(exposure, dtype=float)
     outcomes = paired_outcomes(benefit, toxicity, x.size)
-    priors = stated(priors, monotone)
-    known = [
-        np.sort(np.concatenate([outcomes.both, only]))
-        for only in (outcomes.benefit_only, outcomes.toxicity_only)
-    ]
-    margins = [
-        [margin_proposal(m, rows(data, i), y[i], priors) for m in MODELS]
-        for i, y in zip(known, (outcomes.benefit, outcomes.toxicity), strict=True)
-    ]
-    joint_models = [JointModel(b, t) for b in MODELS for t in MODELS]
-    starts = [
-        joint_proposal(m, margins[0][MODELS.index(m.benefit)], margins[1][MODELS.index(m.toxicity)], data, outcomes, priors)
-        for m in joint_models
-    ]
-    per_model = min(n_draws, max(LEAST_DRAWS, DRAWS_TIMES_PATIENTS // x.size))
-    samples = [
-        sample_posterior(
-            lambda d, m=m: m.log_posterior(d, data, outcomes, priors), s, rng=rng, n_draws=per_model
-        )
-        for m, s in zip(joint_models, starts, strict=True)
-    ]
-    loos = [
-        loo_of_sample(
-            s,
-            lambda d, m=m: m.pointwise_log_likelihood(d, data, outcomes, monotone=monotone),
-            x.size,
-        )
-        for m, s in zip(joint_models, samples, strict=True)
-    ]
-    average = average_models(
-        [m.name for m in joint_models], samples, loos, rng=rng, n_draws=n_draws, allow_poor=allow_poor
-    )
-    p = data.covariates.shape[1]
-    chosen = [m.split(s.draws[i], p) for m, s, i in zip(joint_models, samples, average.chosen, strict=True)]
-    benefit_parts = [(m.benefit, c[0]) for m, c in zip(joint_models, chosen, strict=True)]
-    toxicity_parts = [(m.toxicity, c[1]) for m, c in zip(joint_models, chosen, strict=True)]
-    ranking = sum(
-        (d[:, m.n_shape :].sum(axis=0) for m, d in benefit_parts + toxicity_parts), start=np.zeros(p)
-    )
-    standard = data.covariates[standard_patients(data.covariates, ranking)]
-    benefit_draws = curve_draws(benefit_parts, standard, monotone=monotone)
-    toxicity_draws = curve_draws(toxicity_parts, standard, monotone=monotone)
+    believed = stated(priors, monotone)
+    joint = sample_joint(data, outcomes, believed, rng=rng, n_draws=n_draws, allow_poor=allow_poor)
+    benefit_draws, toxicity_draws = joint.benefit, joint.toxicity
+    known_b = np.sort(np.concatenate([outcomes.both, outcomes.benefit_only]))
+    known_t = np.sort(np.concatenate([outcomes.both, outcomes.toxicity_only]))
     domain = studied_domain(x, domain_factor)
     b, t = benefit_draws.crossing(benefit_at_least), toxicity_draws.crossing(toxicity_at_most)
     first, last = float(np.log(domain[0] / data.reference)), float(np.log(domain[1] / data.reference))
@@ -279,8 +232,8 @@ def fit_window(
         domain=domain,
         level=level,
         monotone=monotone,
-        priors=priors,
-        models=average.reports,
+        priors=believed,
+        models=joint.models,
         lower=bound(
             lower,
             reference=data.reference,
@@ -298,11 +251,11 @@ def fit_window(
             above=f"P(toxicity) does not exceed {toxicity_at_most:g} at the highest studied exposure",
         ),
         p_exists=float(exists.mean()),
-        p_benefit_falls=p_slope_negative(rows(data, known[0]), outcomes.benefit[known[0]], priors, rng=rng),
-        p_toxicity_falls=p_slope_negative(rows(data, known[1]), outcomes.toxicity[known[1]], priors, rng=rng),
+        p_benefit_falls=p_slope_negative(rows(data, known_b), outcomes.benefit[known_b], believed, rng=rng),
+        p_toxicity_falls=p_slope_negative(rows(data, known_t), outcomes.toxicity[known_t], believed, rng=rng),
         benefit=benefit_draws,
         toxicity=toxicity_draws,
-        log_odds_ratio=np.concatenate([c[2] for c in chosen]),
+        log_odds_ratio=joint.log_odds_ratio,
         inside_from=inside_from,
         inside_to=inside_to,
         covariate_names=data.covariate_names,

@@ -27,6 +27,13 @@ def number(value: float | None) -> str:
     return f"{value:.{decimals}f}"
 
 
+def unit_text(unit: str) -> str:
+    """A unit as it is read, after a space: ` µg/mL` for `ug/mL`, nothing for `1`."""
+    if unit in ("", "1"):
+        return ""
+    return " " + (f"µ{unit[1:]}" if unit.startswith(("ug", "umol")) else unit)
+
+
 def day(value: float) -> str:
     """A study day: whole where it is whole."""
     return f"{value:.0f}" if float(value).is_integer() else f"{value:.1f}"

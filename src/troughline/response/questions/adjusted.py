@@ -10,6 +10,9 @@ from troughline.response.questions.parts import Pairs, covariate_columns
 from troughline.results import Estimate
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from troughline.response.case import Case
 
 # What a drug-level question is adjusted for by itself, to show what liver function does to the answer,
@@ -59,7 +62,9 @@ def odds_ratios(case: Case, pairs: Pairs, adjust: tuple[str, ...], label: str) -
     return estimates
 
 
-def _fit(matrix, x, happened, level) -> tuple[Interval, float]:  # type: ignore[no-untyped-def]
+def _fit(
+    matrix: NDArray[np.float64], x: NDArray[np.float64], happened: NDArray[np.bool_], level: float
+) -> tuple[Interval, float]:
     import numpy as np
 
     from troughline.response.firth import fit_firth
@@ -84,7 +89,7 @@ def _estimate(fitted: tuple[Interval, float], label: str, method: str, n: int, l
     )  # fmt: skip
 
 
-def _separated(x, happened) -> bool:  # type: ignore[no-untyped-def]
+def _separated(x: NDArray[np.float64], happened: NDArray[np.bool_]) -> bool:
     """Whether one cut on the predictor separates the outcome without error."""
     cases, controls = x[happened], x[~happened]
     return bool(cases.min() > controls.max() or cases.max() < controls.min())

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from troughline.response.case import Case, Interval
-from troughline.response.guards.wording import number, percent
+from troughline.response.guards.wording import number, percent, unit_text
 from troughline.response.predictor import NotAnalysable
 from troughline.response.questions.adjusted import odds_ratios
 from troughline.response.questions.parts import (
@@ -153,7 +153,7 @@ def concentrations(
     named: tuple[float, ...], values: PredictorValues, drug: Drug | None
 ) -> list[tuple[str, float, str]]:
     """The exposures at which risk is stated: those the study names and the published cuts of this metric."""
-    unit = "" if values.unit == "1" else f" {values.unit}"
+    unit = unit_text(values.unit)
     points = [(f"{number(x)}{unit}", float(x), "named in the study file") for x in named]
     like, _ = external_cuts(values, drug)
     for cut in like:
@@ -257,7 +257,7 @@ def _summary(
 ) -> str:
     import numpy as np
 
-    unit = "" if values.unit == "1" else f" {values.unit}"
+    unit = unit_text(values.unit)
     low, high = (float(q) for q in np.quantile(pairs.values, [0.1, 0.9]))
     band = fit.probability(np.array([low, high]))
 

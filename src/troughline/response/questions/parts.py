@@ -126,9 +126,9 @@ def covariate_columns(
             columns.append(column)
             labels.append(f"{name} = {level}")
     matrix = np.column_stack(columns) if columns else np.empty((len(patients), 0))
-    complete = np.isfinite(matrix).all(axis=1)
+    complete = np.asarray(np.isfinite(matrix).all(axis=1), dtype=np.bool_)
     keep = [j for j in range(matrix.shape[1]) if complete.any() and np.ptp(matrix[complete, j]) > 0]
     flat = [labels[j] for j in range(matrix.shape[1]) if j not in keep]
     if flat and len(flat) == matrix.shape[1]:
         raise NotAnalysable(f"adjust: {', '.join(flat)} does not vary among the patients analysed")
-    return matrix[:, keep], tuple(labels[j] for j in keep), tuple(bool(c) for c in complete)
+    return matrix[:, keep], tuple(labels[j] for j in keep), tuple(complete.tolist())

@@ -52,7 +52,9 @@ def run_survival(cohort: Cohort, question: SurvivalQuestion, drug: Drug | None) 
     case = Case(cohort=cohort, question=question, drug=drug, predictor=values, survival=times)
     parts = Parts()
     cuts = _cuts(case, question, values, times, parts)
-    naive = naive_column(values, times, cuts)
+    # Columns of a spreadsheet do not say what their time counts from.
+    origin = "the first dose" if question.outcome.time is None else "time zero"
+    naive = naive_column(values, times, cuts, origin)
     if int(naive.event.sum()) < FEWEST_EVENTS:
         raise NotAnalysable(
             f"{int(naive.event.sum())} events of “{times.label}” among {len(naive.patients)} patients; "
@@ -114,20 +116,23 @@ def _cuts(
         raise NotAnalysable(f"bands = 'optimal': {error}") from None
     case.measured.cut_p_naive, case.measured.cut_p_corrected = found.p_naive, found.p_permutation
     n = len(patients)
+    # The search splits at "at most the cut"; bands here start at their cut, so it moves half-way up.
+    above = marker[marker > found.cut]
+    cut = float((found.cut + above.min()) / 2) if len(above) else found.cut
     parts.estimates += [
         Estimate(
-            name="threshold", value=found.cut, level=None, unit=values.unit, n=n, p_value=found.p_naive,
+            name="threshold", value=cut, level=None, unit=values.unit, n=n, p_value=found.p_naive,
             method="as-published: smallest log-rank p-value", note="p not corrected for the search",
         ),
         Estimate(
-            name="threshold", value=found.cut, level=None, unit=values.unit, n=n,
+            name="threshold", value=cut, level=None, unit=values.unit, n=n,
             p_value=found.p_permutation,
             method="guarded: maximally selected log-rank, permutation",
             note=f"M = {found.statistic:.2f}; p corrected for the search over {len(found.cuts)} cuts",
         ),
     ]  # fmt: skip
     parts.references.append("Hothorn 2003, doi 10.1016/S0167-9473(02)00225-6")
-    return (found.cut,)
+    return (cut,)
 
 
 def _as_published(case: Case, naive: Column, parts: Parts) -> None:
@@ -135,20 +140,21 @@ def _as_published(case: Case, naive: Column, parts: Parts) -> None:
     level, unit = case.cohort.study.study.level, case.survival.unit
     method = "as-published"
     if naive.group is not None and len(naive.order) > 1:
-        parts.estimates += _log_rank(naive, f"{method}: log-rank from the first dose")
-        parts.estimates += _medians(naive, level, unit, f"{method}: Kaplan–Meier from the first dose")
-        hazards = group_hazards(case.cohort, naive, (), level, method=f"{method}: Cox from the first dose")
+        parts.estimates += _log_rank(naive, f"{method}: log-rank from {naive.origin}")
+        parts.estimates += _medians(naive, level, unit, f"{method}: Kaplan–Meier from {naive.origin}")
+        hazards = group_hazards(case.cohort, naive, (), level, method=f"{method}: Cox from {naive.origin}")
         parts.estimates += hazards.estimates
         case.measured.hazard_ratio_published = hazards.headline
         case.measured.hazard_ratio_label = hazards.label
     if naive.x is not None:
         one = continuous_hazard(
             case.cohort, naive, (), level, log=case.predictor.log, unit=case.predictor.unit,
-            method=f"{method}: Cox from the first dose",
+            method=f"{method}: Cox from {naive.origin}",
         )  # fmt: skip
         parts.estimates += one.estimates
-        if case.measured.hazard_ratio_published is None or case.predictor.exposure is not None:
-            case.measured.hazard_ratio_published = one.headline or case.measured.hazard_ratio_published
+        if one.headline is not None and (naive.group is None or case.predictor.exposure is not None):
+            case.measured.hazard_ratio_published = one.headline
+            case.measured.hazard_ratio_label = one.label
     parts.series["km_as_published"] = kaplan_meier_series(
         naive, unit, level, title="As published", competing=False
     )
@@ -402,16 +408,17 @@ def _summary(case: Case, times: TimeToEvent, naive: Column, guarded: Column, par
         text += f" Median as published ({times.unit}s): {'; '.join(medians)}"
         p = next((e.p_value for e in tests if e.method.startswith("as-published")), None)
         text += f" ({p_value(p)})." if p is not None else "."
-    if measured.hazard_ratio_published is not None or measured.hazard_ratio_guarded is not None:
-        scale = (
-            ("per doubling" if case.predictor.log else f"per {case.predictor.unit}")
-            if case.predictor.exposure is not None or naive.group is None
-            else measured.hazard_ratio_label
-        )
-        text += (
-            f" The hazard ratio {scale} is {interval(measured.hazard_ratio_published)} counted from the "
-            f"first dose and {interval(measured.hazard_ratio_guarded)} counted from {guarded.origin}."
-        )
+    published, safe = measured.hazard_ratio_published, measured.hazard_ratio_guarded
+    if published is None and safe is None:
+        return text
+    adjusted = f", adjusted for {', '.join(case.question.adjust)}" if case.question.adjust else ""
+    text += f" The hazard ratio {measured.hazard_ratio_label} is {interval(published)}"
+    if measured.landmark_day is not None:
+        text += f" counted from the first dose and {interval(safe)} counted from {guarded.origin}{adjusted}."
+    elif adjusted:
+        text += f"; {interval(safe)}{adjusted}."
+    else:
+        text += "."
     return text
 
 

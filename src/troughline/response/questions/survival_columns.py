@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from troughline.response.guards.wording import number
+from troughline.response.guards.wording import number, unit_text
 from troughline.response.predictor import NotAnalysable, PredictorValues
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def band_labels(cuts: tuple[float, ...], unit: str) -> tuple[str, ...]:
     """`< 1.40 µg/mL`, `1.40–3.45 µg/mL`, `≥ 3.45 µg/mL`."""
     if not cuts:
         return ()
-    tail = "" if unit == "1" else f" {unit}"
+    tail = unit_text(unit)
     shown = [number(c) for c in cuts]
     inner = [f"{a}–{b}{tail}" for a, b in itertools.pairwise(shown)]
     return (f"< {shown[0]}{tail}", *inner, f"≥ {shown[-1]}{tail}")
@@ -81,8 +81,10 @@ def band_of(value: float, cuts: tuple[float, ...], labels: tuple[str, ...]) -> s
     return labels[sum(value >= c for c in cuts)]
 
 
-def naive_column(values: PredictorValues, times: TimeToEvent, cuts: tuple[float, ...]) -> Column:
-    """As published: everyone with a value, counted from the first dose."""
+def naive_column(
+    values: PredictorValues, times: TimeToEvent, cuts: tuple[float, ...], origin: str = "the first dose"
+) -> Column:
+    """As published: everyone with a value, counted from the first dose (`origin` names it)."""
     if values.group is not None:
         label = values.group.label
         chosen = {
@@ -90,13 +92,13 @@ def naive_column(values: PredictorValues, times: TimeToEvent, cuts: tuple[float,
             for p, yes in values.group.happened.items()
             if yes is not None
         }
-        return _column(times, chosen, (f"not {label}", label), None, None, "the first dose")
+        return _column(times, chosen, (f"not {label}", label), None, None, origin)
     if values.category:
         order = tuple(level for level in values.levels if level in set(values.category.values()))
-        return _column(times, dict(values.category), order, None, None, "the first dose")
+        return _column(times, dict(values.category), order, None, None, origin)
     labels = band_labels(cuts, values.unit)
     group = {p: band_of(v, cuts, labels) for p, v in values.as_published.items()} if labels else None
-    return _column(times, group, labels, values.as_published, None, "the first dose")
+    return _column(times, group, labels, values.as_published, None, origin)
 
 
 def landmark_column(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from troughline.response.case import Interval
 from troughline.response.guards.inference import EVENTS_PER_PARAMETER
+from troughline.response.guards.wording import number
 from troughline.response.questions.parts import covariate_columns, finite
 from troughline.results import Estimate, Json
 
@@ -72,15 +73,18 @@ def continuous_hazard(
     unit: str,
     method: str,
 ) -> Hazards:
-    """Hazard ratio per doubling of the predictor (per unit where it is not on a log scale)."""
+    """Hazard ratio per doubling of the predictor (per standard deviation where it is not on a log scale)."""
     import numpy as np
 
     assert column.x is not None
-    on_log = log and bool((column.x > 0).all())
-    x = np.log2(column.x) if on_log else column.x
-    if np.ptp(x) == 0:
+    if np.ptp(column.x) == 0:
         return Hazards()
-    label = "per doubling" if on_log else ("per unit" if unit == "1" else f"per {unit}")
+    if log and bool((column.x > 0).all()):
+        x, label = np.log2(column.x), "per doubling"
+    else:
+        deviation = float(np.std(column.x, ddof=1))
+        x = column.x / deviation
+        label = f"per standard deviation ({number(deviation)}{'' if unit == '1' else ' ' + unit})"
     return _hazards(cohort, column, x[:, None], [label], adjust, level, method, 1)
 
 

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from troughline.response.case import Case, Interval, Measured, Printed
-from troughline.response.guards.wording import count, interval, number
+from troughline.response.guards.wording import count, interval, number, unit_text
 from troughline.response.predictor import NotAnalysable
 from troughline.response.questions.adjusted import odds_ratios
 from troughline.response.questions.parts import Pairs, Parts, exclude, finite, generator, pair
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from troughline.evidence.records import Drug
     from troughline.evidence.store import PublishedValues
     from troughline.response.predictor import PredictorValues
+    from troughline.response.thresholds import Criterion
 
 FEWEST_EACH = 3
 
@@ -98,7 +99,7 @@ def printed_intervals(published: PublishedValues | None) -> tuple[Printed, ...]:
             value=published.auc,
             low=published.auc_low,
             high=published.auc_high,
-            source=published.citation.split(".")[0],
+            source=published.publication_id.replace("-", " ").capitalize(),
         ),
     )
 
@@ -145,7 +146,8 @@ def _as_published(
     }
     if not question.optimise:
         return
-    for criterion, label in (("youden", ""), ("closest-corner", "closest corner")):
+    criteria: tuple[tuple[Criterion, str], ...] = (("youden", ""), ("closest-corner", "closest corner"))
+    for criterion, label in criteria:
         best = optimal_threshold(curve, criterion)
         tied = [t for t in best.ties if math.isfinite(t)]
         add(
@@ -186,8 +188,10 @@ def classification(point: Any, n: int, label: str, method: str) -> list[Estimate
 def _guarded(
     cohort: Cohort, question: ThresholdQuestion, pairs: Pairs, higher: bool, measured: Measured, parts: Parts
 ) -> None:
+    import numpy as np
+
     from troughline.response.auc_interval import auc_interval
-    from troughline.response.bootstrap import bootstrap_roc, percentile_interval, roc_band
+    from troughline.response.bootstrap import bootstrap_roc, roc_band
     from troughline.response.guards.cutpoints import WIDEST_FACTOR
     from troughline.response.optimism import corrected_youden
     from troughline.response.threshold_interval import threshold_interval
@@ -210,32 +214,36 @@ def _guarded(
     parts.series["roc_band"] = {"specificity": band.specificity, "low": band.low, "high": band.high}
     corrected = corrected_youden(
         pairs.values, pairs.happened, rng=rng, n_replicates=question.bootstrap,
-        direction=question.predictor.direction,
+        direction=question.predictor.direction, level=level,
     )  # fmt: skip
+    chosen = question.predictor.direction == "auto"
     add(
         Estimate(
             name="auc_corrected", value=corrected.auc_corrected, level=None, n=n,
-            method="guarded: optimism bootstrap", note=corrected.auc_note,
+            method="guarded: patients left out of bootstrap resamples",
+            note=f"direction turned in {100 * corrected.flipped_share:.0f} % of resamples"
+            if chosen
+            else "with a direction fixed beforehand the AUC of one marker needs no correction",
         )
     )  # fmt: skip
     if not question.optimise:
         return
-    boot = bootstrap_roc(
-        pairs.values, pairs.happened, n_replicates=question.bootstrap, rng=rng, higher_is_case=higher
-    )
     # The apparent value the correction starts from is that of the guarded patients.
-    measured.youden_apparent, measured.youden_corrected = corrected.apparent, corrected.corrected
+    measured.youden_apparent = corrected.youden_apparent
+    measured.youden_corrected = corrected.youden_corrected
     add(
         Estimate(
-            name="youden_corrected", value=corrected.corrected, low=finite(corrected.low),
-            high=finite(corrected.high), level=level, n=n, method=f"guarded: {corrected.method}",
+            name="youden_corrected", value=corrected.youden_corrected, level=None, n=n,
+            method="guarded: patients left out of bootstrap resamples",
+            note=f"apparent {corrected.youden_apparent:.2f}, .632+ {corrected.youden_632_plus:.2f}, "
+            f"optimism bootstrap {corrected.youden_harrell:.2f}",
         )
     )  # fmt: skip
     cut = threshold_interval(
         pairs.values, pairs.happened, rng=rng, n_replicates=question.bootstrap, higher_is_case=higher,
         level=level,
     )  # fmt: skip
-    bounds = Interval(value=finite(cut.value), low=finite(cut.low), high=finite(cut.high))
+    bounds = Interval(value=finite(cut.threshold), low=finite(cut.low), high=finite(cut.high))
     measured.threshold_guarded = bounds
     wide = bounds.ratio is None or bounds.ratio > WIDEST_FACTOR
     add(
@@ -245,23 +253,29 @@ def _guarded(
             note="no single cut: the interval spans more than a factor of two" if wide else "",
         )
     )  # fmt: skip
-    for name, replicates in (
-        ("sensitivity", boot.sensitivity_original),
-        ("specificity", boot.specificity_original),
-    ):
-        low, high = percentile_interval(replicates, level=level)
-        middle = float(sum(replicates) / len(replicates))
+    add(
+        Estimate(
+            name="threshold", value=bounds.value, low=finite(cut.percentile_low),
+            high=finite(cut.percentile_high), level=level, unit=unit, n=n, label="bootstrap percentiles",
+            method="guarded: bootstrap percentiles, for comparison",
+            note="the plain bootstrap of a best cut is inconsistent: the other interval holds its coverage",
+        )
+    )  # fmt: skip
+    for name, share in (("sensitivity", corrected.sensitivity), ("specificity", corrected.specificity)):
         add(
             Estimate(
-                name=name, value=middle, low=low, high=high, level=level, n=n,
-                method="guarded: bootstrap, the cut chosen anew in each resample",
+                name=name, value=share.corrected, low=share.low, high=share.high, level=share.level, n=n,
+                method="guarded: patients left out of bootstrap resamples, the cut chosen anew in each",
+                note=f"apparent {share.apparent:.2f}",
             )
         )  # fmt: skip
-    import numpy as np
-
+    boot = bootstrap_roc(
+        pairs.values, pairs.happened, n_replicates=question.bootstrap, rng=rng, higher_is_case=higher
+    )
     finite_cuts = boot.threshold[np.isfinite(boot.threshold)]
-    counts, edges = np.histogram(finite_cuts, bins=min(40, max(8, len(np.unique(finite_cuts)))))
-    parts.series["threshold_bootstrap"] = {"edges": edges, "count": counts}
+    if len(finite_cuts) and float(np.ptp(finite_cuts)) > 0:
+        counts, edges = np.histogram(finite_cuts, bins=min(40, max(8, len(np.unique(finite_cuts)))))
+        parts.series["threshold_bootstrap"] = {"edges": edges, "count": counts}
 
 
 def _cuts(
@@ -274,13 +288,20 @@ def _cuts(
     measured: Measured,
     level: float,
 ) -> None:
-    """Performance at cuts fixed beforehand: those the question names and the published ones of this metric."""
+    """Performance at cuts fixed beforehand: those the question names and the published ones like them."""
     from troughline.response.thresholds import operating_point
 
     like, unlike = external_cuts(values, drug)
-    named = [(f"{number(c)} {values.unit}".strip(), c, "named in the study file", None) for c in question.at]
+    named = [
+        (f"{number(c)}{unit_text(values.unit)}", c, "named in the study file", None) for c in question.at
+    ]
     named += [
-        (f"{number(in_unit(c, values.unit, drug))} {values.unit}", in_unit(c, values.unit, drug), c.label, c)
+        (
+            f"{number(in_unit(c, values.unit, drug))}{unit_text(values.unit)}",
+            in_unit(c, values.unit, drug),
+            c.label,
+            c,
+        )
         for c in like
     ]
     rows: list[dict[str, Any]] = []
@@ -357,9 +378,10 @@ def _methods(question: ThresholdQuestion, level: float) -> list[str]:
         "cuts with the largest Youden index and closest to the corner, with Wilson intervals that ignore "
         "that the cut was chosen.",
         f"Guarded: one level a patient, the first drawn as a trough at steady state before the event and "
-        f"before any dose change; a score interval for the AUC that keeps its coverage near 1; "
-        f"{question.bootstrap} stratified bootstrap resamples for the corrected Youden index and the interval "
-        "of the cut.",
+        f"before any dose change; an interval for the AUC that keeps its coverage near 1; the Youden index, "
+        f"sensitivity and specificity expected in new patients from those left out of {question.bootstrap} "
+        "bootstrap resamples; for the cut the range of cuts whose Youden index lies within sampling error "
+        "of the best one.",
     ]
     if question.adjust:
         lines.append(
@@ -375,7 +397,7 @@ def _summary(
     pairs: Pairs,
     measured: Measured,
 ) -> str:
-    unit = "" if values.unit == "1" else f" {values.unit}"
+    unit = unit_text(values.unit)
     text = (
         f"In {len(pairs.patients)} patients, {pairs.n_events} with {outcome.label}, {values.label} tells "
         f"those with it from those without with an AUC of {interval(measured.auc_guarded)}."
@@ -387,8 +409,8 @@ def _summary(
         return text
     if cut.ratio is None or cut.ratio > 2:
         return text + (
-            f" The best cut as published is {number(published.value)}{unit}, but these patients only place it "
-            f"between {number(cut.low)} and {number(cut.high)}{unit}: no single cut can be named."
+            f" The best cut as published is {number(published.value)}{unit}, but these patients only place "
+            f"it between {number(cut.low)} and {number(cut.high)}{unit}: no single cut can be named."
         )
     return text + (
         f" The best cut is {number(cut.value)}{unit} ({number(cut.low)}–{number(cut.high)}); expect a Youden "

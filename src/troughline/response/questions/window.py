@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from troughline.response.case import Case, Interval, Measured
-from troughline.response.guards.wording import interval, number
+from troughline.response.guards.wording import interval, number, unit_text
 from troughline.response.predictor import NotAnalysable, PredictorValues
 from troughline.response.questions.curve import (
     adjust_for,
@@ -167,7 +167,8 @@ def _bounds(
     measured.p_window_exists = fit.p_exists
     parts.estimates.append(
         Estimate(
-            name="p_window_exists", value=fit.p_exists, level=None, n=fit.n, method="guarded: joint posterior",
+            name="p_window_exists", value=fit.p_exists, level=None, n=fit.n,
+            method="guarded: joint posterior",
             note=f"P(benefit) ≥ {question.limits.benefit_at_least:g} and P(toxicity) ≤ "
             f"{question.limits.toxicity_at_most:g} at some studied exposure",
         )
@@ -333,12 +334,12 @@ def _series(
 def _summary(
     fit: WindowFit, question: WindowQuestion, values: PredictorValues, both: Pairs, measured: Measured
 ) -> str:
-    unit = "" if values.unit == "1" else f" {values.unit}"
+    unit = unit_text(values.unit)
     limits = question.limits
     text = (
         f"From {fit.n} patients, the {values.label} at which benefit is at least "
-        f"{100 * limits.benefit_at_least:.0f} % likely starts at {interval(measured.window_lower)}{unit}, and "
-        f"the one up to which toxicity is at most {100 * limits.toxicity_at_most:.0f} % likely ends at "
+        f"{100 * limits.benefit_at_least:.0f} % likely starts at {interval(measured.window_lower)}{unit}, "
+        f"and the one up to which toxicity is at most {100 * limits.toxicity_at_most:.0f} % likely ends at "
         f"{interval(measured.window_upper)}{unit}. "
     )
     text += f"The probability that such a window exists is {fit.p_exists:.2f}."

@@ -1,0 +1,544 @@
+"""Simulated cohorts in memory: one without any trap, and one for each trap that a guard looks for.
+
+Exposure is log-normal (median 2.91 µg/mL, log-SD 0.62); benefit and toxicity rise with its logarithm by 2.2
+and 1.6 log odds. Everything else is made so that no guard has anything to say, and `cohort_with_trap` then
+changes the one thing that a guard looks for.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from troughline.cohort.cohort import Cohort
+from troughline.cohort.studyfile import Study
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+Json = dict[str, Any]
+
+MEDIAN_UG_ML, LOG_SD = 2.91, 0.62
+BENEFIT_SLOPE, TOXICITY_SLOPE = 2.2, 1.6
+# Exposures at which benefit and toxicity are an even chance: both outcomes then occur in about half.
+BENEFIT_EVEN_UG_ML, TOXICITY_EVEN_UG_ML = 2.4, 3.0
+SAMPLE_DAY, ASSESSMENT_DAY = 14.0, 56.0
+MEDIAN_SURVIVAL_DAYS = 400.0
+# Nobody dies earlier, as where a life expectancy of twelve weeks is asked for.
+FIRST_DEATH_DAY = 84.0
+DRUG = "sorafenib"
+
+TROUGH: Json = {"analyte": DRUG, "metric": "trough", "unit": "ug/mL"}
+TOXICITY: Json = {"event": "adverse event", "grade": ">=3"}
+BENEFIT: Json = {"response": ["CR", "PR"]}
+ADJUST = ["albi"]
+
+CLEAN_QUESTIONS: dict[str, Json] = {
+    "threshold": {
+        "id": "threshold", "kind": "threshold", "predictor": TROUGH, "outcome": TOXICITY, "optimise": False,
+        "at": [3.75], "adjust": ADJUST, "bootstrap": 200,
+    },
+    "curve": {"id": "curve", "kind": "curve", "predictor": TROUGH, "outcome": TOXICITY, "adjust": ADJUST},
+    "window": {
+        "id": "window", "kind": "window", "predictor": TROUGH, "toxicity": TOXICITY, "benefit": BENEFIT,
+        "limits": {"benefit_at_least": 0.4, "toxicity_at_most": 0.6}, "adjust": ADJUST,
+    },
+    "survival": {
+        "id": "survival", "kind": "survival", "predictor": TROUGH, "outcome": {"event": "death"},
+        "adjust": ADJUST,
+    },
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class Records:
+    """The rows of a cohort while it is being made; every table as `load_cohort` would give it."""
+
+    patients: dict[str, Json] = field(default_factory=dict[str, Json])
+    doses: list[Json] = field(default_factory=list[Json])
+    measurements: list[Json] = field(default_factory=list[Json])
+    events: list[Json] = field(default_factory=list[Json])
+
+    def dose(self, patient: str, day: float, amount_mg: float, interval_h: float = 12.0) -> None:
+        """A dose that holds from `day` on."""
+        self.doses.append(
+            {
+                "patient": patient, "day": float(day), "amount_mg": float(amount_mg),
+                "interval_h": float(interval_h), "additional": math.nan, "steady_state": False,
+            }
+        )  # fmt: skip
+
+    def level(
+        self,
+        patient: str,
+        day: float,
+        value: float,
+        *,
+        unit: str = "ug/mL",
+        hours: float = 12.0,
+        assay: str | None = "LC-MS/MS",
+        limit: float = math.nan,
+        below: bool = False,
+        analyte: str = DRUG,
+    ) -> None:
+        """A measured level `hours` after the dose; below its limit where `below`."""
+        self.measurements.append(
+            {
+                "patient": patient, "day": float(day), "analyte": analyte,
+                "value": math.nan if below else float(value), "unit": unit, "below_limit": below,
+                "limit": float(limit), "assay": assay, "batch": None, "time_after_dose_h": float(hours),
+                "occasion": None,
+            }
+        )  # fmt: skip
+
+    def event(
+        self,
+        patient: str,
+        day: float,
+        event: str,
+        *,
+        grade: float = math.nan,
+        term: str | None = None,
+        response: str | None = None,
+        criterion: str | None = None,
+    ) -> None:
+        """One row of the events table."""
+        self.events.append(
+            {
+                "patient": patient, "day": float(day), "event": event, "term": term, "grade": float(grade),
+                "version": "5.0" if event == "adverse event" else None, "response": response,
+                "criterion": criterion, "lesion_sum_mm": math.nan,
+            }
+        )  # fmt: skip
+
+    def drop(self, patients: set[str], table: str) -> None:
+        """Take the rows of these patients out of one table."""
+        setattr(self, table, [r for r in getattr(self, table) if r["patient"] not in patients])
+
+    def cohort(
+        self,
+        questions: list[Json],
+        *,
+        covariates: dict[str, Json] | None = None,
+        title: str = "A simulated cohort",
+        seed: int = 20260101,
+    ) -> Cohort:
+        """The cohort with these questions."""
+        study = Study.model_validate(
+            {
+                "study": {"title": title, "drug": DRUG, "simulated": True, "seed": seed},
+                "tables": {t: f"{t}.csv" for t in ("patients", "doses", "measurements", "events")},
+                "covariates": covariates or {},
+                "question": questions,
+            }
+        )
+        names = list(dict.fromkeys(key for row in self.patients.values() for key in row))
+        index = pd.Index(list(self.patients), dtype=object, name="patient")
+        held = {
+            name: _column([row.get(name) for row in self.patients.values()], index=index) for name in names
+        }
+        held["row"] = pd.Series(np.arange(2, len(index) + 2, dtype=np.int64), index=index)
+        return Cohort(
+            study=study,
+            patients=pd.DataFrame(held, index=index),
+            doses=_frame(self.doses, DOSE_COLUMNS),
+            measurements=_frame(self.measurements, MEASUREMENT_COLUMNS),
+            events=_frame(self.events, EVENT_COLUMNS),
+            covariates=dict(study.covariates),
+            findings=(),
+        )
+
+
+DOSE_COLUMNS = ("patient", "day", "amount_mg", "interval_h", "additional", "steady_state")
+MEASUREMENT_COLUMNS = (
+    "patient", "day", "analyte", "value", "unit", "below_limit", "limit", "assay", "batch",
+    "time_after_dose_h", "occasion",
+)  # fmt: skip
+EVENT_COLUMNS = (
+    "patient", "day", "event", "term", "grade", "version", "response", "criterion", "lesion_sum_mm",
+)  # fmt: skip
+_TEXT = {"patient", "analyte", "unit", "assay", "batch", "occasion", "event", "term", "version", "response", "criterion"}  # fmt: skip
+_YES_NO = {"below_limit", "steady_state"}
+
+
+def _column(values: list[Any], index: Any = None) -> pd.Series[Any]:
+    numeric = all(isinstance(v, (int, float)) for v in values)
+    return pd.Series(values, index=index, dtype="float64" if numeric and values else object)
+
+
+def _frame(rows: list[Json], columns: tuple[str, ...]) -> pd.DataFrame:
+    held: dict[str, Any] = {
+        name: pd.Series(
+            [row[name] for row in rows],
+            dtype=object if name in _TEXT else "bool" if name in _YES_NO else "float64",
+        )
+        for name in columns
+    }
+    held["row"] = pd.Series(np.arange(2, len(rows) + 2, dtype=np.int64))
+    return pd.DataFrame(held)
+
+
+@dataclass(slots=True, kw_only=True)
+class Truth:
+    """What the simulation knows of each patient; arrays `(n,)`, exposure in µg/mL, times in days."""
+
+    patients: tuple[str, ...]
+    albi: Floats
+    exposure: Floats
+    toxicity: Flags
+    benefit: Flags
+    death_day: Floats
+    end_day: Floats
+
+
+def chance(exposure: Floats, even: float, slope: float) -> Floats:
+    """P = 1 / (1 + exp(−slope · log(exposure / even))), `(n,)`."""
+    return 1.0 / (1.0 + np.exp(-slope * np.log(exposure / even)))
+
+
+def draw_truth(
+    n: int,
+    rng: np.random.Generator,
+    *,
+    benefit_even: float = BENEFIT_EVEN_UG_ML,
+    toxicity_even: float = TOXICITY_EVEN_UG_ML,
+    toxicity_slope: float = TOXICITY_SLOPE,
+) -> Truth:
+    """Exposure, outcomes and follow-up of `n` patients; survival falls with ALBI and not with exposure."""
+    exposure = MEDIAN_UG_ML * np.exp(rng.normal(0.0, LOG_SD, n))
+    albi = rng.normal(-2.3, 0.4, n)
+    rate = math.log(2) / MEDIAN_SURVIVAL_DAYS * np.exp(0.8 * (albi + 2.3))
+    return Truth(
+        patients=tuple(f"P{i + 1:04d}" for i in range(n)),
+        albi=albi,
+        exposure=exposure,
+        toxicity=rng.random(n) < chance(exposure, toxicity_even, toxicity_slope),
+        benefit=rng.random(n) < chance(exposure, benefit_even, BENEFIT_SLOPE),
+        death_day=FIRST_DEATH_DAY + rng.exponential(1.0, n) / rate,
+        end_day=rng.uniform(700.0, 1300.0, n),
+    )
+
+
+def records(truth: Truth, rng: np.random.Generator, *, sampled: bool = True) -> Records:
+    """A course without traps: one trough on day 14 at 400 mg twice daily, events after it, full follow-up."""
+    rows = Records()
+    for i, patient in enumerate(truth.patients):
+        rows.patients[patient] = {"albi": float(truth.albi[i])}
+        rows.dose(patient, 0.0, 400.0)
+        if sampled:
+            rows.level(patient, SAMPLE_DAY, truth.exposure[i])
+        rows.event(
+            patient, rng.integers(20, 80), "adverse event", term="hand-foot skin reaction",
+            grade=3.0 if truth.toxicity[i] else 1.0,
+        )  # fmt: skip
+        rows.event(
+            patient, ASSESSMENT_DAY, "response", response="PR" if truth.benefit[i] else "SD",
+            criterion="RECIST 1.1",
+        )  # fmt: skip
+        follow_up(rows, patient, truth.death_day[i], truth.end_day[i])
+    return rows
+
+
+def follow_up(rows: Records, patient: str, death_day: float, end_day: float) -> None:
+    """Death, or the last contact where that comes first."""
+    rows.event(patient, min(death_day, end_day), "death" if death_day <= end_day else "last contact")
+
+
+def question(kind: str, **changes: Any) -> Json:
+    """The clean question of a kind with changes; `predictor` changes are merged into it."""
+    made = copy.deepcopy(CLEAN_QUESTIONS[kind])
+    merged = changes.pop("predictor", None)
+    made.update(changes)
+    if merged is not None:
+        made["predictor"] = merged if "analyte" not in merged and _other_form(merged) else {**TROUGH, **merged}
+    return made
+
+
+def _other_form(predictor: Json) -> bool:
+    return any(key in predictor for key in ("covariate", "response", "event"))
+
+
+COVARIATES: dict[str, Json] = {"albi": {"unit": "1"}}
+
+
+def clean_cohort(n: int, rng: np.random.Generator, question_kind: str) -> Cohort:
+    """A cohort with one question of that kind in which no guard finds its trap.
+
+    For a threshold the guard `dichotomised-predictor` speaks all the same: a threshold is a dichotomy. With
+    fewer than about 74 patients events are too few, and with fewer than about 400 the window is wide.
+    """
+    return records(draw_truth(n, rng), rng).cohort([question(question_kind)], covariates=COVARIATES)
+
+
+def cohort_with_trap(guard_id: str, n: int, rng: np.random.Generator) -> Cohort:
+    """A cohort with one question (three for multiplicity) that has the trap of this guard.
+
+    Raises `ValueError` for a guard without a simulated trap.
+    """
+    if guard_id not in TRAPS:
+        raise ValueError(f"no simulated trap for guard {guard_id!r}; known: {', '.join(TRAPS)}")
+    return TRAPS[guard_id](n, rng)
+
+
+Maker = Callable[[int, np.random.Generator], Cohort]
+TRAPS: dict[str, Maker] = {}
+
+
+def _trap(guard_id: str) -> Callable[[Maker], Maker]:
+    def register(maker: Maker) -> Maker:
+        TRAPS[guard_id] = maker
+        return maker
+
+    return register
+
+
+def _plain(n: int, rng: np.random.Generator, *questions: Json) -> Cohort:
+    return records(draw_truth(n, rng), rng).cohort(list(questions), covariates=COVARIATES)
+
+
+def _some(truth: Truth, share: float, rng: np.random.Generator) -> set[str]:
+    n = max(1, round(share * len(truth.patients)))
+    return set(rng.choice(np.array(truth.patients), n, replace=False).tolist())
+
+
+@_trap("optimal-cutpoint")
+def _optimal_cutpoint(n: int, rng: np.random.Generator) -> Cohort:
+    return _plain(n, rng, question("threshold", optimise=True, at=[]))
+
+
+@_trap("degenerate-interval")
+def _degenerate_interval(n: int, rng: np.random.Generator) -> Cohort:
+    """A printed interval that starts at its estimate."""
+    return _plain(n, rng, question("threshold", outcome=BENEFIT, published="noda-2020/response"))
+
+
+@_trap("double-dipping")
+def _double_dipping(n: int, rng: np.random.Generator) -> Cohort:
+    predictor = {"bands": [MEDIAN_UG_ML], "bands_from": "these data"}
+    return _plain(n, rng, question("survival", predictor=predictor))
+
+
+@_trap("dichotomised-predictor")
+def _dichotomised(n: int, rng: np.random.Generator) -> Cohort:
+    return _plain(n, rng, question("survival", predictor={"bands": "median"}))
+
+
+@_trap("direction-from-data")
+def _direction_from_data(n: int, rng: np.random.Generator) -> Cohort:
+    return _plain(n, rng, question("threshold", predictor={"direction": "auto"}))
+
+
+@_trap("incoherent-window")
+def _incoherent_window(n: int, rng: np.random.Generator) -> Cohort:
+    """Benefit needs more exposure than toxicity: separately optimised cuts cross."""
+    truth = draw_truth(n, rng, benefit_even=6.0, toxicity_even=1.4)
+    return records(truth, rng).cohort([question("window")], covariates=COVARIATES)
+
+
+@_trap("wide-window")
+def _wide_window(n: int, rng: np.random.Generator) -> Cohort:
+    """A limit that is met at the lowest studied exposure already: that bound is not bounded below."""
+    return _plain(
+        n, rng, question("window", limits={"benefit_at_least": 0.05, "toxicity_at_most": 0.6})
+    )  # fmt: skip
+
+
+@_trap("too-few-events")
+def _too_few_events(n: int, rng: np.random.Generator) -> Cohort:
+    """Exactly eight events, drawn with the odds of toxicity."""
+    truth = draw_truth(n, rng)
+    risk = chance(truth.exposure, TOXICITY_EVEN_UG_ML, TOXICITY_SLOPE)
+    chosen = rng.choice(n, min(8, n // 3), replace=False, p=risk / risk.sum())
+    truth.toxicity = np.isin(np.arange(n), chosen)
+    return records(truth, rng).cohort([question("threshold")], covariates=COVARIATES)
+
+
+@_trap("multiplicity")
+def _multiplicity(n: int, rng: np.random.Generator) -> Cohort:
+    others = [
+        question("threshold", id="benefit", outcome=BENEFIT),
+        question("survival", id="bands", predictor={"bands": "median"}),
+    ]
+    return _plain(n, rng, question("threshold"), *others)
+
+
+@_trap("liver-function-confounding")
+def _liver_function(n: int, rng: np.random.Generator) -> Cohort:
+    """Poor liver function raises both the level and the risk; the level itself does nothing."""
+    truth = draw_truth(n, rng)
+    shift = (truth.albi + 2.3) / 0.4
+    truth.exposure = MEDIAN_UG_ML * np.exp(LOG_SD * (0.7 * shift + math.sqrt(0.51) * rng.normal(0.0, 1.0, n)))
+    truth.toxicity = rng.random(n) < 1.0 / (1.0 + np.exp(-1.5 * shift))
+    return records(truth, rng).cohort([question("threshold", adjust=[])], covariates=COVARIATES)
+
+
+@_trap("non-proportional-hazards")
+def _non_proportional(n: int, rng: np.random.Generator) -> Cohort:
+    """High exposure triples the hazard early and cuts it to a third later."""
+    truth = draw_truth(n, rng)
+    x = np.log(truth.exposure / MEDIAN_UG_ML) / LOG_SD
+    rate, change = math.log(2) / MEDIAN_SURVIVAL_DAYS, 300.0
+    early, late = rate * np.exp(1.1 * x), rate * np.exp(-1.1 * x)
+    target = rng.exponential(1.0, n)
+    first = target / early
+    truth.death_day = FIRST_DEATH_DAY + np.where(
+        first <= change, first, change + (target - early * change) / late
+    )
+    return records(truth, rng).cohort([question("survival")], covariates=COVARIATES)
+
+
+@_trap("direction-contradicted")
+def _direction_contradicted(n: int, rng: np.random.Generator) -> Cohort:
+    truth = draw_truth(n, rng, toxicity_slope=-TOXICITY_SLOPE)
+    return records(truth, rng).cohort([question("curve")], covariates=COVARIATES)
+
+
+@_trap("not-a-trough")
+def _not_a_trough(n: int, rng: np.random.Generator) -> Cohort:
+    """In a third of the patients a level 3 h after the dose stands beside the trough of the next day."""
+    truth = draw_truth(n, rng)
+    rows = records(truth, rng)
+    early = _some(truth, 1 / 3, rng)
+    for i, patient in enumerate(truth.patients):
+        if patient in early:
+            rows.level(patient, SAMPLE_DAY - 1, 1.6 * truth.exposure[i], hours=3.0)
+    return rows.cohort([question("threshold")], covariates=COVARIATES)
+
+
+@_trap("repeated-samples")
+def _repeated_samples(n: int, rng: np.random.Generator) -> Cohort:
+    """Three more troughs in every patient, within-patient log-SD 0.3, each counted as a patient."""
+    truth = draw_truth(n, rng)
+    rows = records(truth, rng)
+    for i, patient in enumerate(truth.patients):
+        for day in (15.0, 16.0, 17.0):
+            rows.level(patient, day, truth.exposure[i] * math.exp(rng.normal(0.0, 0.3)))
+    return rows.cohort([question("threshold", predictor={"summary": "every"})], covariates=COVARIATES)
+
+
+@_trap("mixed-units-or-assays")
+def _mixed_units(n: int, rng: np.random.Generator) -> Cohort:
+    truth = draw_truth(n, rng)
+    rows = records(truth, rng)
+    other = _some(truth, 0.5, rng)
+    for row in rows.measurements:
+        if row["patient"] in other:
+            row["value"], row["unit"], row["assay"] = 1000 * row["value"], "ng/mL", "immunoassay"
+    return rows.cohort([question("threshold")], covariates=COVARIATES)
+
+
+@_trap("below-limit")
+def _below_limit(n: int, rng: np.random.Generator) -> Cohort:
+    """The limit of quantification lies at the lowest sixth of the levels."""
+    truth = draw_truth(n, rng)
+    limit = float(np.quantile(truth.exposure, 1 / 6))
+    rows = records(truth, rng)
+    for row in rows.measurements:
+        row["limit"] = limit
+        if row["value"] < limit:
+            row["value"], row["below_limit"] = math.nan, True
+    return rows.cohort([question("threshold")], covariates=COVARIATES)
+
+
+@_trap("missing-data")
+def _missing_data(n: int, rng: np.random.Generator) -> Cohort:
+    truth = draw_truth(n, rng)
+    rows = records(truth, rng)
+    rows.drop(_some(truth, 0.2, rng), "measurements")
+    return rows.cohort([question("threshold")], covariates=COVARIATES)
+
+
+@_trap("immortal-time")
+def _immortal_time(n: int, rng: np.random.Generator) -> Cohort:
+    return immortal_cohort(n, rng)
+
+
+@_trap("exposure-after-change")
+def _exposure_after_change(n: int, rng: np.random.Generator) -> Cohort:
+    return reduced_cohort(n, rng, early_sample=True)
+
+
+@_trap("survivor-only")
+def _survivor_only(n: int, rng: np.random.Generator) -> Cohort:
+    """Levels are drawn in month 5, and only in those still alive."""
+    return survivor_cohort(n, rng, sample_day=150.0)
+
+
+@_trap("competing-death")
+def _competing_death(n: int, rng: np.random.Generator) -> Cohort:
+    """Time to progression with deaths censored."""
+    truth = draw_truth(n, rng)
+    rows = records(truth, rng)
+    progression = FIRST_DEATH_DAY + rng.exponential(MEDIAN_SURVIVAL_DAYS, n)
+    for i, patient in enumerate(truth.patients):
+        if progression[i] < min(truth.death_day[i], truth.end_day[i]):
+            rows.event(patient, progression[i], "progression")
+    return rows.cohort([question("survival", outcome={"event": "progression"})], covariates=COVARIATES)
+
+
+def immortal_cohort(n: int, rng: np.random.Generator, *, landmark_days: float | None = None) -> Cohort:
+    """Responders by stability for three months against the others; who responds has no bearing on survival.
+
+    Deaths from the first day on (median 10 months), progression by itself (median 4 months), an assessment
+    every six weeks; a patient without progression on day 90 counts as a responder.
+    """
+    rows = Records()
+    progression = rng.exponential(120.0 / math.log(2), n)
+    death = np.maximum(rng.exponential(300.0 / math.log(2), n), 1.0)
+    for i in range(n):
+        patient = f"P{i + 1:04d}"
+        rows.patients[patient] = {"albi": float(rng.normal(-2.3, 0.4))}
+        end = min(float(death[i]), 1100.0)
+        for day in (42.0, 84.0):
+            if day < min(end, progression[i]):
+                rows.event(patient, day, "response", response="SD", criterion="RECIST 1.1")
+        if progression[i] < end:
+            rows.event(patient, float(progression[i]), "progression")
+        follow_up(rows, patient, float(death[i]), 1100.0)
+    made = question(
+        "survival", predictor={"response": ["CR", "PR"], "or_stable_for_days": 90}, landmark_days=landmark_days
+    )  # fmt: skip
+    return rows.cohort([{k: v for k, v in made.items() if v is not None}], covariates=COVARIATES)
+
+
+def reduced_cohort(
+    n: int, rng: np.random.Generator, *, early_sample: bool, clean_share: float = 1.0
+) -> Cohort:
+    """Every patient with toxicity is cut to 50–75 % of the level before the sample that is published.
+
+    With `early_sample` a trough before the cut exists in that share (`clean_share`) of the patients. The
+    study takes the last sample, as where levels were drawn at one late visit.
+    """
+    truth = draw_truth(n, rng, toxicity_slope=0.95)
+    rows = records(truth, rng, sampled=False)
+    first_day = {r["patient"]: r["day"] for r in rows.events if r["event"] == "adverse event"}
+    has_early = _some(truth, clean_share, rng) if early_sample else set[str]()
+    for i, patient in enumerate(truth.patients):
+        if patient in has_early:
+            rows.level(patient, SAMPLE_DAY, truth.exposure[i])
+        level = truth.exposure[i]
+        if truth.toxicity[i]:
+            level *= rng.uniform(0.5, 0.75)
+            rows.event(patient, first_day[patient], "dose reduction")
+            rows.dose(patient, first_day[patient], 200.0)
+        rows.level(patient, 83.0, level)
+    made = question("threshold", predictor={"summary": "last"}, at=[3.75])
+    return rows.cohort([made], covariates=COVARIATES)
+
+
+def survivor_cohort(n: int, rng: np.random.Generator, *, sample_day: float) -> Cohort:
+    """Exponential survival (median 400 days) from the first day on; a level only in who is alive to have it."""
+    truth = draw_truth(n, rng)
+    truth.death_day = np.maximum(truth.death_day - FIRST_DEATH_DAY, 0.5)
+    rows = records(truth, rng, sampled=False)
+    rows.events = [r for r in rows.events if r["event"] in ("death", "last contact")]
+    for i, patient in enumerate(truth.patients):
+        if truth.death_day[i] > sample_day:
+            rows.level(patient, sample_day, truth.exposure[i])
+    return rows.cohort([question("survival")], covariates=COVARIATES)

@@ -1,0 +1,332 @@
+"""The items of REMARK and STROBE that a report satisfies, told from what its results really contain.
+
+REMARK: Altman et al., BMC Med 2012;10:51, doi:10.1186/1741-7015-10-51 (20 items).
+STROBE: von Elm et al., PLoS Med 2007;4:e296, doi:10.1371/journal.pmed.0040296 (22 items).
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any, Literal
+
+Json = dict[str, Any]
+Status = Literal["in this report", "in part", "not in this report"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where content stands in the page: an anchor without `#`, and what a link to it says."""
+
+    anchor: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One item of a checklist as this report meets it."""
+
+    number: str
+    section: str
+    asks: str
+    status: Status
+    places: tuple[Place, ...]
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checklist:
+    """A guideline's items, with its DOI."""
+
+    title: str
+    doi: str
+    items: tuple[Item, ...]
+
+    def number_of(self, status: Status) -> int:
+        """How many items have that status."""
+        return sum(item.status == status for item in self.items)
+
+
+def checklists(results: Json) -> tuple[Checklist, ...]:
+    """Both checklists, judged on `results`; an item is met only where everything it needs is found."""
+    data = tomllib.loads(files("troughline.report").joinpath("checklist.toml").read_text("utf-8"))
+    return tuple(
+        Checklist(
+            title=part["title"], doi=part["doi"], items=tuple(_judged(item, results) for item in part["item"])
+        )
+        for part in data.values()
+    )
+
+
+def _judged(item: Json, results: Json) -> Item:
+    places: list[Place] = []
+    missing: list[str] = []
+    for need in item["needs"]:
+        check, absent = CHECKS[need]
+        place = check(results)
+        if place is None:
+            missing.append(absent)
+        elif place not in places:
+            places.append(place)
+    author = item.get("author")
+    if author:
+        missing.append(f"{author} (for the authors)")
+    status: Status = "in this report" if not missing else "in part" if places else "not in this report"
+    return Item(
+        number=item["number"],
+        section=item["section"],
+        asks=item["asks"],
+        status=status,
+        places=tuple(places),
+        missing=tuple(missing),
+    )
+
+
+def _questions(results: Json) -> Iterator[Json]:
+    yield from results.get("questions") or []
+
+
+def _samples(results: Json) -> list[Json]:
+    return (results.get("exposure") or {}).get("samples") or []
+
+
+def _in_question(
+    test: Callable[[Json], bool], words: str, part: str = ""
+) -> Callable[[Json], Place | None]:
+    """A check that finds the first question for which `test` holds."""
+
+    def check(results: Json) -> Place | None:
+        for question in _questions(results):
+            if test(question):
+                return Place(anchor=f"q-{question.get('id')}{part}", words=words)
+        return None
+
+    return check
+
+
+def _in_results(test: Callable[[Json], bool], anchor: str, words: str) -> Callable[[Json], Place | None]:
+    """A check that looks at the results as a whole."""
+
+    def check(results: Json) -> Place | None:
+        return Place(anchor=anchor, words=words) if test(results) else None
+
+    return check
+
+
+def _estimates(*names: str, method: str = "") -> Callable[[Json], bool]:
+    def test(question: Json) -> bool:
+        return any(
+            e.get("name") in names and e.get("value") is not None and str(e.get("method", "")).startswith(method)
+            for e in question.get("estimates") or []
+        )
+
+    return test
+
+
+def _bounded(question: Json) -> bool:
+    return any(
+        e.get("low") is not None and e.get("high") is not None for e in question.get("estimates") or []
+    )
+
+
+def _both_columns(question: Json) -> bool:
+    keys: dict[str, set[tuple[Any, Any]]] = {"as-published": set(), "guarded": set()}
+    for e in question.get("estimates") or []:
+        for start, found in keys.items():
+            if str(e.get("method", "")).startswith(start) and (e.get("value"), e.get("low")) != (None, None):
+                found.add((e.get("name"), e.get("label")))
+    return bool(keys["as-published"] & keys["guarded"])
+
+
+def _adjusted(question: Json) -> bool:
+    return any(
+        "adjusted" in f"{e.get('method', '')} {e.get('label', '')}".lower()
+        and "unadjusted" not in f"{e.get('method', '')} {e.get('label', '')}".lower()
+        for e in question.get("estimates") or []
+    )
+
+
+def _has_endpoint(question: Json) -> bool:
+    series = question.get("series") or {}
+    named = [series.get(k) or {} for k in ("distribution", "curve", "benefit", "toxicity")]
+    timed = [series.get(k) or {} for k in ("km_as_published", "km_guarded")]
+    return any(s.get("outcome_label") for s in named) or any(s.get("title") and s.get("origin") for s in timed)
+
+
+def _counts_events(question: Json) -> bool:
+    series = question.get("series") or {}
+    return any(
+        group.get("events") is not None
+        for key in ("km_as_published", "km_guarded", "curve", "benefit", "toxicity")
+        for group in (series.get(key) or {}).get("groups") or []
+    ) or bool((series.get("distribution") or {}).get("outcome"))
+
+
+def _external(question: Json) -> bool:
+    series = question.get("series") or {}
+    cuts = (series.get("cuts") or []) + ((series.get("curve") or {}).get("cuts") or [])
+    bounds = (series.get("bounds") or {}).get("external") or []
+    return bool(bounds) or any(c.get("kind") == "external" for c in cuts)
+
+
+def _table1_by_exposure(results: Json) -> bool:
+    unit = str((results.get("exposure") or {}).get("unit") or "")
+    return bool(unit) and any(unit in str(c) for c in (results.get("table1") or {}).get("columns") or [])
+
+
+def _says_missing(results: Json) -> bool:
+    rows = (results.get("table1") or {}).get("rows") or []
+    return any("missing" in str(row[0]).lower() for row in rows if row)
+
+
+def _handles_missing(results: Json) -> bool:
+    return any("missing" in str(g.get("id")) for g in results.get("guards_checked") or [])
+
+
+CHECKS: dict[str, tuple[Callable[[Json], Place | None], str]] = {
+    "questions": (_in_results(lambda r: any(_questions(r)), "glance", "questions"), "the questions"),
+    "summaries": (
+        _in_results(lambda r: any(q.get("summary") for q in _questions(r)), "glance", "at a glance"),
+        "a summary",
+    ),
+    "verdicts": (
+        _in_results(lambda r: any(q.get("verdict") for q in _questions(r)), "glance", "verdicts"),
+        "verdicts",
+    ),
+    "description": (
+        _in_results(lambda r: bool((r.get("study") or {}).get("description")), "top", "description"),
+        "a description of the study",
+    ),
+    "n_patients": (
+        _in_results(lambda r: bool((r.get("study") or {}).get("n_patients")), "top", "number of patients"),
+        "the number of patients",
+    ),
+    "table1": (
+        _in_results(lambda r: bool((r.get("table1") or {}).get("rows")), "patients", "Table 1"),
+        "a table of the patients",
+    ),
+    "table1_by_exposure": (
+        _in_results(_table1_by_exposure, "patients", "Table 1 by exposure"),
+        "patients' characteristics by exposure",
+    ),
+    "missing_counts": (
+        _in_results(_says_missing, "patients", "missing values in Table 1"),
+        "counts of missing values",
+    ),
+    "missing_data": (
+        _in_results(_handles_missing, "guards-checked", "rule on missing data"),
+        "how missing data were handled",
+    ),
+    "exposure": (
+        _in_results(lambda r: bool(_samples(r)), "exposure", "exposure distribution"),
+        "the distribution of the marker",
+    ),
+    "doses": (
+        _in_results(
+            lambda r: any(s.get("dose_mg_per_day") is not None for s in _samples(r)), "exposure", "doses at sampling"
+        ),
+        "doses",
+    ),
+    "sampling_times": (
+        _in_results(
+            lambda r: any(s.get("time_after_dose_h") is not None for s in _samples(r)),
+            "exposure",
+            "samples and times after dose",
+        ),
+        "times of sampling after the dose",
+    ),
+    "sample_reasons": (
+        _in_results(
+            lambda r: any(s.get("used") == "used" for s in _samples(r))
+            and all(s.get("reason") for s in _samples(r) if s.get("used") == "not used"),
+            "exposure",
+            "samples used and not used",
+        ),
+        "which samples were used, and why not the others",
+    ),
+    "input_hashes": (
+        _in_results(
+            lambda r: bool((r.get("provenance") or {}).get("inputs")), "provenance", "tables the data came from"
+        ),
+        "the tables the data came from",
+    ),
+    "limits_of_quantification": (
+        _in_results(
+            lambda r: any("below_limit" in s for s in _samples(r)), "exposure", "values below the limit"
+        ),
+        "limits of quantification",
+    ),
+    "endpoints": (_in_question(_has_endpoint, "endpoint", "-figures"), "definitions of the endpoints"),
+    "events": (_in_question(_counts_events, "numbers of events", "-figures"), "numbers of events"),
+    "methods": (_in_question(lambda q: bool(q.get("methods")), "methods", "-methods"), "methods"),
+    "assumptions": (
+        _in_question(_estimates("ph_p", "nonlinearity_p"), "checks of assumptions", "-numbers"),
+        "checks of assumptions",
+    ),
+    "cut_points": (
+        _in_question(_estimates("threshold", "window_lower", "window_upper"), "cut points", "-numbers"),
+        "how cut points were found",
+    ),
+    "precision": (
+        _in_question(_estimates("n_to_halve"), "precision and number of patients", "-numbers"),
+        "a statement of precision",
+    ),
+    "numbers_at_risk": (
+        _in_question(
+            lambda q: any(
+                ((q.get("series") or {}).get(k) or {}).get("at_risk") for k in ("km_as_published", "km_guarded")
+            ),
+            "numbers at risk",
+            "-figures",
+        ),
+        "numbers at risk",
+    ),
+    "survival_curves": (
+        _in_question(
+            lambda q: any(
+                ((q.get("series") or {}).get(k) or {}).get("groups") for k in ("km_as_published", "km_guarded")
+            ),
+            "survival curves",
+            "-figures",
+        ),
+        "survival curves",
+    ),
+    "univariable": (
+        _in_question(_estimates("hazard_ratio", "odds_ratio"), "effect of exposure", "-numbers"),
+        "an effect of exposure on its own",
+    ),
+    "adjusted": (_in_question(_adjusted, "adjusted effect", "-numbers"), "adjusted effects"),
+    "absolute_risk": (
+        _in_question(
+            _estimates("risk", "p_outcome", "p_benefit", "p_toxicity", "survival_probability"),
+            "absolute risks",
+            "-numbers",
+        ),
+        "absolute risks",
+    ),
+    "intervals": (_in_question(_bounded, "estimates with intervals", "-numbers"), "estimates with intervals"),
+    "both_columns": (
+        _in_question(_both_columns, "as published beside guarded", "-numbers"),
+        "a second analysis beside the first",
+    ),
+    "optimism": (
+        _in_question(
+            _estimates("auc_corrected", "youden_corrected", "maxstat_p"), "correction for optimism", "-numbers"
+        ),
+        "internal validation",
+    ),
+    "external_cuts": (_in_question(_external, "levels of other studies", "-figures"), "results of other studies"),
+    "guards": (
+        _in_results(lambda r: bool(r.get("guards_checked")), "guards-checked", "guards"),
+        "rules against bias",
+    ),
+    "guard_effects": (
+        _in_question(
+            lambda q: any(g.get("effect") for g in q.get("guards") or []), "what guards changed", "-guards"
+        ),
+        "what each source of bias did",
+    ),
+}
+"""Each check: where the content stands (None where it is not there), and what to call it where it is missing."""

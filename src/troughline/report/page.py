@@ -1,0 +1,145 @@
+"""The single-file page: results and figures in, HTML out; needs no network and no script to read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from troughline.report import view
+from troughline.report.checklist import checklists
+from troughline.report.numbers import micro, percent
+from troughline.report.tables import question_table_file
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+    from troughline.report.figures.drawing import Drawing
+
+Json = dict[str, Any]
+
+VERDICTS = {
+    "answered": ("answered", "Answered"),
+    "answered with caution": ("caution", "Answered with caution"),
+    "not analysable": ("silent", "Not analysable"),
+    "refused": ("refused", "Refused"),
+}
+_DOI = re.compile(r"(?:https?://(?:dx\.)?doi\.org/|doi:\s*)(10\.\d{4,9}/[^\s;,\"<>]+[^\s;,\"<>.\)])", re.IGNORECASE)
+
+
+def render_page(results: Json, figures: Sequence[Drawing]) -> str:
+    """The whole report as one HTML document.
+
+    `results` is the content of `results.json`; `figures` are those that `draw_figures` made of it. Every
+    text of `results` is escaped.
+    """
+    from importlib.resources import files
+
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=PackageLoader("troughline.report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters["nice"] = micro
+    environment.filters["linked"] = linked
+    study: Json = results.get("study") or {}
+    questions: list[Json] = results.get("questions") or []
+    titles = {str(g.get("id")): str(g.get("title") or g.get("id")) for g in results.get("guards_checked") or []}
+    shown = [_question(q, study, titles, figures) for q in questions]
+    css = files("troughline.report").joinpath("templates/style.css").read_text("utf-8")
+    return environment.get_template("page.html.j2").render(
+        css=Markup(css),
+        study=study,
+        provenance=results.get("provenance") or {},
+        questions=shown,
+        counts=_verdict_counts(shown),
+        level=percent(study.get("level", 0.95)),
+        table1=_table1(results),
+        exposure=_figure(figures, "exposure"),
+        forest=_figure(figures, "forest"),
+        findings=view.finding_groups(results.get("issues") or []),
+        guards_checked=_guards_checked(results, {q["id"]: q["title"] for q in shown}),
+        checklists=checklists(results),
+    )
+
+
+def linked(text: str) -> Markup:
+    """`text` escaped, with each DOI in it as a link."""
+    from markupsafe import Markup, escape
+
+    parts: list[Markup] = []
+    end = 0
+    for match in _DOI.finditer(text):
+        parts.append(escape(text[end : match.start()]))
+        parts.append(Markup('<a href="https://doi.org/{0}">doi:{0}</a>').format(match[1]))
+        end = match.end()
+    return Markup("").join([*parts, escape(text[end:])])
+
+
+def _question(question: Json, study: Json, titles: dict[str, str], figures: Sequence[Drawing]) -> Json:
+    identity = str(question.get("id", "question"))
+    key, words = VERDICTS.get(str(question.get("verdict")), ("silent", str(question.get("verdict") or "no verdict")))
+    taken: list[str] = []
+    tables: list[view.TableView] = []
+    for name, rows in (question.get("tables") or {}).items():
+        if rows:
+            taken.append(question_table_file(question, name, taken))
+            tables.append(view.table_view(name, taken[-1], rows))
+    summary = str(question.get("summary") or "")
+    return {
+        "id": identity,
+        "kind": str(question.get("kind") or ""),
+        "title": micro(str(question.get("title") or identity)),
+        "verdict": key,
+        "verdict_words": words,
+        "summary": micro(summary),
+        "first_sentence": micro(view.first_sentence(summary)),
+        "numbers": view.card_numbers(question),
+        "pairs": view.pairs(question, study),
+        "guards": [
+            {**g, "title": titles.get(str(g.get("id")), str(g.get("id", "guard")).replace("-", " ").capitalize())}
+            for g in question.get("guards") or []
+        ],
+        "figures": [f for f in figures if f.question == identity],
+        "tables": tables,
+        "methods": [micro(str(m)) for m in question.get("methods") or []],
+        "references": [str(r) for r in question.get("references") or []],
+    }
+
+
+def _figure(figures: Sequence[Drawing], name: str) -> Drawing | None:
+    return next((f for f in figures if f.name == name and f.question is None), None)
+
+
+def _verdict_counts(questions: list[Json]) -> list[tuple[str, str, int]]:
+    return [
+        (key, words, n)
+        for key, words in VERDICTS.values()
+        if (n := sum(q["verdict"] == key and q["verdict_words"] == words for q in questions))
+    ]
+
+
+def _table1(results: Json) -> Json | None:
+    table: Json = results.get("table1") or {}
+    if not table.get("rows"):
+        return None
+    return {
+        "columns": [micro(str(c)) for c in table.get("columns") or []],
+        "rows": [[view.cell_text(c) for c in row] for row in table["rows"]],
+    }
+
+
+def _guards_checked(results: Json, titles: dict[str, str]) -> list[Json]:
+    return [
+        {
+            "title": str(g.get("title") or g.get("id")),
+            "detects": micro(str(g.get("detects") or "")),
+            "fired_in": [(str(q), titles.get(str(q), str(q))) for q in g.get("fired_in") or []],
+        }
+        for g in results.get("guards_checked") or []
+    ]

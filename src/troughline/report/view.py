@@ -1,0 +1,222 @@
+"""What the page shows of a result: estimates paired in two columns, cards, tables and findings, all as text."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from troughline.report.names import EstimateName, estimate_name
+from troughline.report.numbers import NO_VALUE, count, interval, micro, number, p_value, percent, styled, unit_text
+
+Json = dict[str, Any]
+Column = Literal["as_published", "guarded"]
+
+MOST_ROWS = 30
+MOST_FINDINGS = 8
+CARD_NUMBERS = 3
+_SENTENCE_END = re.compile(r"(?<!\bal\.)(?<!\be\.g\.)(?<!\bi\.e\.)(?<=[.!?])\s+(?=[A-Z0-9])")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One estimate as text."""
+
+    value: str
+    interval: str
+    p: str
+    how: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """One quantity in both columns."""
+
+    name: str
+    label: str
+    as_published: tuple[Cell, ...]
+    guarded: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableView:
+    """A table as text; `numeric` tells which columns stand right; `left_out` counts rows not shown."""
+
+    title: str
+    file: str
+    header: tuple[str, ...]
+    numeric: tuple[bool, ...]
+    rows: tuple[tuple[str, ...], ...]
+    left_out: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingGroup:
+    """Findings about the input of one kind."""
+
+    severity: str
+    code: str
+    number: int
+    lines: tuple[tuple[str, str], ...]
+    left_out: int
+
+
+def first_sentence(text: str) -> str:
+    """The first sentence of a paragraph."""
+    return _SENTENCE_END.split(text.strip(), maxsplit=1)[0]
+
+
+def pairs(question: Json, study: Json) -> list[Pair]:
+    """The estimates of a question, those of one name and label beside one another, in the order they came."""
+    found: dict[tuple[str, str], dict[Column, list[Cell]]] = {}
+    for estimate in question.get("estimates") or []:
+        key = (str(estimate.get("name")), str(estimate.get("label") or ""))
+        columns = found.setdefault(key, {"as_published": [], "guarded": []})
+        side: Column = "guarded" if str(estimate.get("method", "")).startswith("guarded") else "as_published"
+        columns[side].append(cell(estimate, study))
+    order = {name: k for k, name in enumerate(dict.fromkeys(name for name, _ in found))}
+    return [
+        Pair(
+            name=estimate_name(name).label,
+            label=micro(label),
+            as_published=tuple(columns["as_published"]),
+            guarded=tuple(columns["guarded"]),
+        )
+        for (name, label), columns in sorted(found.items(), key=lambda item: order[item[0][0]])
+    ]
+
+
+def cell(estimate: Json, study: Json) -> Cell:
+    """One estimate as text; n and level are said only where they differ from the study's."""
+    name = estimate_name(str(estimate.get("name")))
+    value, span = value_and_interval(estimate, name)
+    how = re.sub(r"^(as-published|guarded)\s*[:,]?\s*", "", str(estimate.get("method", "")))
+    level, n = estimate.get("level"), estimate.get("n")
+    if span and level is not None and level != study.get("level", 0.95):
+        how += f", {percent(level)} interval"
+    if n is not None and n != study.get("n_patients"):
+        how = f"{how}, n = {n}" if how else f"n = {n}"
+    p = estimate.get("p_value")
+    return Cell(
+        value=value,
+        interval=span,
+        p=p_value(p) if p is not None else "",
+        how=micro(how.strip(" ,")),
+        note=micro(str(estimate.get("note") or "")),
+    )
+
+
+def value_and_interval(estimate: Json, name: EstimateName) -> tuple[str, str]:
+    """The value with its unit, and its interval; an interval without a value reads as a range."""
+    value, low, high = estimate.get("value"), estimate.get("low"), estimate.get("high")
+    unit = unit_text(estimate.get("unit"))
+    unit = f" {unit}" if unit else ""
+    if name.style == "p":
+        return p_value(value), ""
+    span = interval(low, high, name.style)
+    if value is None:
+        return (f"{span}{unit}", "range") if span else (NO_VALUE, "")
+    days = unit.strip() in {"day", "month", "year", "week", "hour"}
+    plural = f"{unit}s" if days and value != 1 else unit
+    return styled(value, name.style) + plural, span
+
+
+def card_numbers(question: Json) -> list[tuple[str, str, str]]:
+    """Up to three guarded numbers that matter most: name, value, interval."""
+    chosen: dict[tuple[int, int], tuple[str, str, str]] = {}
+    seen: set[str] = set()
+    for k, estimate in enumerate(question.get("estimates") or []):
+        name = estimate_name(str(estimate.get("name")))
+        guarded = str(estimate.get("method", "")).startswith("guarded")
+        if not guarded or name.glance is None or name.short in seen:
+            continue
+        value, span = value_and_interval(estimate, name)
+        if value == NO_VALUE:
+            continue
+        seen.add(name.short)
+        label = micro(str(estimate.get("label") or ""))
+        chosen[(name.glance, k)] = (f"{name.short}, {label}" if label else name.short, value, span)
+    return [chosen[key] for key in sorted(chosen)][:CARD_NUMBERS]
+
+
+def table_view(title: str, file: str, rows: list[Json]) -> TableView:
+    """A table of a question as text, at most 30 rows of it; columns named and styled as estimates are."""
+    header: list[str] = []
+    for row in rows:
+        header += [key for key in row if key not in header]
+    numeric = tuple(
+        all(isinstance(row.get(k), (int, float, type(None))) and not isinstance(row.get(k), bool) for row in rows)
+        for k in header
+    )
+    shown = rows[:MOST_ROWS]
+    return TableView(
+        title=micro(title.replace("_", " ").strip().capitalize()),
+        file=file,
+        header=tuple(_column_name(k) for k in header),
+        numeric=numeric,
+        rows=tuple(tuple(cell_text(row.get(k), k) for k in header) for row in shown),
+        left_out=len(rows) - len(shown),
+    )
+
+
+def cell_text(value: Any, column: str = "") -> str:
+    """A table's cell as text; fractions in a column named like a probability are percentages."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return count(value)
+    if isinstance(value, float):
+        style = estimate_name(column).style if column else "number"
+        if style == "percent" and 0.0 <= value <= 1.0:
+            return percent(value)
+        if style == "p" and 0.0 <= value <= 1.0:
+            return p_value(value).removeprefix("p ").removeprefix("= ")
+        return number(value)
+    if isinstance(value, list):
+        return ", ".join(cell_text(v, column) for v in value)  # pyright: ignore[reportUnknownVariableType]
+    return micro(str(value))
+
+
+def finding_groups(issues: list[Json]) -> list[FindingGroup]:
+    """Findings about the input, those of one severity and code together, errors first."""
+    rank = {"error": 0, "warning": 1, "note": 2}
+    groups: dict[tuple[str, str], list[Json]] = {}
+    for issue in issues:
+        groups.setdefault((str(issue.get("severity")), str(issue.get("code"))), []).append(issue)
+    return [
+        FindingGroup(
+            severity=severity,
+            code=code.replace("-", " "),
+            number=len(members),
+            lines=tuple((micro(message), places) for message, places in _merged(members)[:MOST_FINDINGS]),
+            left_out=max(0, len(_merged(members)) - MOST_FINDINGS),
+        )
+        for (severity, code), members in sorted(groups.items(), key=lambda g: rank.get(g[0][0], 3))
+    ]
+
+
+def _merged(issues: list[Json]) -> list[tuple[str, str]]:
+    """One line a message; its places listed: `measurements.csv, column value, rows 4, 9, 17`."""
+    places: dict[tuple[str, str, str], list[int]] = {}
+    for issue in issues:
+        key = (str(issue.get("message", "")), str(issue.get("file") or ""), str(issue.get("column") or ""))
+        rows = places.setdefault(key, [])
+        if issue.get("row") is not None:
+            rows.append(int(issue["row"]))
+    merged: list[tuple[str, str]] = []
+    for (message, file, column), rows in places.items():
+        parts = [file] if file else []
+        if column:
+            parts.append(f"column {column}")
+        if rows:
+            listed = ", ".join(map(str, rows[:20])) + (f" and {len(rows) - 20} more" if len(rows) > 20 else "")
+            parts.append(f"row{'s' if len(rows) > 1 else ''} {listed}")
+        merged.append((message, ", ".join(parts)))
+    return merged
+
+
+def _column_name(key: str) -> str:
+    return micro(key.replace("_", " ").strip())

@@ -1,0 +1,157 @@
+"""Write a report to a folder: everything or nothing, and never over a file that is not the report's own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+Json = dict[str, Any]
+Progress = Callable[[str, int, int], None]
+
+
+def check_writable(out: Path) -> None:
+    """Raise `OSError` with a plain message unless a report can be written to the folder `out`.
+
+    The folder, or the nearest folder above it that exists, is tried by creating and removing a file.
+    """
+    nearest = out
+    while not nearest.exists() and nearest != nearest.parent:
+        if nearest.is_symlink():
+            raise OSError(f"cannot write to {out}: {nearest} is a link to nothing")
+        nearest = nearest.parent
+    if not nearest.is_dir():
+        raise NotADirectoryError(f"cannot write to {out}: {nearest} is not a folder")
+    try:
+        with tempfile.NamedTemporaryFile(dir=nearest, prefix=".troughline-"):
+            pass
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise type(error)(f"cannot write to {out}: {nearest}: {reason}") from error
+
+
+def write_report(results: Json, out: Path, *, progress: Progress | None = None) -> list[Path]:
+    """Write `report.html`, `results.json`, `tables/*.csv` and `figures/*.svg`, `*.png` to the folder `out`.
+
+    All files are made in a temporary folder beside their place and moved there at the end; if anything fails
+    before or during the moves, `out` is as it was. Files of an earlier report that this one does not have are
+    removed; files that no report wrote are left alone. The bytes depend on `results` alone.
+
+    `progress` is called with what is being done, how many steps are done, and of how many.
+    Returns the files written. Raises `OSError` where `out` cannot be written to, `ValueError` where
+    `results` holds a number that JSON has no word for.
+    """
+    check_writable(out)
+    content = report_files(results, progress=progress)
+    stale = _files_of_earlier_report(out) - set(content)
+    with _workshop(out) as workshop:
+        made = workshop / "report"
+        for name, data in content.items():
+            file = made / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+        if out.exists():
+            _exchange(made, out, list(content), sorted(stale), workshop / "before")
+        else:
+            os.replace(made, out)
+    return [out / name for name in content]
+
+
+def report_files(results: Json, *, progress: Progress | None = None) -> dict[str, bytes]:
+    """The content of every file of a report by its path within the folder; nothing is written."""
+    from troughline.report.figures.plan import draw_figures
+    from troughline.report.page import render_page
+    from troughline.report.tables import table_files
+
+    try:
+        text = json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False)
+    except ValueError as error:
+        raise ValueError(f"results.json: {error}") from error
+    figures = draw_figures(results, progress=progress)
+    page = render_page(results, figures)
+    content = {"report.html": page.encode(), "results.json": f"{text}\n".encode()}
+    for name, table in table_files(results).items():
+        content[f"tables/{name}"] = table.encode()
+    for figure in figures:
+        content[f"figures/{figure.name}.svg"] = figure.svg.encode()
+        content[f"figures/{figure.name}.png"] = figure.png
+    if progress is not None:
+        progress("report written", len(figures), len(figures))
+    return content
+
+
+def _files_of_earlier_report(out: Path) -> set[str]:
+    """What an earlier report wrote to `out`, told from its `results.json`; nothing where that is not one."""
+    from troughline.report.figures.plan import plan_figures
+    from troughline.report.tables import table_files
+
+    try:
+        earlier = json.loads((out / "results.json").read_text("utf-8"))
+        if "troughline" not in earlier["provenance"]:
+            return set()
+        names = {f"tables/{name}" for name in table_files(earlier)}
+        for figure in plan_figures(earlier):
+            names |= {f"figures/{figure.name}.svg", f"figures/{figure.name}.png"}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return set()
+    return names
+
+
+@contextmanager
+def _workshop(out: Path) -> Iterator[Path]:
+    """A temporary folder on the same disk as `out`; it and folders made for it are gone afterwards on failure."""
+    created: list[Path] = []
+    parent = out if out.exists() else out.parent
+    missing = [p for p in (parent, *parent.parents) if not p.exists()]
+    try:
+        for folder in reversed(missing):
+            folder.mkdir()
+            created.append(folder)
+        workshop = Path(tempfile.mkdtemp(dir=parent, prefix=".troughline-"))
+        try:
+            yield workshop
+        finally:
+            shutil.rmtree(workshop, ignore_errors=True)
+    except BaseException:
+        for folder in reversed(created):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+def _exchange(made: Path, out: Path, names: list[str], stale: list[str], before: Path) -> None:
+    """Move each file of `made` over its namesake in `out` and the stale ones away; undo all of it on failure."""
+    moved: list[tuple[Path, Path | None]] = []
+    folders: list[Path] = []
+    try:
+        for name in [*names, *stale]:
+            target = out / name
+            if target.is_dir() and not target.is_symlink():
+                raise IsADirectoryError(f"cannot write {target}: it is a folder")
+            kept = before / name if target.exists() or target.is_symlink() else None
+            moved.append((target, kept))
+            if kept is not None:
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(target, kept)
+            if name in names:
+                if not target.parent.exists():
+                    target.parent.mkdir()
+                    folders.append(target.parent)
+                os.replace(made / name, target)
+    except BaseException:
+        for target, kept in reversed(moved):
+            if kept is None:
+                with contextlib.suppress(FileNotFoundError):
+                    target.unlink()
+            elif kept.exists() or kept.is_symlink():
+                os.replace(kept, target)
+        for folder in folders:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise
