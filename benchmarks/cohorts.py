@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,13 @@ from numpy.typing import NDArray
 
 from troughline.cohort.cohort import Cohort
 from troughline.cohort.studyfile import Study
+from troughline.evidence.store import load_drug
+from troughline.response.case import Case
+from troughline.response.guards import check
+from troughline.response.questions import runner_for
+from troughline.response.study import _primary_p as primary_p
+from troughline.response.study import verdict_of
+from troughline.results import QuestionResult, Verdict
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -286,6 +293,27 @@ def cohort_with_trap(guard_id: str, n: int, rng: np.random.Generator) -> Cohort:
     return TRAPS[guard_id](n, rng)
 
 
+def judge(cohort: Cohort) -> tuple[QuestionResult, Case]:
+    """The first question of a cohort answered by its real runner and judged by every guard, late ones too.
+
+    Raises `NotAnalysable` where it cannot be answered.
+    """
+    drug = load_drug(cohort.study.study.drug)
+    results: list[tuple[QuestionResult, Case]] = []
+    for asked in cohort.study.question:
+        case, parts = runner_for(asked.kind)(cohort, asked, drug)
+        guards = check(case)
+        result = QuestionResult(
+            id=asked.id, kind=asked.kind, title=asked.id, verdict=verdict_of(Verdict.ANSWERED, guards),
+            summary=parts.summary, guards=guards, estimates=tuple(parts.estimates),
+        )  # fmt: skip
+        results.append((result, case))
+    result, case = results[0]
+    case.tests = {r.id: p for r, _ in results if (p := primary_p(r)) is not None}
+    late = check(case, late=True)
+    return replace(result, guards=result.guards + late, verdict=verdict_of(result.verdict, late)), case
+
+
 Maker = Callable[[int, np.random.Generator], Cohort]
 TRAPS: dict[str, Maker] = {}
 
@@ -482,52 +510,47 @@ def _competing_death(n: int, rng: np.random.Generator) -> Cohort:
     return rows.cohort([question("survival", outcome={"event": "progression"})], covariates=COVARIATES)
 
 
-def immortal_cohort(n: int, rng: np.random.Generator, *, landmark_days: float | None = None) -> Cohort:
+def immortal_cohort(n: int, rng: np.random.Generator) -> Cohort:
     """Responders by stability for three months against the others; who responds has no bearing on survival.
 
-    Deaths from the first day on (median 10 months), progression by itself (median 4 months), an assessment
-    every six weeks; a patient without progression on day 90 counts as a responder.
+    Exponential times to death and to progression, independent, with the medians of SHARP's sorafenib arm
+    (10.7 and 5.5 months); follow-up of 20 months; an assessment every six weeks.
     """
     rows = Records()
-    progression = rng.exponential(120.0 / math.log(2), n)
-    death = np.maximum(rng.exponential(300.0 / math.log(2), n), 1.0)
+    month, end = 365.25 / 12, 610.0
+    death = np.maximum(rng.exponential(10.7 * month / math.log(2), n), 1.0)
+    progression = np.maximum(rng.exponential(5.5 * month / math.log(2), n), 1.0)
     for i in range(n):
         patient = f"P{i + 1:04d}"
         rows.patients[patient] = {"albi": float(rng.normal(-2.3, 0.4))}
-        end = min(float(death[i]), 1100.0)
+        seen = min(float(death[i]), end)
         for day in (42.0, 84.0):
-            if day < min(end, progression[i]):
+            if day < min(seen, progression[i]):
                 rows.event(patient, day, "response", response="SD", criterion="RECIST 1.1")
-        if progression[i] < end:
+        if progression[i] < seen:
             rows.event(patient, float(progression[i]), "progression")
-        follow_up(rows, patient, float(death[i]), 1100.0)
-    made = question(
-        "survival", predictor={"response": ["CR", "PR"], "or_stable_for_days": 90}, landmark_days=landmark_days
-    )  # fmt: skip
-    return rows.cohort([{k: v for k, v in made.items() if v is not None}], covariates=COVARIATES)
+        follow_up(rows, patient, float(death[i]), end)
+    responders = {"response": ["CR", "PR"], "or_stable_for_days": 90}
+    return rows.cohort([question("survival", predictor=responders)], covariates=COVARIATES)
 
 
-def reduced_cohort(
-    n: int, rng: np.random.Generator, *, early_sample: bool, clean_share: float = 1.0
-) -> Cohort:
-    """Every patient with toxicity is cut to 50–75 % of the level before the sample that is published.
+def reduced_cohort(n: int, rng: np.random.Generator, *, early_sample: bool) -> Cohort:
+    """The dose of every patient with toxicity is cut before the sample that is published (day 83).
 
-    With `early_sample` a trough before the cut exists in that share (`clean_share`) of the patients. The
-    study takes the last sample, as where levels were drawn at one late visit.
+    Three in four are cut to half the dose, the others to three quarters; the level follows. A first trough
+    has an AUC of 0.655. With `early_sample` there is one before the cut. The study takes the last sample, as
+    where levels were drawn at one late visit.
     """
     truth = draw_truth(n, rng, toxicity_slope=0.95)
-    rows = records(truth, rng, sampled=False)
+    rows = records(truth, rng, sampled=early_sample)
     first_day = {r["patient"]: r["day"] for r in rows.events if r["event"] == "adverse event"}
-    has_early = _some(truth, clean_share, rng) if early_sample else set[str]()
     for i, patient in enumerate(truth.patients):
-        if patient in has_early:
-            rows.level(patient, SAMPLE_DAY, truth.exposure[i])
-        level = truth.exposure[i]
+        kept = 1.0
         if truth.toxicity[i]:
-            level *= rng.uniform(0.5, 0.75)
+            kept = 0.5 if rng.random() < 0.75 else 0.75
             rows.event(patient, first_day[patient], "dose reduction")
-            rows.dose(patient, first_day[patient], 200.0)
-        rows.level(patient, 83.0, level)
+            rows.dose(patient, first_day[patient], 400.0 * kept)
+        rows.level(patient, 83.0, kept * truth.exposure[i])
     made = question("threshold", predictor={"summary": "last"}, at=[3.75])
     return rows.cohort([made], covariates=COVARIATES)
 

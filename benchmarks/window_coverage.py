@@ -1,10 +1,14 @@
 """How often the window's intervals hold the truth, how wide they are, and what more patients would buy.
 
-    python benchmarks/window_coverage.py [--cohorts N] [--draws N] [--seed N]
+    python benchmarks/window_coverage.py [--cohorts N] [--draws N] [--seed N] [--precision]
 
 Cohorts are simulated with log-normal exposure (median 2.91, log-SD 0.62) and benefit and toxicity tied by an
 odds ratio of 2 within patients, from three truths: steep logistic curves, shallow ones, and Emax curves. An
 end of an interval that is open holds every value on its side; how often that happens is in the table.
+
+With `--precision`: for cohorts of 26 and 74 the number of patients said to halve each interval is put to the
+test on cohorts of that many simulated from the posterior, and the log width they reach is divided by the one
+promised.
 """
 
 from __future__ import annotations
@@ -18,8 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troughline.response.joint import both_probability
+from troughline.response.precision import patients_needed_to_halve
 from troughline.response.priors import Priors
-from troughline.response.window import fit_window
+from troughline.response.window import WindowFit, fit_window
 
 Floats = NDArray[np.float64]
 
@@ -73,6 +78,28 @@ def cohort(truth: Truth, n: int, rng: np.random.Generator) -> tuple[Floats, Floa
     return exposure, benefit.astype(float), toxicity.astype(float)
 
 
+def window(
+    exposure: Floats,
+    benefit: Floats,
+    toxicity: Floats,
+    rng: np.random.Generator,
+    n_draws: int,
+    priors: Priors,
+) -> WindowFit:
+    """The window of a cohort at the limits of this benchmark."""
+    return fit_window(
+        exposure,
+        benefit,
+        toxicity,
+        benefit_at_least=BENEFIT_AT_LEAST,
+        toxicity_at_most=TOXICITY_AT_MOST,
+        rng=rng,
+        n_draws=n_draws,
+        priors=priors,
+        allow_poor=True,
+    )
+
+
 def holds(low: float | None, high: float | None, truth: float) -> bool:
     """Whether an interval, open where an end is None, holds the truth."""
     return (low is None or low <= truth) and (high is None or truth <= high)
@@ -90,17 +117,7 @@ def run(truth: Truth, n: int, n_cohorts: int, n_draws: int, seed: int, priors: P
     for i in range(n_cohorts):
         rng = np.random.default_rng([seed, n, i])
         exposure, benefit, toxicity = cohort(truth, n, rng)
-        fit = fit_window(
-            exposure,
-            benefit,
-            toxicity,
-            benefit_at_least=BENEFIT_AT_LEAST,
-            toxicity_at_most=TOXICITY_AT_MOST,
-            rng=rng,
-            n_draws=n_draws,
-            priors=priors,
-            allow_poor=True,
-        )
+        fit = window(exposure, benefit, toxicity, rng, n_draws, priors)
         poor += any(m.status != "good" for m in fit.models)
         lower_hit += holds(fit.lower.low, fit.lower.high, LOWER)
         upper_hit += holds(fit.upper.low, fit.upper.high, UPPER)
@@ -122,22 +139,61 @@ def run(truth: Truth, n: int, n_cohorts: int, n_draws: int, seed: int, priors: P
     )
 
 
+def precision(name: str, n: int, n_cohorts: int, n_draws: int, seed: int) -> str:
+    """One line on how the log width reached compares with the one promised, for one bound."""
+    ratios: list[float] = []
+    needed: list[int] = []
+    none = 0
+    for i in range(n_cohorts):
+        rng = np.random.default_rng([seed, n, i, 1])
+        exposure, benefit, toxicity = cohort(TRUTHS[0], n, rng)
+        fit = window(exposure, benefit, toxicity, rng, n_draws, Priors())
+        plan = patients_needed_to_halve(fit)[name == "upper"]
+        if plan.n_needed is None or plan.n_needed > 1000:
+            none += 1
+            continue
+        needed.append(plan.n_needed)
+        factors: list[float] = []
+        for draw in rng.integers(n_draws, size=9):
+            again = rng.choice(exposure, plan.n_needed)
+            x, one = np.log(again / fit.reference), np.array([draw])
+            b = rng.random(again.size) < fit.benefit.take(one).probability(x)[0]
+            t = rng.random(again.size) < fit.toxicity.take(one).probability(x)[0]
+            new = window(again, b.astype(float), t.astype(float), rng, 500, Priors())
+            factors.append((new.lower if name == "lower" else new.upper).factor or np.inf)
+        ratios.append(float(np.log(np.median(factors)) / np.log(plan.factor_wanted)))
+    open_still = sum(np.isinf(ratios)) if ratios else 0
+    low, middle, high = np.quantile(ratios, [0.1, 0.5, 0.9], method="nearest")
+    return (
+        f"{name} bound, n = {n}: {len(needed)} cohorts, patients needed {np.median(needed):.0f} (median); "
+        f"log width reached / promised {middle:.2f} (10 % {low:.2f}, 90 % {high:.2f}); still open {open_still}; "
+        f"no number within 1,000: {none}"
+    )
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cohorts", type=int, default=100, help="simulated cohorts a line (default 100)")
     parser.add_argument("--draws", type=int, default=1000, help="posterior draws a model (default 1000)")
     parser.add_argument("--seed", type=int, default=20260101)
+    parser.add_argument("--precision", action="store_true", help="check the patients needed instead")
+    parser.add_argument("--truth", type=int, choices=range(len(TRUTHS)), help="one of the truths only")
     parser.add_argument("--priors", default="", help="priors other than the default, as name=value,…")
     options = parser.parse_args()
     given = dict(item.split("=") for item in options.priors.split(",") if item)
     priors = Priors(**{name: float(value) for name, value in given.items()})
+    if options.precision:
+        for n in SIZES[:2]:
+            for name in ("lower", "upper"):
+                print(precision(name, n, options.cohorts, options.draws, options.seed), flush=True)
+        return
     print(f"{options.cohorts} cohorts a line, {options.draws} draws, seed {options.seed}; {priors}")
     print(
         "truth               n | lower: cover % factor open % | upper: cover % factor open % | "
         "curves cover %: b(1.40) b(3.45) t(1.40) t(3.45) | P(exists) | time | poor"
     )
-    for truth in TRUTHS:
+    for truth in TRUTHS if options.truth is None else TRUTHS[options.truth : options.truth + 1]:
         for n in SIZES:
             print(run(truth, n, options.cohorts, options.draws, options.seed, priors), flush=True)
 

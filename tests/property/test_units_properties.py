@@ -24,7 +24,9 @@ def test_there_and_back_is_the_same(value: float, a: str, b: str, mass: float) -
     assert math.isclose(convert(there, b, a, molar_mass_g_per_mol=mass), value, rel_tol=1e-15)
 
 
-@given(st.sampled_from(CONCENTRATIONS), st.sampled_from(CONCENTRATIONS), st.sampled_from(CONCENTRATIONS), masses)
+@given(
+    st.sampled_from(CONCENTRATIONS), st.sampled_from(CONCENTRATIONS), st.sampled_from(CONCENTRATIONS), masses
+)
 def test_a_detour_costs_nothing(a: str, b: str, c: str, mass: float) -> None:
     def factor(x: str, y: str) -> object:
         return convert_factor(x, y, molar_mass_g_per_mol=mass)

@@ -172,6 +172,7 @@ def test_slips_are_told_from_wide_distributions() -> None:
         ("P1,40,response,,,,PR,,", "note", "criterion-missing"),
         ("P1,40,response,,,,PR,RECIST 1.1,-3", "error", "negative-value"),
         ("P9,40,death,,,,,,", "error", "unknown-patient"),
+        ("P1,-4,death,,,,,,", "error", "death-before-start"),
         ("P1,40,progression,,,,,,", None, ""),
         (" P1 ,40, Last  Contact ,,,,,,", None, ""),
         ("P1,40,response,,,,pr,recist 1.1,30.5", None, ""),

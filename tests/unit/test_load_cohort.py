@@ -41,7 +41,9 @@ def codes(path: Path, severity: Severity = Severity.ERROR) -> list[tuple[str, st
     return [(f.code, f.column, f.row) for f in check_study(load_study(path)) if f.severity is severity]
 
 
-def with_patients(folder: Path, patients: str | bytes, covariates: str, question: str = COLUMN_QUESTION) -> Path:
+def with_patients(
+    folder: Path, patients: str | bytes, covariates: str, question: str = COLUMN_QUESTION
+) -> Path:
     return write_study(
         folder,
         tables=ONLY_PATIENTS,
@@ -134,7 +136,9 @@ def test_a_missing_column_lists_those_that_are_there(tmp_path: Path) -> None:
 
 
 def test_columns_nobody_declared_are_noted_and_not_read(tmp_path: Path) -> None:
-    path = write_study(tmp_path, files={"patients.csv": "patient,age,mood\nP1,50,good\n"}, tables=ONLY_PATIENTS)
+    path = write_study(
+        tmp_path, files={"patients.csv": "patient,age,mood\nP1,50,good\n"}, tables=ONLY_PATIENTS
+    )
     cohort = load(path)
     assert [(f.severity, f.code, f.column) for f in cohort.findings if f.column] == [
         (Severity.NOTE, "column-not-declared", "mood")
@@ -181,8 +185,21 @@ def test_covariates_are_typed_and_missing_ones_counted(tmp_path: Path) -> None:
         ("patient,age,responder\nP1,nan,yes\n", 'age = { unit = "year" }', ("not-finite", "age", 2)),
         ("patient,age,responder\nP1,C,yes\n", 'age = { levels = ["A", "B"] }', ("unknown-level", "age", 2)),
         ("patient,responder\nP1,yes\n", 'age = { unit = "year" }', ("missing-column", "age", 1)),
-        ("patient,age,responder\nP1,5,yes\n", 'age = { unit = "moons" }', ("unknown-unit", "covariates.age.unit", None)),
-        ("patient,age,responder\nP1,5,yes\nP1,6,no\n", 'age = { unit = "year" }', ("duplicate-patient", "patient", 3)),
+        (
+            "patient,age,responder\nP1,5,yes\n",
+            'age = { unit = "moons" }',
+            ("unknown-unit", "covariates.age.unit", None),
+        ),
+        (
+            "patient,age,responder\nP1,5,yes\nP1,6,no\n",
+            'age = { unit = "year" }',
+            ("duplicate-patient", "patient", 3),
+        ),
+        (
+            "patient,row,age,responder\nP1,1,5,yes\n",
+            'row = { unit = "1" }\nage = { unit = "year" }',
+            ("reserved-name", "covariates.row", None),
+        ),
         ("patient,age,responder\n,5,yes\n", 'age = { unit = "year" }', ("missing-value", "patient", 2)),
     ],
 )
@@ -266,6 +283,10 @@ def test_liver_scores_are_computed_from_their_parts_in_any_unit(tmp_path: Path) 
     assert specs["child_pugh_class"].levels == ("A", "B", "C")
     assert specs["bclc"].ordered
     assert specs["meld3"].unit == "1"
+    notes = [f.message for f in cohort.findings if f.code == "score-computed"]
+    assert len(notes) == 4
+    assert all("for 3 of 4 patients" in note for note in notes)
+    assert [("secondary sources" in note) for note in notes] == [False, True, True, True]
 
 
 def test_a_score_in_the_file_is_kept_and_disagreement_named(tmp_path: Path) -> None:

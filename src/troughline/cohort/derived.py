@@ -99,11 +99,11 @@ def add_scores(
     """
     result, covariates = frame.copy(), dict(specs)
     parts = _Parts(frame=result, specs=covariates)
-    for names, compute in (
-        (("child_pugh_score", "child_pugh_class"), _child_pugh),
-        (("albi", "albi_grade"), _albi),
-        (("meld3",), _meld3),
-        (("bclc",), _bclc),
+    for source, names, compute in (
+        ("child_pugh", ("child_pugh_score", "child_pugh_class"), _child_pugh),
+        ("albi", ("albi", "albi_grade"), _albi),
+        ("meld3", ("meld3",), _meld3),
+        ("bclc", ("bclc",), _bclc),
     ):
         try:
             computed = compute(parts)
@@ -120,7 +120,26 @@ def add_scores(
             else:
                 result[name] = frame_of({name: values}, result.index)[name]
                 covariates[name] = SCORE_SPECS[name]
+        if not set(names) <= set(specs):
+            _note_computed(source, computed[0], file, found)
     return result, covariates
+
+
+def _note_computed(source: str, values: Floats | Texts, file: str, found: Findings) -> None:
+    """One note that a score was computed, for how many patients, and how well its constants are known."""
+    published = scores.published_scores()[source]
+    if values.dtype == object:
+        known = sum(value is not None for value in values)
+    else:
+        known = int(np.isfinite(values.astype(np.float64)).sum())
+    doubt = "" if published["verified"] else "; its constants were read in secondary sources only"
+    found.add(
+        Severity.NOTE,
+        "score-computed",
+        f"{published['title']} is computed from its parts for {known} of {len(values)} patients "
+        f"(doi {published['doi']}){doubt}",
+        file=file,
+    )
 
 
 def _child_pugh(parts: _Parts) -> tuple[Floats, Texts]:

@@ -175,6 +175,18 @@ def _check_responses(table: Table, frame: pd.DataFrame, found: Findings) -> None
 
 def _check_deaths(table: Table, frame: pd.DataFrame, found: Findings) -> None:
     deaths = frame[(frame["event"] == "death") & frame["patient"].notna()]
+    with np.errstate(invalid="ignore"):
+        early = np.asarray(deaths["day"] < 0, dtype=bool)
+    add_rows(
+        found,
+        Severity.ERROR,
+        "death-before-start",
+        deaths["row"].to_numpy(dtype=np.int64),
+        early,
+        lambda i: f"patient {shown(deaths['patient'].iloc[i])} dies before the first dose",
+        file=table.file,
+        column=table.called("time"),
+    )
     second = deaths.duplicated("patient", keep="first")
     for i in np.flatnonzero(np.asarray(second, dtype=bool)):
         patient = deaths["patient"].iloc[i]

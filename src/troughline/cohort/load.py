@@ -15,7 +15,7 @@ from troughline.cohort.derived import SCORE_SPECS, add_scores
 from troughline.cohort.doses import dose_frame
 from troughline.cohort.events import event_frame
 from troughline.cohort.measurements import measurement_frame
-from troughline.cohort.patients import Roster, check_covariate_units, patient_frame, patient_roster
+from troughline.cohort.patients import Roster, check_declarations, patient_frame, patient_roster
 from troughline.cohort.readers import read_table
 from troughline.cohort.schema import SCHEMA, Table, TableName, standard_table
 from troughline.cohort.times import check_timezone
@@ -90,7 +90,7 @@ def _read(study: Study, progress: Progress | None) -> _Reading:
     reading = _Reading()
     found = reading.found
     check_timezone(study.study.timezone, file=study.path.name, found=found)
-    check_covariate_units(study, found)
+    check_declarations(study, found)
     if study.path.is_file():
         reading.hashes[study.path.name] = hashlib.sha256(study.path.read_bytes()).hexdigest()
     if found.errors:

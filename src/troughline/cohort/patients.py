@@ -118,8 +118,22 @@ def patient_frame(table: Table, study: Study, found: Findings) -> pd.DataFrame:
     return frame[[p is not None for p in patients]]
 
 
-def check_covariate_units(study: Study, found: Findings) -> None:
-    """An error for each covariate whose declared unit is unknown."""
+_RESERVED = ("patient", "row", "start")
+
+
+def check_declarations(study: Study, found: Findings) -> None:
+    """An error for each covariate or outcome column under a reserved name, and for each unknown unit."""
+    named = {name: f"covariates.{name}" for name in study.covariates}
+    named.update({name: f"question {where}" for name, where in question_columns(study).items()})
+    for name, where in named.items():
+        if name in _RESERVED:
+            found.add(
+                Severity.ERROR,
+                "reserved-name",
+                f"{shown(name)} has its own meaning in the patients table; map the column to another name",
+                file=study.path.name,
+                column=where,
+            )
     for name, spec in study.covariates.items():
         if spec.unit is not None and not is_unit(spec.unit):
             found.add(

@@ -27,7 +27,7 @@ FALSE_WORDS = ("0", "false", "no")
 
 def matches(text: pd.Series[str], pattern: str) -> NDArray[np.bool_]:
     """Which cells match a pattern as a whole, shape (n_records,)."""
-    found: Any = text.str.fullmatch(pattern)
+    found: Any = text.str.fullmatch(f"(?:{pattern})")
     return np.array(found, dtype=bool)
 
 

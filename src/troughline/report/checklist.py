@@ -92,9 +92,7 @@ def _samples(results: Json) -> list[Json]:
     return (results.get("exposure") or {}).get("samples") or []
 
 
-def _in_question(
-    test: Callable[[Json], bool], words: str, part: str = ""
-) -> Callable[[Json], Place | None]:
+def _in_question(test: Callable[[Json], bool], words: str, part: str = "") -> Callable[[Json], Place | None]:
     """A check that finds the first question for which `test` holds."""
 
     def check(results: Json) -> Place | None:
@@ -118,7 +116,9 @@ def _in_results(test: Callable[[Json], bool], anchor: str, words: str) -> Callab
 def _estimates(*names: str, method: str = "") -> Callable[[Json], bool]:
     def test(question: Json) -> bool:
         return any(
-            e.get("name") in names and e.get("value") is not None and str(e.get("method", "")).startswith(method)
+            e.get("name") in names
+            and e.get("value") is not None
+            and str(e.get("method", "")).startswith(method)
             for e in question.get("estimates") or []
         )
 
@@ -152,7 +152,9 @@ def _has_endpoint(question: Json) -> bool:
     series = question.get("series") or {}
     named = [series.get(k) or {} for k in ("distribution", "curve", "benefit", "toxicity")]
     timed = [series.get(k) or {} for k in ("km_as_published", "km_guarded")]
-    return any(s.get("outcome_label") for s in named) or any(s.get("title") and s.get("origin") for s in timed)
+    return any(s.get("outcome_label") for s in named) or any(
+        s.get("title") and s.get("origin") for s in timed
+    )
 
 
 def _counts_events(question: Json) -> bool:
@@ -225,7 +227,9 @@ CHECKS: dict[str, tuple[Callable[[Json], Place | None], str]] = {
     ),
     "doses": (
         _in_results(
-            lambda r: any(s.get("dose_mg_per_day") is not None for s in _samples(r)), "exposure", "doses at sampling"
+            lambda r: any(s.get("dose_mg_per_day") is not None for s in _samples(r)),
+            "exposure",
+            "doses at sampling",
         ),
         "doses",
     ),
@@ -239,8 +243,10 @@ CHECKS: dict[str, tuple[Callable[[Json], Place | None], str]] = {
     ),
     "sample_reasons": (
         _in_results(
-            lambda r: any(s.get("used") == "used" for s in _samples(r))
-            and all(s.get("reason") for s in _samples(r) if s.get("used") == "not used"),
+            lambda r: (
+                any(s.get("used") == "used" for s in _samples(r))
+                and all(s.get("reason") for s in _samples(r) if s.get("used") == "not used")
+            ),
             "exposure",
             "samples used and not used",
         ),
@@ -248,7 +254,9 @@ CHECKS: dict[str, tuple[Callable[[Json], Place | None], str]] = {
     ),
     "input_hashes": (
         _in_results(
-            lambda r: bool((r.get("provenance") or {}).get("inputs")), "provenance", "tables the data came from"
+            lambda r: bool((r.get("provenance") or {}).get("inputs")),
+            "provenance",
+            "tables the data came from",
         ),
         "the tables the data came from",
     ),
@@ -276,7 +284,8 @@ CHECKS: dict[str, tuple[Callable[[Json], Place | None], str]] = {
     "numbers_at_risk": (
         _in_question(
             lambda q: any(
-                ((q.get("series") or {}).get(k) or {}).get("at_risk") for k in ("km_as_published", "km_guarded")
+                ((q.get("series") or {}).get(k) or {}).get("at_risk")
+                for k in ("km_as_published", "km_guarded")
             ),
             "numbers at risk",
             "-figures",
@@ -286,7 +295,8 @@ CHECKS: dict[str, tuple[Callable[[Json], Place | None], str]] = {
     "survival_curves": (
         _in_question(
             lambda q: any(
-                ((q.get("series") or {}).get(k) or {}).get("groups") for k in ("km_as_published", "km_guarded")
+                ((q.get("series") or {}).get(k) or {}).get("groups")
+                for k in ("km_as_published", "km_guarded")
             ),
             "survival curves",
             "-figures",
@@ -313,11 +323,16 @@ CHECKS: dict[str, tuple[Callable[[Json], Place | None], str]] = {
     ),
     "optimism": (
         _in_question(
-            _estimates("auc_corrected", "youden_corrected", "maxstat_p"), "correction for optimism", "-numbers"
+            _estimates("auc_corrected", "youden_corrected", "maxstat_p"),
+            "correction for optimism",
+            "-numbers",
         ),
         "internal validation",
     ),
-    "external_cuts": (_in_question(_external, "levels of other studies", "-figures"), "results of other studies"),
+    "external_cuts": (
+        _in_question(_external, "levels of other studies", "-figures"),
+        "results of other studies",
+    ),
     "guards": (
         _in_results(lambda r: bool(r.get("guards_checked")), "guards-checked", "guards"),
         "rules against bias",

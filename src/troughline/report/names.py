@@ -26,6 +26,11 @@ def _known() -> dict[str, dict[str, Any]]:
     return tomllib.loads(files("troughline.report").joinpath("names.toml").read_text("utf-8"))
 
 
+def is_named(name: str) -> bool:
+    """Whether `name` has a readable name of its own."""
+    return name in _known()
+
+
 @cache
 def estimate_name(name: str) -> EstimateName:
     """The readable name of estimate `name`; an unknown one reads as itself, its style told by its ending.

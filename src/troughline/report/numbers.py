@@ -86,23 +86,41 @@ def styled(value: float | None, style: Style) -> str:
     return p_value(value) if style == "p" else number(value)
 
 
-def interval(low: float | None, high: float | None, style: Style = "number") -> str:
+def interval(
+    low: float | None, high: float | None, style: Style = "number", *, value: float | None = None
+) -> str:
     """The two ends of an interval with an en dash; an end that the data do not bound is said in words.
 
-    Both missing gives an empty string. With a negative end, "to" stands instead of the dash.
+    Both missing gives an empty string. With a negative end, "to" stands instead of the dash. Where `value`
+    is given, an end is not written with more decimals than the value is.
     """
     if low is None and high is None:
         return ""
     if low is None:
-        return f"up to {styled(high, style)}, not bounded below"
+        return f"up to {_end(high, style, value)}, not bounded below"
     if high is None:
-        return f"from {styled(low, style)}, not bounded above"
+        return f"from {_end(low, style, value)}, not bounded above"
     if style == "percent":
         left, right = percent(low, sign=False), percent(high)
     else:
-        left, right = styled(low, style), styled(high, style)
+        left, right = _end(low, style, value), _end(high, style, value)
     wordy = any(mark in left + right for mark in ("−", "<", ">", "×"))
     return f"{left} to {right}" if wordy else f"{left}–{right}"
+
+
+def _end(end: float | None, style: Style, value: float | None) -> str:
+    text = styled(end, style)
+    if style != "number" or value is None or end is None or "×" in text:
+        return text
+    most = _decimals(number(value))
+    if _decimals(text) <= most:
+        return text
+    shorter = f"{end:.{most}f}"
+    return text if float(shorter) == 0 and end != 0 else shorter.replace("-", "−")
+
+
+def _decimals(text: str) -> int:
+    return len(text.split(".")[1]) if "." in text and "×" not in text else 0
 
 
 def _grouped(whole: int) -> str:

@@ -24,7 +24,9 @@ VERDICTS = {
     "not analysable": ("silent", "Not analysable"),
     "refused": ("refused", "Refused"),
 }
-_DOI = re.compile(r"(?:https?://(?:dx\.)?doi\.org/|doi:\s*)(10\.\d{4,9}/[^\s;,\"<>]+[^\s;,\"<>.\)])", re.IGNORECASE)
+_DOI = re.compile(
+    r"(?:https?://(?:dx\.)?doi\.org/|doi:\s*)(10\.\d{4,9}/[^\s;,\"<>]+[^\s;,\"<>.\)])", re.IGNORECASE
+)
 
 
 def render_page(results: Json, figures: Sequence[Drawing]) -> str:
@@ -49,7 +51,9 @@ def render_page(results: Json, figures: Sequence[Drawing]) -> str:
     environment.filters["linked"] = linked
     study: Json = results.get("study") or {}
     questions: list[Json] = results.get("questions") or []
-    titles = {str(g.get("id")): str(g.get("title") or g.get("id")) for g in results.get("guards_checked") or []}
+    titles = {
+        str(g.get("id")): str(g.get("title") or g.get("id")) for g in results.get("guards_checked") or []
+    }
     shown = [_question(q, study, titles, figures) for q in questions]
     css = files("troughline.report").joinpath("templates/style.css").read_text("utf-8")
     return environment.get_template("page.html.j2").render(
@@ -83,7 +87,9 @@ def linked(text: str) -> Markup:
 
 def _question(question: Json, study: Json, titles: dict[str, str], figures: Sequence[Drawing]) -> Json:
     identity = str(question.get("id", "question"))
-    key, words = VERDICTS.get(str(question.get("verdict")), ("silent", str(question.get("verdict") or "no verdict")))
+    key, words = VERDICTS.get(
+        str(question.get("verdict")), ("silent", str(question.get("verdict") or "no verdict"))
+    )
     taken: list[str] = []
     tables: list[view.TableView] = []
     for name, rows in (question.get("tables") or {}).items():
@@ -102,7 +108,12 @@ def _question(question: Json, study: Json, titles: dict[str, str], figures: Sequ
         "numbers": view.card_numbers(question),
         "pairs": view.pairs(question, study),
         "guards": [
-            {**g, "title": titles.get(str(g.get("id")), str(g.get("id", "guard")).replace("-", " ").capitalize())}
+            {
+                **g,
+                "title": titles.get(
+                    str(g.get("id")), str(g.get("id", "guard")).replace("-", " ").capitalize()
+                ),
+            }
             for g in question.get("guards") or []
         ],
         "figures": [f for f in figures if f.question == identity],

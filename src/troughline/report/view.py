@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from troughline.report.names import EstimateName, estimate_name
-from troughline.report.numbers import NO_VALUE, count, interval, micro, number, p_value, percent, styled, unit_text
+from troughline.report.names import EstimateName, estimate_name, is_named
+from troughline.report.numbers import (
+    NO_VALUE,
+    count,
+    interval,
+    micro,
+    number,
+    p_value,
+    percent,
+    styled,
+    unit_text,
+)
 
 Json = dict[str, Any]
 Column = Literal["as_published", "guarded"]
@@ -76,15 +86,36 @@ def pairs(question: Json, study: Json) -> list[Pair]:
         side: Column = "guarded" if str(estimate.get("method", "")).startswith("guarded") else "as_published"
         columns[side].append(cell(estimate, study))
     order = {name: k for k, name in enumerate(dict.fromkeys(name for name, _ in found))}
-    return [
-        Pair(
-            name=estimate_name(name).label,
-            label=micro(label),
-            as_published=tuple(columns["as_published"]),
-            guarded=tuple(columns["guarded"]),
-        )
-        for (name, label), columns in sorted(found.items(), key=lambda item: order[item[0][0]])
-    ]
+    return _without_repeats(
+        [
+            Pair(
+                name=estimate_name(name).label,
+                label=micro(label),
+                as_published=tuple(columns["as_published"]),
+                guarded=tuple(columns["guarded"]),
+            )
+            for (name, label), columns in sorted(found.items(), key=lambda item: order[item[0][0]])
+        ]
+    )
+
+
+def _without_repeats(listed: list[Pair]) -> list[Pair]:
+    """The same pairs; a method that is that of the row above, under the same name, is not said again."""
+    shortened: list[Pair] = []
+    for before, pair in zip([None, *listed], listed, strict=False):
+        if before is not None and before.name == pair.name:
+            pair = replace(
+                pair,
+                as_published=_silent(pair.as_published, before.as_published),
+                guarded=_silent(pair.guarded, before.guarded),
+            )
+        shortened.append(pair)
+    return shortened
+
+
+def _silent(cells: tuple[Cell, ...], before: tuple[Cell, ...]) -> tuple[Cell, ...]:
+    same = [c.how for c in cells] == [c.how for c in before]
+    return tuple(replace(c, how="") for c in cells) if same else cells
 
 
 def cell(estimate: Json, study: Json) -> Cell:
@@ -114,7 +145,7 @@ def value_and_interval(estimate: Json, name: EstimateName) -> tuple[str, str]:
     unit = f" {unit}" if unit else ""
     if name.style == "p":
         return p_value(value), ""
-    span = interval(low, high, name.style)
+    span = interval(low, high, name.style, value=value)
     if value is None:
         return (f"{span}{unit}", "range") if span else (NO_VALUE, "")
     days = unit.strip() in {"day", "month", "year", "week", "hour"}
@@ -146,7 +177,10 @@ def table_view(title: str, file: str, rows: list[Json]) -> TableView:
     for row in rows:
         header += [key for key in row if key not in header]
     numeric = tuple(
-        all(isinstance(row.get(k), (int, float, type(None))) and not isinstance(row.get(k), bool) for row in rows)
+        all(
+            isinstance(row.get(k), (int, float, type(None))) and not isinstance(row.get(k), bool)
+            for row in rows
+        )
         for k in header
     )
     shown = rows[:MOST_ROWS]
@@ -212,11 +246,16 @@ def _merged(issues: list[Json]) -> list[tuple[str, str]]:
         if column:
             parts.append(f"column {column}")
         if rows:
-            listed = ", ".join(map(str, rows[:20])) + (f" and {len(rows) - 20} more" if len(rows) > 20 else "")
+            listed = ", ".join(map(str, rows[:20])) + (
+                f" and {len(rows) - 20} more" if len(rows) > 20 else ""
+            )
             parts.append(f"row{'s' if len(rows) > 1 else ''} {listed}")
         merged.append((message, ", ".join(parts)))
     return merged
 
 
 def _column_name(key: str) -> str:
-    return micro(key.replace("_", " ").strip())
+    if is_named(key):
+        return estimate_name(key).short
+    words = micro(key.replace("_", " ").strip())
+    return words[:1].upper() + words[1:]

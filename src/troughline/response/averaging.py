@@ -13,7 +13,7 @@ from troughline.response.loo import LeaveOneOut, leave_one_out, model_weights
 
 Floats = NDArray[np.float64]
 
-LOO_DRAWS = 1000
+LEAST_LOO_DRAWS, MOST_LOO_DRAWS = 400, 1000
 LOO_ELEMENTS = 4_000_000
 
 
@@ -52,10 +52,12 @@ def loo_of_sample(
 ) -> LeaveOneOut:
     """Leave-one-out prediction from a posterior sample, thinned to what its precision needs.
 
-    At most 1,000 evenly spaced draws enter, fewer where there are more than 4,000 patients, 200 at least.
+    A third of the draws enter, evenly spaced, but 400 at least and 1,000 at most; fewer where there are more
+    than 4,000 patients, 200 at least.
     """
     possible = np.flatnonzero(np.isfinite(sample.log_weights))
-    kept = min(possible.size, LOO_DRAWS, max(200, LOO_ELEMENTS // n_patients))
+    wanted = min(max(possible.size // 3, LEAST_LOO_DRAWS), MOST_LOO_DRAWS)
+    kept = min(possible.size, wanted, max(200, LOO_ELEMENTS // n_patients))
     index = possible[np.linspace(0, possible.size - 1, kept).astype(int)]
     return leave_one_out(pointwise(sample.draws[index]), sample.log_weights[index])
 

@@ -59,6 +59,8 @@ class Measured:
     auc_guarded: Interval | None = None
     threshold_published: Interval | None = None
     threshold_guarded: Interval | None = None
+    threshold_span: str = ""
+    threshold_wide: bool = False
     printed: tuple[Printed, ...] = ()
     n_events: int | None = None
     n_non_events: int | None = None

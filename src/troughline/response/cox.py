@@ -46,7 +46,10 @@ class SeparationError(CoxFitError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoxTerm:
-    """One covariate of a Cox regression; `hazard_ratio`, `low`, `high` are per unit of the covariate."""
+    """One covariate of a Cox regression; `hazard_ratio`, `low`, `high` are per unit of the covariate.
+
+    A ratio beyond 1e308 is infinite: the unit is then far larger than any difference between patients.
+    """
 
     name: str
     coefficient: float
@@ -236,14 +239,22 @@ def wald_terms(
                 name=name,
                 coefficient=b,
                 standard_error=error,
-                hazard_ratio=math.exp(b),
-                low=math.exp(b - width * error),
-                high=math.exp(b + width * error),
+                hazard_ratio=exponential(b),
+                low=exponential(b - width * error),
+                high=exponential(b + width * error),
                 z=z,
                 p_value=2 * float(ndtr(-abs(z))),
             )
         )
     return tuple(terms)
+
+
+def exponential(value: float) -> float:
+    """e to the `value`; infinite where a float cannot hold it."""
+    try:
+        return math.exp(value)
+    except OverflowError:
+        return math.inf
 
 
 def _solve(

@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 DOMAIN_FACTOR = 2.0
-DIRECTION_DRAWS = 1000
+DIRECTION_DRAWS = 600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

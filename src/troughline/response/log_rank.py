@@ -18,8 +18,9 @@ from troughline.response.survival_times import FloatArray, checked_times, coded_
 class LogRank:
     """A log-rank test; `observed`, `expected` (g,) are events, `covariance` (g, g) that of their difference.
 
-    `statistic` and `p_value` are not a number, and `degrees_of_freedom` 0, where no event happened while
-    two groups were at risk.
+    `statistic` and `p_value` are not a number, and `degrees_of_freedom` 0, where the data compare nothing:
+    no event while two groups were at risk, or everybody at risk dying at once. `expected` and `covariance`
+    may then be not a number too.
     """
 
     groups: tuple[str, ...]

@@ -45,8 +45,10 @@ def patients_needed_to_halve(fit: WindowFit) -> tuple[BoundPrecision, BoundPreci
     For each posterior draw taken as the truth, the variance of the bound after `n` patients is
     `g' (n I + P)^-1 g`: `I` the expected information of one patient averaged over the observed exposures,
     `P` the prior precision, `g` the gradient of the log exposure at which the curve passes its limit. The
-    width expected is the median over draws of `2 z` standard deviations; a draw whose bound lies outside
-    the studied exposures counts as endless. What covariates would cost is left out.
+    width expected is the median over draws of `2 z` standard deviations, endless in a draw where the
+    interval would leave the studied exposures. It is stretched by `1 + c / n`, the next term of its
+    expansion, with `c` such that it meets today's width at today's `n` (and at least 0). What covariates
+    would cost is left out.
 
     How good this is against refitted simulated cohorts is measured in `benchmarks/window_coverage.py`.
     """
@@ -62,21 +64,22 @@ def patients_needed_to_halve(fit: WindowFit) -> tuple[BoundPrecision, BoundPreci
     ):
         kept = draws.take(every(len(draws), PLANNING_DRAWS))
         seen = x[np.concatenate([both, only])]
-        information, gradient, inside = _information(kept, seen, limit, fit)
+        crossing = kept.crossing(limit)
+        information, gradient = _information(kept, seen, crossing)
         plans.append(
-            _plan(name, bound, fit, seen.size, information, gradient, inside, _prior_precision(fit.priors), z)
+            _plan(
+                name, bound, fit, seen.size, information, gradient, crossing, _prior_precision(fit.priors), z
+            )
         )
     return plans[0], plans[1]
 
 
-def _information(
-    draws: CurveDraws, x: Floats, limit: float, fit: WindowFit
-) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """Each draw's information per patient `(m, 3, 3)`, gradient of its bound `(m, 3)`, and if it is studied."""
-    crossing = draws.crossing(limit)
-    first, last = np.log(np.array(fit.domain) / fit.reference)
-    inside = (crossing >= first) & (crossing <= last)
-    at = np.where(inside, crossing, 0.0)
+def _information(draws: CurveDraws, x: Floats, crossing: Floats) -> tuple[Floats, Floats]:
+    """Each draw's information per patient `(m, 3, 3)` and the gradient `(m, 3)` of its bound.
+
+    Where the bound is infinite the gradient is that at the reference, which nothing uses.
+    """
+    at = np.clip(np.where(np.isfinite(crossing), crossing, 0.0), -30.0, 30.0)
     sensitivity = _sensitivity(draws, np.broadcast_to(x, (len(draws), x.size)))
     p = sigmoid(draws.log_odds(x))
     information = np.einsum("mi,mij,mik->mjk", p * (1 - p), sensitivity, sensitivity) / x.size
@@ -87,7 +90,7 @@ def _information(
             np.isnan(half), draws.slope, draws.slope * (1 + half) ** 2 * ratio / (ratio + half) ** 2
         )
     gradient = -_sensitivity(draws, at[:, None])[:, 0, :] / steepness[:, None]
-    return information, gradient, inside
+    return information, gradient
 
 
 def _sensitivity(draws: CurveDraws, x: Floats) -> Floats:
@@ -117,7 +120,7 @@ def _plan(
     n_now: int,
     information: Floats,
     gradient: Floats,
-    inside: NDArray[np.bool_],
+    crossing: Floats,
     prior: Floats,
     z: float,
 ) -> BoundPrecision:
@@ -125,10 +128,20 @@ def _plan(
     high = bound.high if bound.high is not None else fit.domain[1]
     wanted = 0.5 * np.log(high / low)
 
-    def width(n: int) -> float:
+    first, last = np.log(np.array(fit.domain) / fit.reference)
+    inside = (crossing >= first) & (crossing <= last)
+
+    def half_widths(n: int) -> Floats:
         spread = np.linalg.solve(n * information + prior, gradient[:, :, None])[:, :, 0]
-        variance = (gradient * spread).sum(axis=1)
-        return float(np.median(np.where(inside, 2 * z * np.sqrt(variance), np.inf)))
+        return z * np.sqrt((gradient * spread).sum(axis=1))
+
+    today = half_widths(n_now)[inside]
+    missed = max(0.0, wanted / float(np.median(today)) - 1) if today.size else 0.0
+
+    def width(n: int) -> float:
+        half = half_widths(n) * (1 + missed * n_now / n)
+        closed = inside & (crossing - half >= first) & (crossing + half <= last)
+        return float(np.median(np.where(closed, 2 * half, np.inf)))
 
     needed: int | None = None
     note = ""

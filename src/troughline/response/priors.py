@@ -24,7 +24,7 @@ class Priors:
     """
 
     intercept_sd: float = 2.0
-    slope_sd: float = 3.0
+    slope_sd: float = 2.5
     half_effect_sd: float = 1.0
     covariate_sd: float = 1.0
     association_sd: float = 1.5

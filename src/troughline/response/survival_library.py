@@ -44,7 +44,10 @@ class Curve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankTest:
-    """A log-rank test: observed and expected events (g,) and the covariance of their difference (g, g)."""
+    """A log-rank test: observed and expected events (g,) and the covariance of their difference (g, g).
+
+    Where the covariance is singular beyond its one constraint, all but `observed` is not a number.
+    """
 
     statistic: float
     degrees_of_freedom: int
@@ -157,14 +160,28 @@ def log_rank(times: SurvivalTimes, codes: IntArray, strata: IntArray | None) -> 
     """Log-rank test of the groups in `codes`, summed over `strata` where given."""
     library = _module("validation")
 
-    test = library.logrank_test(
-        times.time,
-        _whole(times.event),
-        codes,
-        strata=strata,
-        entry_times=times.entry,
-        timefix=False,
-    )
+    try:
+        test = library.logrank_test(
+            times.time,
+            _whole(times.event),
+            codes,
+            strata=strata,
+            entry_times=times.entry,
+            timefix=False,
+        )
+    except RuntimeError as error:
+        # Some groups are never compared (not at risk together, or everybody at risk dies at once).
+        if "singular" not in str(error):
+            raise
+        unknown = np.full(int(codes.max()) + 1, math.nan)
+        return RankTest(
+            statistic=math.nan,
+            degrees_of_freedom=0,
+            p_value=math.nan,
+            observed=np.bincount(codes, weights=times.event).astype(np.float64),
+            expected=unknown,
+            covariance=np.full((unknown.size, unknown.size), math.nan),
+        )
     return RankTest(
         statistic=float(test.statistic),
         degrees_of_freedom=int(test.df),

@@ -8,14 +8,17 @@ import numpy as np
 from troughline.report.figures import style
 from troughline.report.figures.drawing import Sketch
 from troughline.report.figures.parts import (
+    EndLabel,
     axis_label,
     curve_with_band,
     cut_rows,
+    end_labels,
     events_text,
     group_points,
     mark_cuts,
     rug,
     usable_cuts,
+    wrapped,
 )
 from troughline.report.figures.style import FloatArray, Json
 from troughline.report.numbers import micro, number, percent, unit_text
@@ -39,29 +42,30 @@ def sketch_curve(question: Json) -> Sketch:
     style.percent_axis(axes)
     mark_cuts(axes, cuts, low=low, high=high, width_in=_WIDTH)
     curve_with_band(axes, exposure, mean, low_band, high_band, color=style.GUARDED, pale=style.GUARDED_PALE)
-    ends: list[tuple[float, str, str]] = [(float(mean[-1]), "averaged", style.GUARDED)]
+    ends: list[EndLabel] = []
     models = [m for m in data.get("models") or [] if m.get("mean")]
     if len(models) > 1:
+        ends.append((float(mean[-1]), [("averaged", "bold")], style.GUARDED))
         for model in models:
             line = style.floats(model["mean"])
             axes.plot(exposure, line, color=style.PUBLISHED, linewidth=0.9, linestyle=(0, (4, 2)), zorder=3)
             weight = model.get("weight")
             words = micro(str(model.get("name", "")))
-            ends.append((float(line[-1]), words if weight is None else f"{words}, {percent(weight)}", style.PUBLISHED_TEXT))
-    else:
-        ends = []
+            text = words if weight is None else f"{words}, {percent(weight)}"
+            ends.append(
+                (float(line[-1]), [(t, "normal") for t in wrapped(text, 19, most=2)], style.PUBLISHED_TEXT)
+            )
     group_points(axes, data.get("groups"), color=style.INK)
     rug(axes, data.get("observed"), color=style.INK)
-    for place, (_, text, color) in zip(style.spread([e[0] for e in ends], 0.05, 0.02, 0.98), ends, strict=True):
-        axes.annotate(
-            text, xy=(1.0, place), xycoords=("axes fraction", "data"), xytext=(6, 0), textcoords="offset points",
-            va="center", fontsize=style.SMALL, color=color, fontweight="bold" if text == "averaged" else "normal",
-        )  # fmt: skip
+    end_labels(axes, ends, height_in=_HEIGHT)
     axes.set_xlabel(axis_label(data.get("label"), data.get("unit")) + ", log scale")
     outcome = micro(str(data.get("outcome_label") or "the outcome"))
     axes.set_ylabel(f"probability of {outcome}")
     return Sketch(
-        sheet, f"Probability of {outcome} over exposure", _caption(data, exposure, mean, models), _description(data, exposure, mean)
+        sheet,
+        f"Probability of {outcome} over exposure",
+        _caption(data, exposure, mean, models),
+        _description(data, exposure, mean),
     )
 
 

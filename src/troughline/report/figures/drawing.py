@@ -76,7 +76,13 @@ def draw(name: str, question: str | None, sketch: Callable[[], Sketch], *, simul
         drawn = sketch()
         if simulated:
             drawn.figure.text(
-                0.995, 0.004, "simulated data — not patients", ha="right", va="bottom", fontsize=6, color="#8a5a00"
+                0.995,
+                0.004,
+                "simulated data — not patients",
+                ha="right",
+                va="bottom",
+                fontsize=6,
+                color="#8a5a00",
             )
         vector = io.StringIO()
         empty = {"Date": None, "Creator": None, "Format": None, "Type": None}

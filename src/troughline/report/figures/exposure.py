@@ -46,7 +46,7 @@ def sketch_exposure(exposure: Json) -> Sketch:
         _row(axes, name, members, offsets, top + height / 2, color)
         top += height
     axes.set_xlabel(axis_label(exposure.get("label"), exposure.get("unit"), "level") + ", log scale")
-    _key(axes)
+    _key(axes, samples)
     return Sketch(sheet, "Exposure distribution", _caption(exposure, samples), _description(exposure, rows))
 
 
@@ -69,7 +69,7 @@ def _row(axes: Axes, name: str, members: list[Json], offsets: FloatArray, middle
             )  # fmt: skip
     axes.annotate(
         f"{name}\n", xy=(0, middle), xycoords=("axes fraction", "data"), xytext=(-8, -1.5),
-        textcoords="offset points", ha="right", va="center", fontsize=style.BASE, color=color, linespacing=1.2,
+        textcoords="offset points", ha="right", va="center", fontsize=style.BASE, color=style.text_color(color), linespacing=1.2,
     )  # fmt: skip
     axes.annotate(
         f"{values.size} samples" if values.size != 1 else "1 sample",
@@ -82,21 +82,24 @@ def _row(axes: Axes, name: str, members: list[Json], offsets: FloatArray, middle
         axes.plot([median, median], [middle - half, middle + half], color=style.INK, linewidth=1.6, zorder=4)
 
 
-def _key(axes: Axes) -> None:
+def _key(axes: Axes, samples: list[Json]) -> None:
+    """What the marks mean, above the rows; only marks that occur."""
     x = 0.0
-    entries = (("o", style.GUARDED, style.GUARDED, "used"), ("o", "#ffffff", style.PUBLISHED, "not used"))
-    for marker, face, edge, text in (*entries, ("<", "#ffffff", style.INK, "below the limit, at the limit")):
+    entries = [("o", style.GUARDED, style.GUARDED, "used")]
+    if any(s.get("used") == "not used" for s in samples):
+        entries.append(("o", "#ffffff", style.PUBLISHED, "not used"))
+    if any(s.get("below_limit") for s in samples):
+        entries.append(("<", "#ffffff", style.INK, "below the limit"))
+    for marker, face, edge, text in [*entries, ("|", style.INK, style.INK, "median of those used")]:
         axes.plot(
-            [x + 0.008], [1.0], marker, markersize=4.6, markerfacecolor=face, markeredgecolor=edge, clip_on=False,
-            transform=_above(axes),
+            [x + 0.008], [1.0], marker, markersize=7 if marker == "|" else 4.6, markerfacecolor=face,
+            markeredgecolor=edge, markeredgewidth=1.6 if marker == "|" else 0.9, clip_on=False, transform=_above(axes),
         )  # fmt: skip
-        axes.text(x + 0.024, 1.0, text, transform=_above(axes), fontsize=style.SMALL, color=style.MUTED, va="center_baseline")
-        x += 0.045 + style.text_width_in(text) / _WIDTH
-    axes.text(x + 0.004, 1.0, "|", transform=_above(axes), fontsize=style.BASE, fontweight="bold", va="center_baseline")
-    axes.text(
-        x + 0.02, 1.0, "median of those used", transform=_above(axes), fontsize=style.SMALL, color=style.MUTED,
-        va="center_baseline",
-    )  # fmt: skip
+        axes.text(
+            x + 0.022, 1.0, text, transform=_above(axes), fontsize=style.SMALL, color=style.MUTED,
+            va="center_baseline",
+        )  # fmt: skip
+        x += 0.055 + 0.92 * style.text_width_in(text) / _WIDTH
 
 
 def _above(axes: Axes):  # noqa: ANN202
@@ -131,7 +134,9 @@ def _within(sample: Json, low: float, high: float, last: bool) -> bool:
 def _dose_colors(names: list[str]) -> list[str]:
     known = [n for n in names if n.endswith("mg/day")]
     colors = iter(style.ramp(len(known)) if known else ())
-    return [next(colors) if n in known else style.GUARDED if n == "all samples" else style.MUTED for n in names]
+    return [
+        next(colors) if n in known else style.GUARDED if n == "all samples" else style.MUTED for n in names
+    ]
 
 
 def _positive(value: object) -> bool:
@@ -148,7 +153,9 @@ def _caption(exposure: Json, samples: list[Json]) -> str:
             f"The {values.size} samples used have a median of {number(float(np.median(values)))} {unit} and run "
             f"from {number(float(values.min()))} to {number(float(values.max()))}. "
         )
-    reasons = Counter(str(s.get("reason") or "no reason given") for s in samples if s.get("used") == "not used")
+    reasons = Counter(
+        str(s.get("reason") or "no reason given") for s in samples if s.get("used") == "not used"
+    )
     if reasons:
         listed = "; ".join(f"{micro(reason)} ({n})" for reason, n in reasons.most_common(4))
         text += f"Hollow dots were not used: {listed}."

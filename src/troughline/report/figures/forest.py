@@ -43,19 +43,37 @@ def sketch_forest(results: Json) -> Sketch:
     axes = style.panel(sheet, left=_LEFT, top=0.3, width=_WIDTH, height=height)
     style.bare(axes, keep=("bottom",))
     ends = [e[k] for _, rows in groups for e in rows for k in ("value", "low", "high") if e.get(k)]
-    low, high = style.log_limits(style.finite([min(max(x, _SHOWN[0]), _SHOWN[1]) for x in ends], 0.5, 2.0), margin=0.03)
+    low, high = style.log_limits(
+        style.finite([min(max(x, _SHOWN[0]), _SHOWN[1]) for x in ends], 0.5, 2.0), margin=0.03
+    )
     style.log_axis(axes, low, high)
     axes.set_ylim(height, 0.0)
     axes.axvline(1.0, color=style.PUBLISHED, linewidth=1.0, zorder=0)
     y = 0.0
     for question, rows in groups:
         y += _HEAD
-        _text(axes, 0.12 - _LEFT, y - 0.1, micro(str(question.get("title") or question.get("id")))[:70], style.INK, weight="bold")
+        _text(
+            axes,
+            0.12 - _LEFT,
+            y - 0.1,
+            micro(str(question.get("title") or question.get("id")))[:70],
+            style.INK,
+            weight="bold",
+        )
         for row in rows:
             _row(axes, row, y + _ROW / 2, low, high)
             y += _ROW
     for words, side in (("← less", "right"), ("more →", "left")):
-        axes.annotate(words, xy=(1.0, 0), xycoords=("data", "data"), xytext=(-6 if side == "right" else 6, 6), textcoords="offset points", ha=side, fontsize=style.SMALL, color=style.MUTED)
+        axes.annotate(
+            words,
+            xy=(1.0, 0),
+            xycoords=("data", "data"),
+            xytext=(-6 if side == "right" else 6, 6),
+            textcoords="offset points",
+            ha=side,
+            fontsize=style.SMALL,
+            color=style.MUTED,
+        )
     axes.set_xlabel("hazard ratio or odds ratio, log scale")
     listed = [
         f"{question.get('title')}: {_NAMES[r['name']]} {_label(r)} {number(r['value'])} {interval(r.get('low'), r.get('high'))}".strip()
@@ -87,8 +105,22 @@ def _row(axes: Axes, estimate: Json, y: float, low: float, high: float) -> None:
         if right == high and end != high:
             axes.plot([high], [y], ">", markersize=5, color=color, clip_on=False)
     value = min(max(float(estimate["value"]), low), high)
-    axes.plot([value], [y], "s", markersize=5.6, color=color, markeredgecolor="#ffffff", markeredgewidth=0.7, zorder=3, clip_on=False)
-    span = interval(start, end).replace(", not bounded above", "").replace(", not bounded below", "")
+    axes.plot(
+        [value],
+        [y],
+        "s",
+        markersize=5.6,
+        color=color,
+        markeredgecolor="#ffffff",
+        markeredgewidth=0.7,
+        zorder=3,
+        clip_on=False,
+    )
+    span = (
+        interval(start, end, value=estimate["value"])
+        .replace(", not bounded above", "")
+        .replace(", not bounded below", "")
+    )
     _text(axes, _WIDTH + 0.14, y, f"{number(estimate['value'])}" + (f" ({span})" if span else ""), text_color)
 
 
@@ -106,6 +138,7 @@ def _text(axes: Axes, x_in: float, y: float, text: str, color: str, *, weight: s
     axes.annotate(
         text, xy=(x_in / _WIDTH, y), xycoords=("axes fraction", "data"), ha="left", va="center", color=color,
         fontsize=style.BASE if weight == "bold" else style.SMALL, fontweight=weight, annotation_clip=False,
+        bbox={"facecolor": "#ffffff", "edgecolor": "none", "pad": 1.0} if weight == "bold" else None,
     )  # fmt: skip
 
 

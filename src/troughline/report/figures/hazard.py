@@ -35,8 +35,25 @@ def sketch_hazard(question: Json) -> Sketch:
     reference = data.get("reference")
     unit = unit_text(data.get("unit"))
     if reference is not None and low <= reference <= high:
-        axes.plot([reference], [1.0], "o", markersize=6.5, color="#ffffff", markeredgecolor=style.INK, markeredgewidth=1.4, zorder=6)
-        axes.annotate(f"reference {number(reference)}", xy=(reference, 1.0), xytext=(0, 9), textcoords="offset points", ha="center", fontsize=style.SMALL, color=style.INK)
+        axes.plot(
+            [reference],
+            [1.0],
+            "o",
+            markersize=6.5,
+            color="#ffffff",
+            markeredgecolor=style.INK,
+            markeredgewidth=1.4,
+            zorder=6,
+        )
+        axes.annotate(
+            f"reference {number(reference)}",
+            xy=(reference, 1.0),
+            xytext=(0, 9),
+            textcoords="offset points",
+            ha="center",
+            fontsize=style.SMALL,
+            color=style.INK,
+        )
     for text, y, way in (("higher hazard", 1.0, "bottom"), ("lower hazard", 1.0, "top")):
         axes.annotate(
             text, xy=(1.0, y), xycoords=("axes fraction", "data"), xytext=(6, 5 if way == "bottom" else -5),
@@ -50,4 +67,6 @@ def sketch_hazard(question: Json) -> Sketch:
         caption += " The band runs on beyond the axis."
     places = np.unique(np.linspace(0, exposure.size - 1, 4).round().astype(int))
     listed = "; ".join(f"{number(float(ratio[i]))} at {number(float(exposure[i]))} {unit}" for i in places)
-    return Sketch(sheet, "Hazard ratio over exposure", caption, f"Curve with band on log axes{against}: {listed}.")
+    return Sketch(
+        sheet, "Hazard ratio over exposure", caption, f"Curve with band on log axes{against}: {listed}."
+    )

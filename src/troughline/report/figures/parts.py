@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -83,7 +84,14 @@ def mark_cuts(
 
 
 def curve_with_band(
-    axes: Axes, exposure: FloatArray, mean: FloatArray, low: FloatArray, high: FloatArray, *, color: str, pale: str
+    axes: Axes,
+    exposure: FloatArray,
+    mean: FloatArray,
+    low: FloatArray,
+    high: FloatArray,
+    *,
+    color: str,
+    pale: str,
 ) -> None:
     """A curve and, where both ends are given, its band."""
     if low.size == exposure.size and high.size == exposure.size:
@@ -91,15 +99,34 @@ def curve_with_band(
     axes.plot(exposure, mean, color=color, linewidth=2.0, zorder=4)
 
 
-def group_points(axes: Axes, groups: Sequence[Json] | None, *, color: str) -> None:
-    """Observed risk in groups of exposure: a dot at the group's middle, its interval upright."""
+def group_points(axes: Axes, groups: Sequence[Json] | None, *, color: str, shift: float = 1.0) -> None:
+    """Observed risk in groups of exposure: a ring at the group's middle times `shift`, its interval upright."""
     for group in groups or []:
         x, y = group.get("exposure"), group.get("risk")
         if x is None or y is None:
             continue
+        x = x * shift
         if group.get("low") is not None and group.get("high") is not None:
-            axes.plot([x, x], [group["low"], group["high"]], color=color, linewidth=0.9, alpha=0.7, zorder=3)
-        axes.plot([x], [y], "o", markersize=5.2, color="#ffffff", markeredgecolor=color, markeredgewidth=1.3, zorder=5)
+            axes.plot(
+                [x, x],
+                [group["low"], group["high"]],
+                color=color,
+                linewidth=0.9,
+                alpha=0.7,
+                zorder=3,
+                clip_on=False,
+            )
+        axes.plot(
+            [x],
+            [y],
+            "o",
+            markersize=5.2,
+            color="#ffffff",
+            markeredgecolor=color,
+            markeredgewidth=1.3,
+            zorder=5,
+            clip_on=False,
+        )
 
 
 def rug(axes: Axes, observed: Json | None, *, color: str) -> None:
@@ -115,8 +142,53 @@ def rug(axes: Axes, observed: Json | None, *, color: str) -> None:
     for chosen, start, way in ((outcome > 0.5, top, -1), (outcome <= 0.5, bottom, 1)):
         if np.any(chosen):
             axes.vlines(
-                exposure[chosen], start, start + way * length, color=color, linewidth=0.8, alpha=0.8, rasterized=flat
+                exposure[chosen],
+                start,
+                start + way * length,
+                color=color,
+                linewidth=0.8,
+                alpha=0.8,
+                rasterized=flat,
             )
+
+
+EndLabel = tuple[float, list[tuple[str, str]], str]
+"""Height on the axis, lines with their weights (`bold` or `normal`), colour."""
+
+
+def end_labels(
+    axes: Axes, ends: Sequence[EndLabel], *, height_in: float, top: float = 1.0, large: bool = False
+) -> None:
+    """Labels to the right of `axes`, a block of lines each, moved apart where blocks would touch.
+
+    The vertical axis runs from 0 to `top` over `height_in` inches; with `large` the bold first line is larger.
+    """
+    line = 0.135 / height_in * top
+    order = sorted(range(len(ends)), key=lambda i: ends[i][0])
+    heights = [len(ends[i][1]) * line for i in order]
+    middles = [ends[i][0] for i in order]
+    for _ in range(80):
+        for k in range(len(order) - 1):
+            overlap = (heights[k] + heights[k + 1]) / 2 + 0.3 * line - (middles[k + 1] - middles[k])
+            if overlap > 0:
+                middles[k] -= overlap / 2
+                middles[k + 1] += overlap / 2
+        for k in range(len(order)):
+            middles[k] = min(max(middles[k], heights[k] / 2), top - heights[k] / 2)
+    for k, i in enumerate(order):
+        _, lines, color = ends[i]
+        for row, (text, weight) in enumerate(lines):
+            axes.annotate(
+                text, xy=(1.0, middles[k] + heights[k] / 2 - (row + 0.5) * line), xycoords=("axes fraction", "data"),
+                xytext=(7, 0), textcoords="offset points", va="center", color=color, fontweight=weight,
+                fontsize=style.LARGE if weight == "bold" and row == 0 and large else style.SMALL, annotation_clip=False,
+            )  # fmt: skip
+
+
+def wrapped(text: str, width: int, *, most: int = 3) -> list[str]:
+    """`text` in lines of at most `width` letters; what does not fit into `most` lines ends in an ellipsis."""
+    lines = textwrap.wrap(text, width)
+    return lines if len(lines) <= most else [*lines[: most - 1], f"{lines[most - 1][: width - 1]}…"]
 
 
 def events_text(outcome: FloatArray) -> str:

@@ -23,12 +23,16 @@ def plan_figures(results: Json) -> list[Planned]:
     """Every figure whose data are in `results`."""
     planned: list[Planned] = []
     exposure: Json = results.get("exposure") or {}
-    if any(isinstance(s.get("value"), (int, float)) and s["value"] > 0 for s in exposure.get("samples") or []):
+    if any(
+        isinstance(s.get("value"), (int, float)) and s["value"] > 0 for s in exposure.get("samples") or []
+    ):
         planned.append(Planned(name="exposure", question=None, sketch=lambda: _exposure(exposure)))
     for question in results.get("questions") or []:
         planned += _of_question(question)
     if any(
-        e.get("name") in {"hazard_ratio", "odds_ratio"} and isinstance(e.get("value"), (int, float)) and e["value"] > 0
+        e.get("name") in {"hazard_ratio", "odds_ratio"}
+        and isinstance(e.get("value"), (int, float))
+        and e["value"] > 0
         for q in results.get("questions") or []
         for e in q.get("estimates") or []
     ):
@@ -36,9 +40,7 @@ def plan_figures(results: Json) -> list[Planned]:
     return planned
 
 
-def draw_figures(
-    results: Json, *, progress: Callable[[str, int, int], None] | None = None
-) -> list[Drawing]:
+def draw_figures(results: Json, *, progress: Callable[[str, int, int], None] | None = None) -> list[Drawing]:
     """Draw every planned figure; `progress` is told what is drawn, how many are done, and of how many."""
     simulated = bool((results.get("study") or {}).get("simulated"))
     planned = plan_figures(results)

@@ -3,6 +3,7 @@
 # pyright: reportUnknownMemberType=false
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _SQUARE = 3.1
+_AUC_ROW = 0.33
 
 
 def sketch_roc(question: Json) -> Sketch:
@@ -31,13 +33,16 @@ def sketch_roc(question: Json) -> Sketch:
     if aucs:
         _auc_panel(sheet, aucs)
     if _bootstrap(series):
-        _bootstrap_panel(sheet, series, top=1.62 if aucs else 0.45)
+        _bootstrap_panel(sheet, series, top=0.34 + _AUC_ROW * len(aucs) + 0.5 if aucs else 0.2)
     outcome = micro(str(series.get("distribution", {}).get("outcome_label") or "the outcome"))
     return Sketch(sheet, f"ROC curve for {outcome}", _caption(question, points), _description(series, aucs))
 
 
 def _roc(axes: Axes, series: Json) -> list[tuple[Json, float, float]]:
-    specificity, sensitivity = style.floats(series["roc"]["specificity"]), style.floats(series["roc"]["sensitivity"])
+    specificity, sensitivity = (
+        style.floats(series["roc"]["specificity"]),
+        style.floats(series["roc"]["sensitivity"]),
+    )
     for tick in (0.25, 0.5, 0.75, 1.0):
         axes.axhline(tick, color=style.HAIRLINE, linewidth=0.6, zorder=0)
         axes.axvline(tick, color=style.HAIRLINE, linewidth=0.6, zorder=0)
@@ -53,7 +58,14 @@ def _roc(axes: Axes, series: Json) -> list[tuple[Json, float, float]]:
             color=style.GUARDED_PALE, linewidth=0, zorder=0.5,
         )  # fmt: skip
     order = np.lexsort((sensitivity, 1 - specificity))
-    axes.plot(1 - specificity[order], sensitivity[order], color=style.GUARDED, linewidth=2.0, zorder=3, clip_on=False)
+    axes.plot(
+        1 - specificity[order],
+        sensitivity[order],
+        color=style.GUARDED,
+        linewidth=2.0,
+        zorder=3,
+        clip_on=False,
+    )
     points = _cut_points(series)
     for k, (cut, x, y) in enumerate(points):
         guarded = cut.get("kind") == "guarded"
@@ -62,6 +74,8 @@ def _roc(axes: Axes, series: Json) -> list[tuple[Json, float, float]]:
             [x], [y], "o", markersize=7, markerfacecolor=color if guarded else "#ffffff", markeredgecolor=color,
             markeredgewidth=1.5, zorder=5, clip_on=False,
         )  # fmt: skip
+        if any(number(float(c["value"])) == number(float(cut["value"])) for c, _, _ in points[:k]):
+            continue
         axes.annotate(
             number(float(cut["value"])), xy=(x, y), xytext=(9, -9 - 10 * _same_place(points, k)),
             textcoords="offset points", fontsize=style.BASE, color=color, fontweight="bold", zorder=6,
@@ -78,7 +92,10 @@ def _cut_points(series: Json) -> list[tuple[Json, float, float]]:
     thresholds = style.floats(series["roc"].get("threshold"))
     if thresholds.size == 0:
         return []
-    specificity, sensitivity = style.floats(series["roc"]["specificity"]), style.floats(series["roc"]["sensitivity"])
+    specificity, sensitivity = (
+        style.floats(series["roc"]["specificity"]),
+        style.floats(series["roc"]["sensitivity"]),
+    )
     points: list[tuple[Json, float, float]] = []
     for cut in usable_cuts(series.get("cuts")):
         if cut.get("kind") == "external":
@@ -95,26 +112,52 @@ def _same_place(points: list[tuple[Json, float, float]], k: int) -> int:
 
 
 def _auc_panel(sheet: Figure, aucs: list[Json]) -> None:
-    axes = style.panel(sheet, left=4.45, top=0.42, width=2.35, height=0.30 * len(aucs) + 0.05)
+    """The areas one below the other, each with its interval and its numbers written above it."""
+    axes = style.panel(sheet, left=4.45, top=0.34, width=2.35, height=_AUC_ROW * len(aucs))
     style.bare(axes, keep=("bottom",))
-    sheet.text(4.45 / 7, 1 - 0.26 / sheet.get_size_inches()[1], "Area under the curve", fontsize=style.BASE, color=style.INK, fontweight="bold")
-    axes.set(xlim=(0.4, 1.0), ylim=(len(aucs) - 0.5, -0.6))
-    axes.set_xticks([0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
-    axes.axvline(0.5, color=style.PUBLISHED, linewidth=0.8, linestyle=(0, (4, 3)))
+    _heading(sheet, 0.2, "Area under the curve")
+    lowest = min([0.5, *(e["low"] for e in aucs if e.get("low") is not None), *(e["value"] for e in aucs)])
+    left = max(0.0, math.floor(lowest * 10 - 0.2) / 10)
+    axes.set(xlim=(left, 1.0), ylim=(len(aucs) - 0.45, -0.6))
+    axes.set_xticks([t for t in (0.0, 0.25, 0.5, 0.75, 1.0) if t >= left])
+    axes.axvline(0.5, color=style.PUBLISHED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
     for row, estimate in enumerate(aucs):
         guarded = str(estimate["method"]).startswith("guarded")
         color = style.GUARDED if guarded else style.PUBLISHED
         low, high = estimate.get("low"), estimate.get("high")
         if low is not None and high is not None:
-            axes.plot([max(low, 0.4), high], [row, row], color=color, linewidth=2.2, solid_capstyle="round", clip_on=False)
-        axes.plot([estimate["value"]], [row], "o", markersize=6, color=color, clip_on=False)
+            axes.plot(
+                [low, high],
+                [row + 0.12] * 2,
+                color=color,
+                linewidth=2.2,
+                solid_capstyle="round",
+                clip_on=False,
+            )
+        axes.plot(
+            [estimate["value"]],
+            [row + 0.12],
+            "o",
+            markersize=6,
+            color=color,
+            markeredgecolor="#ffffff",
+            clip_on=False,
+        )
         words = "guarded" if guarded else "as published"
-        text = f"{words} {number(estimate['value'])}" + (f" ({interval(low, high)})" if interval(low, high) else "")
+        words += ", corrected" if estimate["name"] == "auc_corrected" else ""
+        span = interval(low, high, value=estimate["value"])
         axes.text(
-            0.4, row - 0.28, text, fontsize=style.SMALL, va="center",
-            color=style.GUARDED if guarded else style.PUBLISHED_TEXT,
-            bbox={"facecolor": "#ffffff", "edgecolor": "none", "pad": 0.6},
+            left, row - 0.24, f"{words} {number(estimate['value'])}" + (f" ({span})" if span else ""),
+            fontsize=style.SMALL, va="center", color=style.GUARDED if guarded else style.PUBLISHED_TEXT,
+            bbox={"facecolor": "#ffffff", "edgecolor": "none", "pad": 0.8},
         )  # fmt: skip
+
+
+def _heading(sheet: Figure, top_in: float, text: str) -> None:
+    sheet.text(
+        4.45 / style.WIDTH_IN, 1 - top_in / sheet.get_size_inches()[1], text, fontsize=style.BASE,
+        fontweight="bold", va="center",
+    )  # fmt: skip
 
 
 def _bootstrap(series: Json) -> Json:
@@ -125,29 +168,45 @@ def _bootstrap(series: Json) -> Json:
 def _bootstrap_panel(sheet: Figure, series: Json, *, top: float) -> None:
     boot = _bootstrap(series)
     edges, counts = style.floats(boot["edges"]), style.floats(boot["count"])
-    height = _SQUARE + 0.16 - top - 0.25
-    axes = style.panel(sheet, left=4.45, top=top + 0.25, width=2.35, height=height)
+    axes = style.panel(sheet, left=4.45, top=top + 0.16, width=2.35, height=max(0.7, _SQUARE - top))
     style.bare(axes, keep=("bottom",))
-    sheet.text(
-        4.45 / 7, 1 - (top - 0.02) / sheet.get_size_inches()[1], "Where the cut falls in resampled cohorts",
-        fontsize=style.BASE, color=style.INK, fontweight="bold",
-    )  # fmt: skip
+    _heading(sheet, top, "Where resampling puts the cut")
     keep = edges > 0
-    low, high = style.log_limits(np.concatenate([edges[keep], [float(c["value"]) for c in usable_cuts(series.get("cuts"))]]), margin=0.02)
+    low, high = style.log_limits(
+        np.concatenate([edges[keep], [float(c["value"]) for c in usable_cuts(series.get("cuts"))]]),
+        margin=0.02,
+    )
     style.log_axis(axes, low, high)
     left = np.maximum(edges[:-1], low)
-    axes.bar(left, counts, width=edges[1:] - left, align="edge", color="#b9cbe2", edgecolor="#ffffff", linewidth=0.4)
+    axes.bar(
+        left,
+        counts,
+        width=edges[1:] - left,
+        align="edge",
+        color="#b9cbe2",
+        edgecolor="#ffffff",
+        linewidth=0.4,
+    )
     axes.set_ylim(0, float(counts.max()) * 1.18)
     for cut in usable_cuts(series.get("cuts")):
         kind = cut.get("kind")
         if kind == "external":
             continue
         guarded = kind == "guarded"
-        axes.axvline(float(cut["value"]), color=style.GUARDED if guarded else style.PUBLISHED, linewidth=1.6 if guarded else 1.2)
+        axes.axvline(
+            float(cut["value"]), color=style.GUARDED if guarded else style.INK, linewidth=1.8 if guarded else 0.9,
+            linestyle="-" if guarded else (0, (3, 2)), zorder=2 if guarded else 3,
+        )  # fmt: skip
         if guarded and cut.get("low") and cut.get("high"):
             y = float(counts.max()) * 1.09
-            axes.plot([cut["low"], cut["high"]], [y, y], color=style.GUARDED, linewidth=2.2, solid_capstyle="round")
-    axes.set_xlabel(axis_label(series.get("distribution", {}).get("label"), series.get("distribution", {}).get("unit"), "cut"))
+            axes.plot(
+                [cut["low"], cut["high"]], [y, y], color=style.GUARDED, linewidth=2.2, solid_capstyle="round"
+            )
+    axes.set_xlabel(
+        axis_label(
+            series.get("distribution", {}).get("label"), series.get("distribution", {}).get("unit"), "cut"
+        )
+    )
 
 
 def _aucs(question: Json) -> list[Json]:
@@ -155,31 +214,49 @@ def _aucs(question: Json) -> list[Json]:
         e
         for e in question.get("estimates", [])
         if e.get("name") in {"auc", "auc_corrected"} and e.get("value") is not None
-    ][:4]
+    ][:3]
 
 
 def _caption(question: Json, points: list[tuple[Json, float, float]]) -> str:
     series: Json = question["series"]
     unit = unit_text(series.get("distribution", {}).get("unit"))
-    parts = ["The curve shows sensitivity against false alarms over every possible cut; the band is what chance allows around it."]
+    parts = [
+        "The curve shows sensitivity against false alarms over every possible cut; the band is what chance allows around it."
+    ]
     for cut, x, y in points[:2]:
         words = "guarded" if cut.get("kind") == "guarded" else "as-published"
         parts.append(
             f"At the {words} cut of {number(cut['value'])} {unit} sensitivity is {percent(y)} and specificity {percent(1 - x)}."
         )
     if _bootstrap(series):
-        bound = next((c for c in series.get("cuts") or [] if c.get("kind") == "guarded" and interval(c.get("low"), c.get("high"))), None)
-        tail = f", 95% of the time within {interval(bound.get('low'), bound.get('high'))} {unit}" if bound else ""
+        bound = next(
+            (
+                c
+                for c in series.get("cuts") or []
+                if c.get("kind") == "guarded" and interval(c.get("low"), c.get("high"))
+            ),
+            None,
+        )
+        tail = (
+            f", 95% of the time within {interval(bound.get('low'), bound.get('high'))} {unit}"
+            if bound
+            else ""
+        )
         parts.append(f"Drawn again from the same patients, the best cut falls where the bars are{tail}.")
     return " ".join(parts)
 
 
 def _description(series: Json, aucs: list[Json]) -> str:
-    specificity, sensitivity = style.floats(series["roc"]["specificity"]), style.floats(series["roc"]["sensitivity"])
+    specificity, sensitivity = (
+        style.floats(series["roc"]["specificity"]),
+        style.floats(series["roc"]["sensitivity"]),
+    )
     at = ", ".join(
-        f"{percent(float(np.max(sensitivity[specificity >= s], initial=0.0)))} at specificity {percent(s)}" for s in (0.9, 0.75, 0.5)
+        f"{percent(float(np.max(sensitivity[specificity >= s], initial=0.0)))} at specificity {percent(s)}"
+        for s in (0.9, 0.75, 0.5)
     )
     listed = "; ".join(
-        f"AUC {e['method']}: {number(e['value'])} {interval(e.get('low'), e.get('high'))}".rstrip() for e in aucs
+        f"AUC {e['method']}: {number(e['value'])} {interval(e.get('low'), e.get('high'))}".rstrip()
+        for e in aucs
     )
     return f"ROC curve with {specificity.size} points. Sensitivity {at}. {listed}".strip() + "."

@@ -43,13 +43,17 @@ def end_of_curve(
         gap = np.full(grid.size, 1.0)
         for j, (other_time, other_value) in enumerate(curves):
             if j != k:
-                there = np.where(grid <= other_time[-1], np.abs(own - step_at(grid, other_time, other_value)), 1.0)
+                there = np.where(
+                    grid <= other_time[-1], np.abs(own - step_at(grid, other_time, other_value)), 1.0
+                )
                 gap = np.minimum(gap, there * aspect)
         for x, y in places:
             gap = np.minimum(gap, np.hypot((grid - x) / longest, (own - y) * aspect))
         reach = grid <= time[-1]
         edge = np.minimum(own, 1.0 - own) * aspect
-        score = np.where(reach, np.minimum(np.minimum(gap, 0.12), edge + 0.05), -1.0) - 0.02 * np.abs(grid / longest - 0.5)
+        score = np.where(reach, np.minimum(np.minimum(gap, 0.12), edge + 0.05), -1.0) - 0.02 * np.abs(
+            grid / longest - 0.5
+        )
         best = int(np.argmax(score))
         places.append((float(grid[best]), float(own[best])))
     return places
@@ -57,7 +61,17 @@ def end_of_curve(
 
 def mark_letter(axes: Axes, x: float, y: float, letter: str, color: str) -> None:
     """A white disc with a letter on a curve."""
-    axes.plot([x], [y], "o", markersize=10.5, color="#ffffff", markeredgecolor=color, markeredgewidth=1.4, zorder=20, clip_on=False)
+    axes.plot(
+        [x],
+        [y],
+        "o",
+        markersize=10.5,
+        color="#ffffff",
+        markeredgecolor=color,
+        markeredgewidth=1.4,
+        zorder=20,
+        clip_on=False,
+    )
     axes.annotate(
         letter, xy=(x, y), ha="center", va="center_baseline", fontsize=7, fontweight="bold", color="#1d2a35", zorder=21,
         annotation_clip=False,

@@ -58,20 +58,31 @@ def sketch_strip(question: Json) -> Sketch:
                 )  # fmt: skip
         if np.count_nonzero(chosen) >= 3:
             median = float(np.median(value[chosen]))
-            axes.plot([median, median], [middle - 0.17, middle + 0.17], color=style.INK, linewidth=1.8, zorder=4)
+            axes.plot(
+                [median, median], [middle - 0.17, middle + 0.17], color=style.INK, linewidth=1.8, zorder=4
+            )
         n = int(np.count_nonzero(chosen))
         lines = textwrap.wrap(f"{word} {name}", 21)[:3]
-        for k, (text, shade) in enumerate([(t, style.INK) for t in lines] + [(f"{n} patient{'s' if n != 1 else ''}", style.MUTED)]):
+        for k, (text, shade) in enumerate(
+            [(t, style.INK) for t in lines] + [(f"{n} patient{'s' if n != 1 else ''}", style.MUTED)]
+        ):
             axes.annotate(
                 text, xy=(0, middle), xycoords=("axes fraction", "data"),
                 xytext=(-10, 5.2 * len(lines) - 10.4 * k), textcoords="offset points", ha="right", va="center",
                 fontsize=style.BASE if shade == style.INK else style.SMALL, color=shade,
             )  # fmt: skip
     axes.set_xlabel(axis_label(data.get("label"), data.get("unit"), "marker") + ", log scale")
-    return Sketch(sheet, f"Marker by outcome: {name}", _caption(data, value, outcome, drawn, below, cuts), _description(data, value, outcome, drawn))
+    return Sketch(
+        sheet,
+        f"Marker by outcome: {name}",
+        _caption(data, value, outcome, drawn, below, cuts),
+        _description(data, value, outcome, drawn),
+    )
 
 
-def _caption(data: Json, value: np.ndarray, outcome: np.ndarray, drawn: np.ndarray, below: np.ndarray, cuts: list[Json]) -> str:
+def _caption(
+    data: Json, value: np.ndarray, outcome: np.ndarray, drawn: np.ndarray, below: np.ndarray, cuts: list[Json]
+) -> str:
     unit = unit_text(data.get("unit"))
     name = micro(str(data.get("outcome_label") or "the outcome"))
     text = f"Each dot is one patient, above those with {name}, below those without; the short bar is the median. "
@@ -80,7 +91,9 @@ def _caption(data: Json, value: np.ndarray, outcome: np.ndarray, drawn: np.ndarr
         text += f"Medians are {number(float(np.median(with_it)))} and {number(float(np.median(without)))} {unit}. "
     if np.any(below & drawn):
         text += f"{int(np.count_nonzero(below & drawn))} hollow dots lie below the limit of quantification and are drawn at it. "
-    bound = next((c for c in cuts if c.get("kind") == "guarded" and interval(c.get("low"), c.get("high"))), None)
+    bound = next(
+        (c for c in cuts if c.get("kind") == "guarded" and interval(c.get("low"), c.get("high"))), None
+    )
     if bound:
         text += f"The blue band is the interval of the guarded cut ({interval(bound.get('low'), bound.get('high'))} {unit})."
     if not bound and cuts:

@@ -258,3 +258,16 @@ def ramp(n_groups: int) -> tuple[str, ...]:
     from matplotlib.colors import to_hex
 
     return tuple(to_hex(colormaps["cividis"](v)) for v in np.linspace(0.85, 0.05, n_groups))
+
+
+def text_color(color: str) -> str:
+    """`color`, darkened as far as small text on white needs to be readable (contrast 4.5 to 1, WCAG 2 AA)."""
+    channels = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    while 1.05 / (_luminance(channels) + 0.05) < 4.5:
+        channels = [0.96 * c for c in channels]
+    return "#" + "".join(f"{round(255 * c):02x}" for c in channels)
+
+
+def _luminance(channels: Sequence[float]) -> float:
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

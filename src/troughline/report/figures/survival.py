@@ -54,23 +54,54 @@ def _panel(sheet: Figure, data: Json, words: str, *, left: float, width: float, 
             t, band_low = _from_start({**group, "survival": group["low"]}, "survival")
             _, band_high = _from_start({**group, "survival": group["high"]}, "survival")
             keep = thin_steps(t, band_low, longest)
-            axes.fill_between(t[keep], band_low[keep], band_high[keep], step="post", color=color, alpha=0.13, linewidth=0)
+            axes.fill_between(
+                t[keep], band_low[keep], band_high[keep], step="post", color=color, alpha=0.13, linewidth=0
+            )
         keep = thin_steps(time, alive, longest)
         axes.step(time[keep], alive[keep], where="post", color=color, linewidth=1.9, zorder=3 + k)
         censored = style.floats(group.get("censored"))
         if censored.size:
-            shown = censored if censored.size <= 120 else censored[np.linspace(0, censored.size - 1, 120).astype(int)]
-            axes.plot(shown, step_at(shown, time, alive), "|", markersize=5, color=color, markeredgewidth=1.0, zorder=3 + k)
+            shown = (
+                censored
+                if censored.size <= 120
+                else censored[np.linspace(0, censored.size - 1, 120).astype(int)]
+            )
+            axes.plot(
+                shown,
+                step_at(shown, time, alive),
+                "|",
+                markersize=5,
+                color=color,
+                markeredgewidth=1.0,
+                zorder=3 + k,
+            )
     if len(groups) > 1:
         curves = [_from_start(g, "survival") for g in groups]
         for k, (x, y) in enumerate(end_of_curve(curves, longest, aspect=_HEIGHT / width)):
             mark_letter(axes, x, y, _LETTERS[k % 8], colors[k])
     title = micro(str(data.get("title") or ""))
-    axes.annotate(words, xy=(0, 1), xycoords="axes fraction", xytext=(0, 20), textcoords="offset points", fontsize=style.LARGE, fontweight="bold", color=style.GUARDED if words == "Guarded" else style.PUBLISHED_TEXT)
+    axes.annotate(
+        words,
+        xy=(0, 1),
+        xycoords="axes fraction",
+        xytext=(0, 20),
+        textcoords="offset points",
+        fontsize=style.LARGE,
+        fontweight="bold",
+        color=style.GUARDED if words == "Guarded" else style.PUBLISHED_TEXT,
+    )
     origin = micro(str(data.get("origin") or ""))
     under = title if title and title.lower() != words.lower() else origin
     if under:
-        axes.annotate(under, xy=(0, 1), xycoords="axes fraction", xytext=(0, 9), textcoords="offset points", fontsize=style.SMALL, color=style.MUTED)
+        axes.annotate(
+            under,
+            xy=(0, 1),
+            xycoords="axes fraction",
+            xytext=(0, 9),
+            textcoords="offset points",
+            fontsize=style.SMALL,
+            color=style.MUTED,
+        )
     unit = str(data.get("time_unit") or "day")
     axes.set_xlabel(origin if origin and unit in origin else f"{unit}s" if not unit.endswith("s") else unit)
     _at_risk(axes, data, colors)
@@ -85,7 +116,9 @@ def _at_risk(axes: Axes, data: Json, colors: tuple[str, ...]) -> None:
         axes.set_xticks(times[inside], [style.tick_text(float(t)) for t in times[inside]])
     top = -0.5 / _HEIGHT
     step = _LINE / _HEIGHT
-    axes.text(0, top, "number at risk", transform=axes.transAxes, fontsize=6.5, color=style.MUTED, va="center")
+    axes.text(
+        0, top, "number at risk", transform=axes.transAxes, fontsize=6.5, color=style.MUTED, va="center"
+    )
     groups: list[Json] = data["groups"]
     for k, group in enumerate(groups):
         y = top - step * (1.15 + 2 * k)
@@ -96,7 +129,9 @@ def _at_risk(axes: Axes, data: Json, colors: tuple[str, ...]) -> None:
             0, y, f"{letter}{micro(str(group.get('label', '')))}{tail}", transform=axes.transAxes, fontsize=style.SMALL,
             color=style.INK, va="center", fontweight="bold",
         )  # fmt: skip
-        axes.plot([-0.035, -0.012], [y, y], color=colors[k], linewidth=2.6, transform=axes.transAxes, clip_on=False)
+        axes.plot(
+            [-0.035, -0.012], [y, y], color=colors[k], linewidth=2.6, transform=axes.transAxes, clip_on=False
+        )
         counts = (risk.get("counts") or [])[k] if k < len(risk.get("counts") or []) else []
         for t, number_at_risk in zip(times, counts, strict=False):
             if t <= axes.get_xlim()[1] and number_at_risk is not None:
@@ -120,10 +155,16 @@ def _caption(panels: list[tuple[str, str, Json]]) -> str:
         groups: list[Json] = data["groups"]
         n = sum(int(g.get("n") or 0) for g in groups)
         origin = micro(str(data.get("origin") or "time zero"))
-        parts.append(f"{words}: {n} patients in {len(groups)} group{'s' if len(groups) != 1 else ''}, counted in {origin}.")
-    parts.append("Steps are Kaplan–Meier estimates, bands their intervals, small upright lines patients last seen alive or free of the event.")
+        parts.append(
+            f"{words}: {n} patients in {len(groups)} group{'s' if len(groups) != 1 else ''}, counted in {origin}."
+        )
+    parts.append(
+        "Steps are Kaplan–Meier estimates, bands their intervals, small upright lines patients last seen alive or free of the event."
+    )
     if len(panels) == 2:
-        parts.append("The two panels differ where the guards changed who is counted, from when, or in which group.")
+        parts.append(
+            "The two panels differ where the guards changed who is counted, from when, or in which group."
+        )
     return " ".join(parts)
 
 
@@ -135,5 +176,7 @@ def _description(panels: list[tuple[str, str, Json]]) -> str:
             under = np.flatnonzero(alive <= 0.5)
             unit = str(data.get("time_unit") or "day")
             median = f"median {number(float(time[under[0]]))} {unit}s" if under.size else "median not reached"
-            parts.append(f"{words}, {micro(str(group.get('label', '')))}: {median}, last value {percent(float(alive[-1]))}")
+            parts.append(
+                f"{words}, {micro(str(group.get('label', '')))}: {median}, last value {percent(float(alive[-1]))}"
+            )
     return "; ".join(parts).replace("ss;", "s;") + "."

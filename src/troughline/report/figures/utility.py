@@ -35,28 +35,62 @@ def sketch_utility(question: Json) -> Sketch:
     if best is not None:
         height = float(np.interp(np.log(best), np.log(exposure), mean))
         axes.axvline(best, color=style.GUARDED, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
-        axes.plot([best], [height], "o", markersize=7, color=style.GUARDED, markeredgecolor="#ffffff", zorder=5)
+        axes.plot(
+            [best], [height], "o", markersize=7, color=style.GUARDED, markeredgecolor="#ffffff", zorder=5
+        )
         ends = (data.get("best_low"), data.get("best_high"))
         place = axes.get_xaxis_transform()
         if ends[0] is not None and ends[1] is not None:
-            axes.plot([max(ends[0], low), min(ends[1], high)], [1.03, 1.03], color=style.GUARDED, linewidth=2.2, transform=place, clip_on=False)
+            axes.plot(
+                [max(ends[0], low), min(ends[1], high)],
+                [1.03, 1.03],
+                color=style.GUARDED,
+                linewidth=2.2,
+                transform=place,
+                clip_on=False,
+            )
             axes.plot([best], [1.03], "o", markersize=5, color=style.GUARDED, transform=place, clip_on=False)
-        span = interval(*ends)
-        text = f"greatest at {number(best)} {unit_text(series.get('unit'))}".strip() + (f" ({span})" if span else "")
+        span = interval(*ends, value=best)
+        text = f"greatest at {number(best)} {unit_text(series.get('unit'))}".strip() + (
+            f" ({span})" if span else ""
+        )
         middle = np.log(best / low) / np.log(high / low)
         half = style.text_width_in(text, style.BASE) / 2 / 5.1
         axes.annotate(
             text, xy=(min(max(float(middle), half), 1 - half), 1.03), xycoords="axes fraction", xytext=(0, 6),
             textcoords="offset points", ha="center", fontsize=style.BASE, color=style.GUARDED, fontweight="bold",
         )  # fmt: skip
-    axes.annotate("more benefit\nthan harm", xy=(1, 1), xycoords="axes fraction", xytext=(6, 0), textcoords="offset points", va="top", fontsize=style.SMALL, color=style.MUTED)
-    axes.annotate("more harm\nthan benefit", xy=(1, 0), xycoords="axes fraction", xytext=(6, 0), textcoords="offset points", va="bottom", fontsize=style.SMALL, color=style.MUTED)
+    axes.annotate(
+        "more benefit\nthan harm",
+        xy=(1, 1),
+        xycoords="axes fraction",
+        xytext=(6, 0),
+        textcoords="offset points",
+        va="top",
+        fontsize=style.SMALL,
+        color=style.MUTED,
+    )
+    axes.annotate(
+        "more harm\nthan benefit",
+        xy=(1, 0),
+        xycoords="axes fraction",
+        xytext=(6, 0),
+        textcoords="offset points",
+        va="bottom",
+        fontsize=style.SMALL,
+        color=style.MUTED,
+    )
     axes.set_ylabel("utility")
     axes.set_xlabel(axis_label(series.get("label"), series.get("unit")) + ", log scale")
-    span = interval(data.get("best_low"), data.get("best_high"))
+    span = interval(data.get("best_low"), data.get("best_high"), value=best)
     caption = "Utility is the probability of benefit less the weighted probability of toxicity; the band is its interval."
     if best is not None:
         caption += f" It is greatest at {number(best)} {unit_text(series.get('unit'))}"
         caption += f"; the exposure of greatest utility lies within {span}." if span else "."
     ends_text = f"{number(float(mean[0]))} at {number(float(exposure[0]))}, {number(float(mean[-1]))} at {number(float(exposure[-1]))}"
-    return Sketch(sheet, "Utility over exposure", caption, f"Curve with band on a log axis: {ends_text} {unit_text(series.get('unit'))}.")
+    return Sketch(
+        sheet,
+        "Utility over exposure",
+        caption,
+        f"Curve with band on a log axis: {ends_text} {unit_text(series.get('unit'))}.",
+    )

@@ -11,8 +11,10 @@ from troughline.results import GuardSeverity
 if TYPE_CHECKING:
     from troughline.response.case import Case
 
-# A single cut is refused, and a window called wide, where the interval spans more than this factor.
+# A single cut is refused, and a window called wide, where the interval spans more than this factor; where
+# values are not all positive a factor means nothing, and more than this share of the patients counts.
 WIDEST_FACTOR = 2.0
+WIDEST_SHARE = 0.5
 # Two cuts are the same when they differ by less than this share.
 SAME_CUT = 0.02
 
@@ -44,8 +46,7 @@ def optimal_cutpoint(case: Case) -> Fired | None:
         )
     if question.kind != "threshold" or not question.optimise:
         return None
-    cut = measured.threshold_guarded
-    wide = cut is not None and (cut.ratio is None or cut.ratio > WIDEST_FACTOR)
+    cut, wide = measured.threshold_guarded, measured.threshold_wide
     parts: list[str] = []
     if measured.youden_apparent is not None and measured.youden_corrected is not None:
         parts.append(
@@ -53,11 +54,12 @@ def optimal_cutpoint(case: Case) -> Fired | None:
             f"{measured.youden_corrected:.2f} expected in new patients."
         )
     if cut is not None:
-        span = f"a factor of {cut.ratio:.1f}" if cut.ratio is not None else "no bounded range"
-        parts.append(f"The best cut lies between {number(cut.low)} and {number(cut.high)}: {span}.")
+        parts.append(
+            f"The best cut lies between {number(cut.low)} and {number(cut.high)}: {measured.threshold_span}."
+        )
     return Fired(
         finding="The cut was chosen where it separates these patients best and judged in the same patients."
-        + (" Its interval spans more than a factor of two, so no single cut is given." if wide else ""),
+        + (" Its interval is too wide for a single number, so none is given." if wide else ""),
         effect=" ".join(parts),
         severity=GuardSeverity.REFUSAL if wide else GuardSeverity.CAUTION,
     )
@@ -226,6 +228,6 @@ def wide_window(case: Case) -> Fired | None:
     needed = measured.n_to_halve
     return Fired(
         finding=text[0].upper() + text[1:] + ".",
-        effect=f"About {needed:.0f} patients would halve the wider interval." if needed else "",
+        effect=f"About {needed:.0f} patients would halve both intervals." if needed else "",
         severity=GuardSeverity.REFUSAL if exists is not None and exists < 0.5 else GuardSeverity.CAUTION,
     )

@@ -12,7 +12,9 @@ def number(value: float | None) -> str:
     """A number with three significant digits, or `unbounded`."""
     if value is None:
         return "unbounded"
-    magnitude = abs(value)
+    if value < 0:
+        return f"−{number(-value)}"
+    magnitude = value
     if magnitude >= 1000:
         return f"{value:.0f}"
     if magnitude == 0:
@@ -56,7 +58,9 @@ def interval(estimate: Interval | None) -> str:
         return f"{number(estimate.value)} (up to {number(estimate.high)}, unbounded below)"
     if estimate.high is None:
         return f"{number(estimate.value)} (from {number(estimate.low)}, unbounded above)"
-    return f"{number(estimate.value)} ({number(estimate.low)}–{number(estimate.high)})"
+    # A dash between negative numbers reads as a sign.
+    joint = " to " if estimate.low < 0 else "–"
+    return f"{number(estimate.value)} ({number(estimate.low)}{joint}{number(estimate.high)})"
 
 
 def count(n: int, noun: str, plural: str | None = None) -> str:

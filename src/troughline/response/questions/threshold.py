@@ -192,7 +192,6 @@ def _guarded(
 
     from troughline.response.auc_interval import auc_interval
     from troughline.response.bootstrap import bootstrap_roc, roc_band
-    from troughline.response.guards.cutpoints import WIDEST_FACTOR
     from troughline.response.optimism import corrected_youden
     from troughline.response.threshold_interval import threshold_interval
 
@@ -245,12 +244,13 @@ def _guarded(
     )  # fmt: skip
     bounds = Interval(value=finite(cut.threshold), low=finite(cut.low), high=finite(cut.high))
     measured.threshold_guarded = bounds
-    wide = bounds.ratio is None or bounds.ratio > WIDEST_FACTOR
+    measured.threshold_wide, measured.threshold_span = _span(bounds, pairs)
+    wide = measured.threshold_wide
     add(
         Estimate(
             name="threshold", value=None if wide else bounds.value, low=bounds.low, high=bounds.high,
             level=level, unit=unit, n=n, method=f"guarded: {cut.method}",
-            note="no single cut: the interval spans more than a factor of two" if wide else "",
+            note=f"no single cut: the interval spans {measured.threshold_span}" if wide else "",
         )
     )  # fmt: skip
     add(
@@ -276,6 +276,18 @@ def _guarded(
     if len(finite_cuts) and float(np.ptp(finite_cuts)) > 0:
         counts, edges = np.histogram(finite_cuts, bins=min(40, max(8, len(np.unique(finite_cuts)))))
         parts.series["threshold_bootstrap"] = {"edges": edges, "count": counts}
+
+
+def _span(cut: Interval, pairs: Pairs) -> tuple[bool, str]:
+    """Whether the range of the best cut is too wide for one number, and how wide it is, in words."""
+    from troughline.response.guards.cutpoints import WIDEST_FACTOR, WIDEST_SHARE
+
+    if cut.low is None or cut.high is None:
+        return True, "no bounded range"
+    if bool((pairs.values > 0).all()) and cut.ratio is not None:
+        return cut.ratio > WIDEST_FACTOR, f"a factor of {cut.ratio:.1f}"
+    share = float(((pairs.values >= cut.low) & (pairs.values <= cut.high)).mean())
+    return share > WIDEST_SHARE, f"{100 * share:.0f} % of the patients"
 
 
 def _cuts(
@@ -407,7 +419,7 @@ def _summary(
     published, cut = measured.threshold_published, measured.threshold_guarded
     if published is None or cut is None:
         return text
-    if cut.ratio is None or cut.ratio > 2:
+    if measured.threshold_wide:
         return text + (
             f" The best cut as published is {number(published.value)}{unit}, but these patients only place "
             f"it between {number(cut.low)} and {number(cut.high)}{unit}: no single cut can be named."

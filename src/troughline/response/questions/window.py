@@ -185,17 +185,23 @@ def _bounds(
                 n=fit.n, method="guarded: joint posterior, utility form", note=bound.note,
             )
         )  # fmt: skip
-    needed = patients_needed_to_halve(fit)
     wider: list[float] = []
-    for side, n in (("lower", needed.lower), ("upper", needed.upper)):
+    for plan in patients_needed_to_halve(fit):
         parts.estimates.append(
             Estimate(
-                name="n_to_halve", value=finite(n), level=None, unit="patients", n=fit.n,
-                label=f"{side} bound", method="guarded: expected information", note=needed.note,
+                name="n_to_halve", value=plan.n_needed, level=None, unit="patients", n=fit.n,
+                label=f"{plan.bound} bound", method="guarded: expected information",
+                note="; ".join(
+                    [
+                        f"interval now a factor of {'at least ' if plan.open_now else ''}"
+                        f"{plan.factor_now:.1f}, then {plan.factor_wanted:.1f}",
+                        *([plan.note] if plan.note else []),
+                    ]
+                ),
             )
         )  # fmt: skip
-        if n is not None:
-            wider.append(float(n))
+        if plan.n_needed is not None:
+            wider.append(float(plan.n_needed))
     measured.n_to_halve = max(wider) if wider else None
 
 
@@ -350,7 +356,7 @@ def _summary(
             "without any interval."
         )
     if measured.n_to_halve:
-        text += f" Halving the wider interval takes about {measured.n_to_halve:.0f} patients."
+        text += f" Halving both intervals takes about {measured.n_to_halve:.0f} patients."
     return text
 
 
