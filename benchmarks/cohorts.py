@@ -10,15 +10,14 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from benchmarks.simulated_records import DRUG, Json, Records
 from troughline.cohort.cohort import Cohort
-from troughline.cohort.studyfile import Study
 from troughline.evidence.store import load_drug
 from troughline.response.case import Case
 from troughline.response.guards import check
@@ -29,7 +28,6 @@ from troughline.results import QuestionResult, Verdict
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-Json = dict[str, Any]
 
 MEDIAN_UG_ML, LOG_SD = 2.91, 0.62
 BENEFIT_SLOPE, TOXICITY_SLOPE = 2.2, 1.6
@@ -39,7 +37,6 @@ SAMPLE_DAY, ASSESSMENT_DAY = 14.0, 56.0
 MEDIAN_SURVIVAL_DAYS = 400.0
 # Nobody dies earlier, as where a life expectancy of twelve weeks is asked for.
 FIRST_DEATH_DAY = 84.0
-DRUG = "sorafenib"
 
 TROUGH: Json = {"analyte": DRUG, "metric": "trough", "unit": "ug/mL"}
 TOXICITY: Json = {"event": "adverse event", "grade": ">=3"}
@@ -54,141 +51,13 @@ CLEAN_QUESTIONS: dict[str, Json] = {
     "curve": {"id": "curve", "kind": "curve", "predictor": TROUGH, "outcome": TOXICITY, "adjust": ADJUST},
     "window": {
         "id": "window", "kind": "window", "predictor": TROUGH, "toxicity": TOXICITY, "benefit": BENEFIT,
-        "limits": {"benefit_at_least": 0.4, "toxicity_at_most": 0.6}, "adjust": ADJUST,
+        "limits": {"benefit_at_least": 0.5, "toxicity_at_most": 0.5}, "adjust": ADJUST,
     },
     "survival": {
         "id": "survival", "kind": "survival", "predictor": TROUGH, "outcome": {"event": "death"},
         "adjust": ADJUST,
     },
 }  # fmt: skip
-
-
-@dataclass(slots=True)
-class Records:
-    """The rows of a cohort while it is being made; every table as `load_cohort` would give it."""
-
-    patients: dict[str, Json] = field(default_factory=dict[str, Json])
-    doses: list[Json] = field(default_factory=list[Json])
-    measurements: list[Json] = field(default_factory=list[Json])
-    events: list[Json] = field(default_factory=list[Json])
-
-    def dose(self, patient: str, day: float, amount_mg: float, interval_h: float = 12.0) -> None:
-        """A dose that holds from `day` on."""
-        self.doses.append(
-            {
-                "patient": patient, "day": float(day), "amount_mg": float(amount_mg),
-                "interval_h": float(interval_h), "additional": math.nan, "steady_state": False,
-            }
-        )  # fmt: skip
-
-    def level(
-        self,
-        patient: str,
-        day: float,
-        value: float,
-        *,
-        unit: str = "ug/mL",
-        hours: float = 12.0,
-        assay: str | None = "LC-MS/MS",
-        limit: float = math.nan,
-        below: bool = False,
-        analyte: str = DRUG,
-    ) -> None:
-        """A measured level `hours` after the dose; below its limit where `below`."""
-        self.measurements.append(
-            {
-                "patient": patient, "day": float(day), "analyte": analyte,
-                "value": math.nan if below else float(value), "unit": unit, "below_limit": below,
-                "limit": float(limit), "assay": assay, "batch": None, "time_after_dose_h": float(hours),
-                "occasion": None,
-            }
-        )  # fmt: skip
-
-    def event(
-        self,
-        patient: str,
-        day: float,
-        event: str,
-        *,
-        grade: float = math.nan,
-        term: str | None = None,
-        response: str | None = None,
-        criterion: str | None = None,
-    ) -> None:
-        """One row of the events table."""
-        self.events.append(
-            {
-                "patient": patient, "day": float(day), "event": event, "term": term, "grade": float(grade),
-                "version": "5.0" if event == "adverse event" else None, "response": response,
-                "criterion": criterion, "lesion_sum_mm": math.nan,
-            }
-        )  # fmt: skip
-
-    def drop(self, patients: set[str], table: str) -> None:
-        """Take the rows of these patients out of one table."""
-        setattr(self, table, [r for r in getattr(self, table) if r["patient"] not in patients])
-
-    def cohort(
-        self,
-        questions: list[Json],
-        *,
-        covariates: dict[str, Json] | None = None,
-        title: str = "A simulated cohort",
-        seed: int = 20260101,
-    ) -> Cohort:
-        """The cohort with these questions."""
-        study = Study.model_validate(
-            {
-                "study": {"title": title, "drug": DRUG, "simulated": True, "seed": seed},
-                "tables": {t: f"{t}.csv" for t in ("patients", "doses", "measurements", "events")},
-                "covariates": covariates or {},
-                "question": questions,
-            }
-        )
-        names = list(dict.fromkeys(key for row in self.patients.values() for key in row))
-        index = pd.Index(list(self.patients), dtype=object, name="patient")
-        held = {
-            name: _column([row.get(name) for row in self.patients.values()], index=index) for name in names
-        }
-        held["row"] = pd.Series(np.arange(2, len(index) + 2, dtype=np.int64), index=index)
-        return Cohort(
-            study=study,
-            patients=pd.DataFrame(held, index=index),
-            doses=_frame(self.doses, DOSE_COLUMNS),
-            measurements=_frame(self.measurements, MEASUREMENT_COLUMNS),
-            events=_frame(self.events, EVENT_COLUMNS),
-            covariates=dict(study.covariates),
-            findings=(),
-        )
-
-
-DOSE_COLUMNS = ("patient", "day", "amount_mg", "interval_h", "additional", "steady_state")
-MEASUREMENT_COLUMNS = (
-    "patient", "day", "analyte", "value", "unit", "below_limit", "limit", "assay", "batch",
-    "time_after_dose_h", "occasion",
-)  # fmt: skip
-EVENT_COLUMNS = (
-    "patient", "day", "event", "term", "grade", "version", "response", "criterion", "lesion_sum_mm",
-)  # fmt: skip
-_TEXT = {"patient", "analyte", "unit", "assay", "batch", "occasion", "event", "term", "version", "response", "criterion"}  # fmt: skip
-_YES_NO = {"below_limit", "steady_state"}
-
-
-def _column(values: list[Any], index: Any = None) -> pd.Series[Any]:
-    numeric = all(isinstance(v, (int, float)) for v in values)
-    return pd.Series(values, index=index, dtype="float64" if numeric and values else object)
-
-
-def _frame(rows: list[Json], columns: tuple[str, ...]) -> pd.DataFrame:
-    held: dict[str, Any] = {
-        name: pd.Series(
-            [row[name] for row in rows],
-            dtype=object if name in _TEXT else "bool" if name in _YES_NO else "float64",
-        )
-        for name in columns
-    }
-    held["row"] = pd.Series(np.arange(2, len(rows) + 2, dtype=np.int64))
-    return pd.DataFrame(held)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -215,6 +84,7 @@ def draw_truth(
     *,
     benefit_even: float = BENEFIT_EVEN_UG_ML,
     toxicity_even: float = TOXICITY_EVEN_UG_ML,
+    benefit_slope: float = BENEFIT_SLOPE,
     toxicity_slope: float = TOXICITY_SLOPE,
 ) -> Truth:
     """Exposure, outcomes and follow-up of `n` patients; survival falls with ALBI and not with exposure."""
@@ -226,7 +96,7 @@ def draw_truth(
         albi=albi,
         exposure=exposure,
         toxicity=rng.random(n) < chance(exposure, toxicity_even, toxicity_slope),
-        benefit=rng.random(n) < chance(exposure, benefit_even, BENEFIT_SLOPE),
+        benefit=rng.random(n) < chance(exposure, benefit_even, benefit_slope),
         death_day=FIRST_DEATH_DAY + rng.exponential(1.0, n) / rate,
         end_day=rng.uniform(700.0, 1300.0, n),
     )
@@ -263,7 +133,9 @@ def question(kind: str, **changes: Any) -> Json:
     merged = changes.pop("predictor", None)
     made.update(changes)
     if merged is not None:
-        made["predictor"] = merged if "analyte" not in merged and _other_form(merged) else {**TROUGH, **merged}
+        made["predictor"] = (
+            merged if "analyte" not in merged and _other_form(merged) else {**TROUGH, **merged}
+        )
     return made
 
 
@@ -271,6 +143,9 @@ def _other_form(predictor: Json) -> bool:
     return any(key in predictor for key in ("covariate", "response", "event"))
 
 
+STEEP: dict[str, float] = {
+    "benefit_even": 2.5, "toxicity_even": 3.4, "benefit_slope": 8.0, "toxicity_slope": 8.0
+}  # fmt: skip
 COVARIATES: dict[str, Json] = {"albi": {"unit": "1"}}
 
 
@@ -278,9 +153,12 @@ def clean_cohort(n: int, rng: np.random.Generator, question_kind: str) -> Cohort
     """A cohort with one question of that kind in which no guard finds its trap.
 
     For a threshold the guard `dichotomised-predictor` speaks all the same: a threshold is a dichotomy. With
-    fewer than about 74 patients events are too few, and with fewer than about 400 the window is wide.
+    fewer than 74 patients events are too few. A window is clean only where the curves are steep (8 log odds
+    per log unit): at the slopes above, 74 patients leave it wide, and two separately optimised cuts, which
+    both lie near the middle of the exposures whatever the truth, cross by chance in every third cohort.
     """
-    return records(draw_truth(n, rng), rng).cohort([question(question_kind)], covariates=COVARIATES)
+    truth = draw_truth(n, rng, **(STEEP if question_kind == "window" else {}))
+    return records(truth, rng).cohort([question(question_kind)], covariates=COVARIATES)
 
 
 def cohort_with_trap(guard_id: str, n: int, rng: np.random.Generator) -> Cohort:
@@ -364,17 +242,18 @@ def _direction_from_data(n: int, rng: np.random.Generator) -> Cohort:
 
 @_trap("incoherent-window")
 def _incoherent_window(n: int, rng: np.random.Generator) -> Cohort:
-    """Benefit needs more exposure than toxicity: separately optimised cuts cross."""
-    truth = draw_truth(n, rng, benefit_even=6.0, toxicity_even=1.4)
+    """Benefit needs more exposure than toxicity: the two separate cuts cross, and no window exists."""
+    truth = draw_truth(
+        n, rng, benefit_even=3.5, toxicity_even=2.4, benefit_slope=8.0, toxicity_slope=8.0
+    )  # fmt: skip
     return records(truth, rng).cohort([question("window")], covariates=COVARIATES)
 
 
 @_trap("wide-window")
 def _wide_window(n: int, rng: np.random.Generator) -> Cohort:
-    """A limit that is met at the lowest studied exposure already: that bound is not bounded below."""
-    return _plain(
-        n, rng, question("window", limits={"benefit_at_least": 0.05, "toxicity_at_most": 0.6})
-    )  # fmt: skip
+    """Benefit is likely enough at the lowest studied exposure already: the lower bound is open."""
+    limits = {"benefit_at_least": 0.05, "toxicity_at_most": 0.6}
+    return _plain(n, rng, question("window", limits=limits))
 
 
 @_trap("too-few-events")
@@ -556,7 +435,7 @@ def reduced_cohort(n: int, rng: np.random.Generator, *, early_sample: bool) -> C
 
 
 def survivor_cohort(n: int, rng: np.random.Generator, *, sample_day: float) -> Cohort:
-    """Exponential survival (median 400 days) from the first day on; a level only in who is alive to have it."""
+    """Exponential survival (median 400 days) from the first day; a level only in who lives to have it."""
     truth = draw_truth(n, rng)
     truth.death_day = np.maximum(truth.death_day - FIRST_DEATH_DAY, 0.5)
     rows = records(truth, rng, sampled=False)

@@ -1,10 +1,10 @@
 """How often the ROC intervals hold the truth, and how far the corrected Youden index is off.
 
-    python benchmarks/roc_coverage.py [--cohorts 200] [--only areas|thresholds|corrections] [--limit-law]
+    python benchmarks/roc_coverage.py [--cohorts 100] [--only areas|thresholds|corrections] [--limit-law]
 
 Every figure is simulated with fixed seeds. A coverage printed from N cohorts has a standard error of
-√(0.95 · 0.05 / N): 1.5 points at 200, 0.7 at 1,000. `--limit-law` simulates the quantiles that
-`threshold_interval` uses, and nothing else (about a minute).
+√(0.95 · 0.05 / N): 2.2 points at 100 (a minute on one core), 0.7 at 1,000. `--limit-law` simulates the
+quantiles that `threshold_interval` uses, and nothing else (about half a minute).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ BOOTSTRAP = 500
 def main() -> None:
     """Run the parts asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cohorts", type=int, default=200, help="simulated cohorts a row")
+    parser.add_argument("--cohorts", type=int, default=100, help="simulated cohorts a row")
     parser.add_argument("--only", choices=("areas", "thresholds", "corrections"))
     parser.add_argument("--limit-law", action="store_true")
     arguments = parser.parse_args()

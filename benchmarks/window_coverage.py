@@ -166,8 +166,8 @@ def precision(name: str, n: int, n_cohorts: int, n_draws: int, seed: int) -> str
     low, middle, high = np.quantile(ratios, [0.1, 0.5, 0.9], method="nearest")
     return (
         f"{name} bound, n = {n}: {len(needed)} cohorts, patients needed {np.median(needed):.0f} (median); "
-        f"log width reached / promised {middle:.2f} (10 % {low:.2f}, 90 % {high:.2f}); still open {open_still}; "
-        f"no number within 1,000: {none}"
+        f"log width reached / promised {middle:.2f} (10 % {low:.2f}, 90 % {high:.2f}); "
+        f"still open {open_still}; no number within 1,000: {none}"
     )
 
 

@@ -63,7 +63,7 @@ def test_best_cuts(reference, haemorrhage, marker) -> None:
     curve = roc_curve(haemorrhage[marker], haemorrhage["poor"])
     for criterion, key in (("youden", "best_youden"), ("closest-corner", "best_closest")):
         expected = reference["aSAH"][marker][key][0]
-        found = optimal_threshold(curve, criterion)  # pyright: ignore[reportArgumentType]
+        found = optimal_threshold(curve, criterion)
         for name in ("threshold", "sensitivity", "specificity"):
             assert getattr(found, name) == pytest.approx(expected[name], abs=TOLERANCE)
     expected = reference["aSAH"][marker]["best_youden"][0]

@@ -1,4 +1,4 @@
-"""Bad input, as a user meets it: the real commands, their exit statuses, their messages, what they leave behind."""
+"""Bad input, as a user meets it: the real commands, their exit statuses and messages, what they leave."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ DATA_ERRORS: dict[str, tuple[dict[str, str | bytes], str]] = {
     ),
     "a death before the last visit": (
         {"measurements.csv": MEASUREMENTS + "P1,300,sorafenib,2.0,ug/mL\n"},
-        "measurements.csv row 14 column time: this sample of patient 'P1' on day 300 is after the death on day 210",
+        "row 14 column time: this sample of patient 'P1' on day 300 is after the death on day 210",
     ),
     "an event after death": (
         {"events.csv": EVENTS + "P1,400,progression,,,,,\n"},

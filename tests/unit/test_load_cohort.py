@@ -1,4 +1,4 @@
-"""Loading a cohort: every format alike, columns mapped, covariates typed, scores computed, errors together."""
+"""Loading a cohort: formats alike, columns mapped, covariates typed, scores computed, errors together."""
 
 from __future__ import annotations
 

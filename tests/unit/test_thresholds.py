@@ -36,7 +36,7 @@ def test_a_marker_that_points_the_other_way_has_no_finite_cut() -> None:
 
 def test_an_unknown_criterion_is_refused() -> None:
     with pytest.raises(ValueError, match="'cost'"):
-        optimal_threshold(roc_curve(VALUES, IS_CASE), "cost")  # pyright: ignore[reportArgumentType]
+        optimal_threshold(roc_curve(VALUES, IS_CASE), "cost")
 
 
 def test_a_patient_at_the_threshold_is_positive() -> None:
@@ -123,3 +123,11 @@ def test_threshold_interval_covers_the_population_optimum_at_26_patients() -> No
         interval = threshold_interval(values, is_case, rng=rng, n_replicates=1)
         covered += interval.low <= math.exp(shift / 2) <= interval.high
     assert covered >= 0.907 * 500
+
+
+def test_ratio_is_not_a_number_where_it_has_no_meaning() -> None:
+    rng = np.random.default_rng(5)
+    logs = np.concatenate([rng.normal(0.5, 0.5, 40), rng.normal(-0.5, 0.5, 40)])
+    interval = threshold_interval(logs, np.arange(80) < 40, rng=rng, n_replicates=50)
+    assert interval.low < 0.0
+    assert math.isnan(interval.ratio)

@@ -17,7 +17,13 @@ from troughline.units import (
     substances,
 )
 
-SPELLINGS = ["ng/mL", "ug/mL", "µg/mL", "μg/mL", "mg/L", "nmol/L", "umol/L", "µmol/L", "nM", "uM", "mM", "g/dL", "g/L", "mg/dL", "U/mL", "IU/mL", "U/L", "pg/mL", "mcg/dL", "h", "day", "days", "week", "month", "year", "years", "cm", "mm", "kg", "10^9/L", "10⁹/L", "x10^9/L", "G/L", "/uL", "1", "%", "kg/m2", "kg/m²", "cm2/m2", "mL/min", "mL/min/1.73m2", "mg*h/L", "mEq/L", "mmHg", "mAU/mL"]
+SPELLINGS = [
+    *("ng/mL", "ug/mL", "µg/mL", "μg/mL", "mg/L", "g/dL", "g/L", "mg/dL", "pg/mL", "mcg/dL", "kg"),
+    *("nmol/L", "umol/L", "µmol/L", "nM", "uM", "mM", "mEq/L", "U/mL", "IU/mL", "U/L", "mAU/mL"),
+    *("h", "day", "days", "week", "month", "year", "years", "cm", "mm", "kg/m2", "kg/m²", "cm2/m2"),
+    *("10^9/L", "10⁹/L", "x10^9/L", "G/L", "/uL", "1", "%", "mmHg"),
+    *("mL/min", "mL/min/1.73m2", "mg*h/L"),
+]
 
 
 @pytest.mark.parametrize("text", SPELLINGS)

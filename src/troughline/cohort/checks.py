@@ -36,7 +36,7 @@ def check_after_death(
     if events is None:
         return
     events_file, event_rows, whole = events
-    death = np.asarray((event_rows["event"] == "death") & event_rows["day"].notna(), dtype=bool)
+    death = np.asarray((event_rows["event"] == "death") & (event_rows["day"] >= 0), dtype=bool)
     end: dict[str, float] = {}
     told: dict[str, str] = {}
     for patient, day, row, only_day in zip(

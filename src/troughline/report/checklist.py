@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Literal
 
+from troughline.report.reading import entries, part
+
 Json = dict[str, Any]
 Status = Literal["in this report", "in part", "not in this report"]
 
@@ -85,11 +87,11 @@ def _judged(item: Json, results: Json) -> Item:
 
 
 def _questions(results: Json) -> Iterator[Json]:
-    yield from results.get("questions") or []
+    yield from entries(results, "questions")
 
 
 def _samples(results: Json) -> list[Json]:
-    return (results.get("exposure") or {}).get("samples") or []
+    return entries(part(results, "exposure"), "samples")
 
 
 def _in_question(test: Callable[[Json], bool], words: str, part: str = "") -> Callable[[Json], Place | None]:
@@ -119,21 +121,19 @@ def _estimates(*names: str, method: str = "") -> Callable[[Json], bool]:
             e.get("name") in names
             and e.get("value") is not None
             and str(e.get("method", "")).startswith(method)
-            for e in question.get("estimates") or []
+            for e in entries(question, "estimates")
         )
 
     return test
 
 
 def _bounded(question: Json) -> bool:
-    return any(
-        e.get("low") is not None and e.get("high") is not None for e in question.get("estimates") or []
-    )
+    return any(e.get("low") is not None and e.get("high") is not None for e in entries(question, "estimates"))
 
 
 def _both_columns(question: Json) -> bool:
     keys: dict[str, set[tuple[Any, Any]]] = {"as-published": set(), "guarded": set()}
-    for e in question.get("estimates") or []:
+    for e in entries(question, "estimates"):
         for start, found in keys.items():
             if str(e.get("method", "")).startswith(start) and (e.get("value"), e.get("low")) != (None, None):
                 found.add((e.get("name"), e.get("label")))
@@ -144,47 +144,47 @@ def _adjusted(question: Json) -> bool:
     return any(
         "adjusted" in f"{e.get('method', '')} {e.get('label', '')}".lower()
         and "unadjusted" not in f"{e.get('method', '')} {e.get('label', '')}".lower()
-        for e in question.get("estimates") or []
+        for e in entries(question, "estimates")
     )
 
 
 def _has_endpoint(question: Json) -> bool:
-    series = question.get("series") or {}
-    named = [series.get(k) or {} for k in ("distribution", "curve", "benefit", "toxicity")]
-    timed = [series.get(k) or {} for k in ("km_as_published", "km_guarded")]
+    series = part(question, "series")
+    named = [part(series, k) for k in ("distribution", "curve", "benefit", "toxicity")]
+    timed = [part(series, k) for k in ("km_as_published", "km_guarded")]
     return any(s.get("outcome_label") for s in named) or any(
         s.get("title") and s.get("origin") for s in timed
     )
 
 
 def _counts_events(question: Json) -> bool:
-    series = question.get("series") or {}
+    series = part(question, "series")
     return any(
         group.get("events") is not None
         for key in ("km_as_published", "km_guarded", "curve", "benefit", "toxicity")
-        for group in (series.get(key) or {}).get("groups") or []
-    ) or bool((series.get("distribution") or {}).get("outcome"))
+        for group in entries(part(series, key), "groups")
+    ) or bool(part(series, "distribution").get("outcome"))
 
 
 def _external(question: Json) -> bool:
-    series = question.get("series") or {}
-    cuts = (series.get("cuts") or []) + ((series.get("curve") or {}).get("cuts") or [])
-    bounds = (series.get("bounds") or {}).get("external") or []
+    series = part(question, "series")
+    cuts = entries(series, "cuts") + entries(part(series, "curve"), "cuts")
+    bounds = entries(part(series, "bounds"), "external")
     return bool(bounds) or any(c.get("kind") == "external" for c in cuts)
 
 
 def _table1_by_exposure(results: Json) -> bool:
-    unit = str((results.get("exposure") or {}).get("unit") or "")
-    return bool(unit) and any(unit in str(c) for c in (results.get("table1") or {}).get("columns") or [])
+    unit = str(part(results, "exposure").get("unit") or "")
+    return bool(unit) and any(unit in str(c) for c in entries(part(results, "table1"), "columns"))
 
 
 def _says_missing(results: Json) -> bool:
-    rows = (results.get("table1") or {}).get("rows") or []
+    rows = entries(part(results, "table1"), "rows")
     return any("missing" in str(row[0]).lower() for row in rows if row)
 
 
 def _handles_missing(results: Json) -> bool:
-    return any("missing" in str(g.get("id")) for g in results.get("guards_checked") or [])
+    return any("missing" in str(g.get("id")) for g in entries(results, "guards_checked"))
 
 
 CHECKS: dict[str, tuple[Callable[[Json], Place | None], str]] = {
@@ -198,15 +198,15 @@ CHECKS: dict[str, tuple[Callable[[Json], Place | None], str]] = {
         "verdicts",
     ),
     "description": (
-        _in_results(lambda r: bool((r.get("study") or {}).get("description")), "top", "description"),
+        _in_results(lambda r: bool(part(r, "study").get("description")), "top", "description"),
         "a description of the study",
     ),
     "n_patients": (
-        _in_results(lambda r: bool((r.get("study") or {}).get("n_patients")), "top", "number of patients"),
+        _in_results(lambda r: bool(part(r, "study").get("n_patients")), "top", "number of patients"),
         "the number of patients",
     ),
     "table1": (
-        _in_results(lambda r: bool((r.get("table1") or {}).get("rows")), "patients", "Table 1"),
+        _in_results(lambda r: bool(part(r, "table1").get("rows")), "patients", "Table 1"),
         "a table of the patients",
     ),
     "table1_by_exposure": (
@@ -254,7 +254,7 @@ CHECKS: dict[str, tuple[Callable[[Json], Place | None], str]] = {
     ),
     "input_hashes": (
         _in_results(
-            lambda r: bool((r.get("provenance") or {}).get("inputs")),
+            lambda r: bool(part(r, "provenance").get("inputs")),
             "provenance",
             "tables the data came from",
         ),
@@ -284,8 +284,7 @@ CHECKS: dict[str, tuple[Callable[[Json], Place | None], str]] = {
     "numbers_at_risk": (
         _in_question(
             lambda q: any(
-                ((q.get("series") or {}).get(k) or {}).get("at_risk")
-                for k in ("km_as_published", "km_guarded")
+                (part(part(q, "series"), k)).get("at_risk") for k in ("km_as_published", "km_guarded")
             ),
             "numbers at risk",
             "-figures",
@@ -295,8 +294,7 @@ CHECKS: dict[str, tuple[Callable[[Json], Place | None], str]] = {
     "survival_curves": (
         _in_question(
             lambda q: any(
-                ((q.get("series") or {}).get(k) or {}).get("groups")
-                for k in ("km_as_published", "km_guarded")
+                (part(part(q, "series"), k)).get("groups") for k in ("km_as_published", "km_guarded")
             ),
             "survival curves",
             "-figures",
@@ -339,9 +337,9 @@ CHECKS: dict[str, tuple[Callable[[Json], Place | None], str]] = {
     ),
     "guard_effects": (
         _in_question(
-            lambda q: any(g.get("effect") for g in q.get("guards") or []), "what guards changed", "-guards"
+            lambda q: any(g.get("effect") for g in entries(q, "guards")), "what guards changed", "-guards"
         ),
         "what each source of bias did",
     ),
 }
-"""Each check: where the content stands (None where it is not there), and what to call it where it is missing."""
+"""Each check: where the content stands (None where it is not there), and its name where it is missing."""

@@ -13,7 +13,7 @@ from troughline.report.numbers import Style
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EstimateName:
-    """The readable names of one estimate; `glance` orders the numbers on the card at the top (None: never)."""
+    """The readable names of one estimate; `glance` orders the numbers on a card, None keeps it off."""
 
     label: str
     short: str

@@ -1,4 +1,4 @@
-"""How a number is written for a reader: three significant digits, en dashes, µ, no unit where there is none."""
+"""How a number is written for a reader: three significant digits, en dashes, µ, no unit where none is."""
 
 from __future__ import annotations
 

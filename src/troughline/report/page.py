@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from troughline.report import view
 from troughline.report.checklist import checklists
 from troughline.report.numbers import micro, percent
+from troughline.report.reading import entries, part
 from troughline.report.tables import question_table_file
 
 if TYPE_CHECKING:
@@ -47,26 +48,26 @@ def render_page(results: Json, figures: Sequence[Drawing]) -> str:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters["nice"] = micro
-    environment.filters["linked"] = linked
-    study: Json = results.get("study") or {}
-    questions: list[Json] = results.get("questions") or []
+    filters: dict[str, Any] = environment.filters  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    filters.update(nice=micro, linked=linked)
+    study: Json = part(results, "study")
+    questions: list[Json] = entries(results, "questions")
     titles = {
-        str(g.get("id")): str(g.get("title") or g.get("id")) for g in results.get("guards_checked") or []
+        str(g.get("id")): str(g.get("title") or g.get("id")) for g in entries(results, "guards_checked")
     }
     shown = [_question(q, study, titles, figures) for q in questions]
     css = files("troughline.report").joinpath("templates/style.css").read_text("utf-8")
     return environment.get_template("page.html.j2").render(
         css=Markup(css),
         study=study,
-        provenance=results.get("provenance") or {},
+        provenance=part(results, "provenance"),
         questions=shown,
         counts=_verdict_counts(shown),
         level=percent(study.get("level", 0.95)),
         table1=_table1(results),
         exposure=_figure(figures, "exposure"),
         forest=_figure(figures, "forest"),
-        findings=view.finding_groups(results.get("issues") or []),
+        findings=view.finding_groups(entries(results, "issues")),
         guards_checked=_guards_checked(results, {q["id"]: q["title"] for q in shown}),
         checklists=checklists(results),
     )
@@ -92,7 +93,7 @@ def _question(question: Json, study: Json, titles: dict[str, str], figures: Sequ
     )
     taken: list[str] = []
     tables: list[view.TableView] = []
-    for name, rows in (question.get("tables") or {}).items():
+    for name, rows in part(question, "tables").items():
         if rows:
             taken.append(question_table_file(question, name, taken))
             tables.append(view.table_view(name, taken[-1], rows))
@@ -114,12 +115,12 @@ def _question(question: Json, study: Json, titles: dict[str, str], figures: Sequ
                     str(g.get("id")), str(g.get("id", "guard")).replace("-", " ").capitalize()
                 ),
             }
-            for g in question.get("guards") or []
+            for g in entries(question, "guards")
         ],
         "figures": [f for f in figures if f.question == identity],
         "tables": tables,
-        "methods": [micro(str(m)) for m in question.get("methods") or []],
-        "references": [str(r) for r in question.get("references") or []],
+        "methods": [micro(str(m)) for m in entries(question, "methods")],
+        "references": [str(r) for r in entries(question, "references")],
     }
 
 
@@ -136,11 +137,11 @@ def _verdict_counts(questions: list[Json]) -> list[tuple[str, str, int]]:
 
 
 def _table1(results: Json) -> Json | None:
-    table: Json = results.get("table1") or {}
+    table: Json = part(results, "table1")
     if not table.get("rows"):
         return None
     return {
-        "columns": [micro(str(c)) for c in table.get("columns") or []],
+        "columns": [micro(str(c)) for c in entries(table, "columns")],
         "rows": [[view.cell_text(c) for c in row] for row in table["rows"]],
     }
 
@@ -150,7 +151,7 @@ def _guards_checked(results: Json, titles: dict[str, str]) -> list[Json]:
         {
             "title": str(g.get("title") or g.get("id")),
             "detects": micro(str(g.get("detects") or "")),
-            "fired_in": [(str(q), titles.get(str(q), str(q))) for q in g.get("fired_in") or []],
+            "fired_in": [(str(q), titles.get(str(q), str(q))) for q in entries(g, "fired_in")],
         }
-        for g in results.get("guards_checked") or []
+        for g in entries(results, "guards_checked")
     ]

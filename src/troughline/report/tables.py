@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from troughline.report.figures.plan import slug
+from troughline.report.reading import entries, part
 
 Json = dict[str, Any]
 
@@ -35,14 +36,14 @@ def table_files(results: Json) -> dict[str, str]:
     spreadsheet would run as a formula (it starts with `=`, `+`, `@`, a tab or a line break) gets an
     apostrophe in front.
     """
-    simulated = bool((results.get("study") or {}).get("simulated"))
-    questions: list[Json] = results.get("questions") or []
+    simulated = bool(part(results, "study").get("simulated"))
+    questions: list[Json] = entries(results, "questions")
     written: dict[str, str] = {}
-    table1: Json = results.get("table1") or {}
+    table1: Json = part(results, "table1")
     if table1.get("rows"):
-        header = [str(c) or "characteristic" for c in table1.get("columns") or []]
+        header = [str(c) or "characteristic" for c in entries(table1, "columns")]
         written["table1.csv"] = _csv(header, table1["rows"], simulated)
-    samples: list[Json] = (results.get("exposure") or {}).get("samples") or []
+    samples: list[Json] = entries(part(results, "exposure"), "samples")
     if samples:
         written["exposure.csv"] = _csv_of_dicts(samples, simulated)
     written["estimates.csv"] = _csv(
@@ -50,7 +51,7 @@ def table_files(results: Json) -> dict[str, str]:
         (
             [q.get("id"), *(e.get(c) for c in ESTIMATE_COLUMNS[1:])]
             for q in questions
-            for e in q.get("estimates") or []
+            for e in entries(q, "estimates")
         ),
         simulated,
     )
@@ -59,12 +60,12 @@ def table_files(results: Json) -> dict[str, str]:
         (
             [q.get("id"), *(g.get(c) for c in GUARD_COLUMNS[1:])]
             for q in questions
-            for g in q.get("guards") or []
+            for g in entries(q, "guards")
         ),
         simulated,
     )
     for question in questions:
-        for name, rows in (question.get("tables") or {}).items():
+        for name, rows in part(question, "tables").items():
             if rows:
                 written[question_table_file(question, name, written)] = _csv_of_dicts(rows, simulated)
     return written

@@ -1,4 +1,4 @@
-"""What the page shows of a result: estimates paired in two columns, cards, tables and findings, all as text."""
+"""What the page shows of a result: estimates in two columns, cards, tables and findings, all as text."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from troughline.report.numbers import (
     styled,
     unit_text,
 )
+from troughline.report.reading import entries
 
 Json = dict[str, Any]
 Column = Literal["as_published", "guarded"]
@@ -80,7 +81,7 @@ def first_sentence(text: str) -> str:
 def pairs(question: Json, study: Json) -> list[Pair]:
     """The estimates of a question, those of one name and label beside one another, in the order they came."""
     found: dict[tuple[str, str], dict[Column, list[Cell]]] = {}
-    for estimate in question.get("estimates") or []:
+    for estimate in entries(question, "estimates"):
         key = (str(estimate.get("name")), str(estimate.get("label") or ""))
         columns = found.setdefault(key, {"as_published": [], "guarded": []})
         side: Column = "guarded" if str(estimate.get("method", "")).startswith("guarded") else "as_published"
@@ -157,7 +158,7 @@ def card_numbers(question: Json) -> list[tuple[str, str, str]]:
     """Up to three guarded numbers that matter most: name, value, interval."""
     chosen: dict[tuple[int, int], tuple[str, str, str]] = {}
     seen: set[str] = set()
-    for k, estimate in enumerate(question.get("estimates") or []):
+    for k, estimate in enumerate(entries(question, "estimates")):
         name = estimate_name(str(estimate.get("name")))
         guarded = str(estimate.get("method", "")).startswith("guarded")
         if not guarded or name.glance is None or name.short in seen:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -59,7 +58,7 @@ def write_report(results: Json, out: Path, *, progress: Progress | None = None) 
         if out.exists():
             _exchange(made, out, list(content), sorted(stale), workshop / "before")
         else:
-            os.replace(made, out)
+            made.replace(out)
     return [out / name for name in content]
 
 
@@ -104,8 +103,8 @@ def _files_of_earlier_report(out: Path) -> set[str]:
 
 
 @contextmanager
-def _workshop(out: Path) -> Iterator[Path]:
-    """A temporary folder on the same disk as `out`; it and folders made for it are gone afterwards on failure."""
+def _workshop(out: Path) -> Generator[Path]:
+    """A temporary folder on the disk of `out`; on failure, folders made for it are gone as well."""
     created: list[Path] = []
     parent = out if out.exists() else out.parent
     missing = [p for p in (parent, *parent.parents) if not p.exists()]
@@ -126,7 +125,7 @@ def _workshop(out: Path) -> Iterator[Path]:
 
 
 def _exchange(made: Path, out: Path, names: list[str], stale: list[str], before: Path) -> None:
-    """Move each file of `made` over its namesake in `out` and the stale ones away; undo all of it on failure."""
+    """Move each file of `made` to its place in `out` and the stale ones away; undo all of it on failure."""
     moved: list[tuple[Path, Path | None]] = []
     folders: list[Path] = []
     try:
@@ -138,19 +137,19 @@ def _exchange(made: Path, out: Path, names: list[str], stale: list[str], before:
             moved.append((target, kept))
             if kept is not None:
                 kept.parent.mkdir(parents=True, exist_ok=True)
-                os.replace(target, kept)
+                target.replace(kept)
             if name in names:
                 if not target.parent.exists():
                     target.parent.mkdir()
                     folders.append(target.parent)
-                os.replace(made / name, target)
+                (made / name).replace(target)
     except BaseException:
         for target, kept in reversed(moved):
             if kept is None:
                 with contextlib.suppress(FileNotFoundError):
                     target.unlink()
             elif kept.exists() or kept.is_symlink():
-                os.replace(kept, target)
+                kept.replace(target)
         for folder in folders:
             with contextlib.suppress(OSError):
                 folder.rmdir()

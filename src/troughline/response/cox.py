@@ -181,7 +181,12 @@ def proportional_hazards_test(
     x = checked_covariates(covariates, names, times.n)
     strata_codes = None if strata is None else coded_groups(strata, times.n)[0]
     _solve(times, x, names, strata_codes, None)
-    lines, overall = survival_library.proportional_hazards(times, x, strata=strata_codes, transform=transform)
+    try:
+        lines, overall = survival_library.proportional_hazards(
+            times, x, strata=strata_codes, transform=transform
+        )
+    except ArithmeticError as error:
+        raise CoxFitError(str(error)) from None
 
     def named(name: str, line: survival_library.ZphTest) -> ProportionalHazardsTest:
         return ProportionalHazardsTest(
@@ -272,12 +277,13 @@ def _solve(
     if constant:
         raise CoxFitError(f"{', '.join(constant)}: the same value in every patient; it has no hazard ratio")
     x = (covariates - centre) / spread
-    solution = survival_library.cox(times, x, strata=strata, cluster=cluster)
+    try:
+        solution = survival_library.cox(times, x, strata=strata, cluster=cluster)
+    except ArithmeticError as error:
+        _refuse_separation(times, x, strata, names)
+        raise CoxFitError(str(error)) from None
     if _suspect(solution, x):
-        direction = separating_direction(times, x, strata)
-        if direction is not None:
-            moving = np.abs(direction) > _NEGLIGIBLE
-            raise SeparationError([name for name, m in zip(names, moving.tolist(), strict=True) if m])
+        _refuse_separation(times, x, strata, names)
         informed = np.isfinite(solution.coefficients) & (np.diag(solution.model_covariance) > 0)
         lost = [name for name, known in zip(names, informed.tolist(), strict=True) if not known]
         if lost:
@@ -314,3 +320,13 @@ def _suspect(solution: CoxSolution, covariates: FloatArray) -> bool:
         or float(np.ptp(covariates @ solution.coefficients)) > _SUSPECT_RANGE
         or not bool(np.all(np.diag(solution.model_covariance) > 0))
     )
+
+
+def _refuse_separation(
+    times: SurvivalTimes, x: FloatArray, strata: IntArray | None, names: Sequence[str]
+) -> None:
+    """Raise `SeparationError` where some combination of the covariates orders every event."""
+    direction = separating_direction(times, x, strata)
+    if direction is not None:
+        moving = np.abs(direction) > _NEGLIGIBLE
+        raise SeparationError([name for name, m in zip(names, moving.tolist(), strict=True) if m])

@@ -146,23 +146,27 @@ def _profile_end(z: Floats, y: NDArray[np.bool_], beta: Floats, target: float, j
         found, height = _maximise(z, y, at, fixed=j)
         return height - target, found
 
-    inside, near = float(beta[j]), beta
-    outside = inside
+    inside, above, near = float(beta[j]), profile(float(beta[j]), beta)[0], beta
+    outside, below = inside, above
     for _ in range(60):
         outside = outside + 2 * width
-        height, found = profile(outside, near)
-        if height < 0:
+        below, found = profile(outside, near)
+        if below < 0:
             break
-        inside, near = outside, found
+        inside, above, near = outside, below, found
     else:
         raise ConvergenceError(f"the profile of coefficient {j} does not fall to its limit")
+    # Regula falsi, Illinois variant: an end that stays twice has its height halved.
+    stayed = 0
     for _ in range(200):
-        middle = 0.5 * (inside + outside)
+        middle = (outside * above - inside * below) / (above - below)
         height, found = profile(middle, near)
         if height >= 0:
-            inside, near = middle, found
+            below = below / 2 if stayed > 0 else below
+            inside, above, near, stayed = middle, height, found, 1
         else:
-            outside = middle
-        if abs(outside - inside) <= 1e-8 * max(1.0, abs(outside)):
-            break
-    return 0.5 * (inside + outside)
+            above = above / 2 if stayed < 0 else above
+            outside, below, stayed = middle, height, -1
+        if abs(height) < 1e-9 or abs(outside - inside) <= 1e-9 * max(1.0, abs(outside)):
+            return middle
+    raise ConvergenceError(f"the limit of the profile of coefficient {j} was not found in 200 steps")

@@ -98,7 +98,8 @@ def corrected_youden(
     speak for a case, and "auto" lets the data say it, in each resample anew.
     Returns the index among the patients a resample left out, summed over resamples: sensitivity is the share
     of left-out cases called positive by that resample's cut, specificity likewise. The interval of each share
-    is the hull of the Wilson intervals around the apparent and the corrected share.
+    is the hull of the Wilson intervals around the apparent and the corrected share; it is meant for the share
+    that this cut has in new patients, not for the share at the best cut of the population.
     Raises `ValueError` as `bootstrap_roc` does, and for fewer than two cases or controls.
 
     Why the left-out patients: at 26 patients (13 + 13, AUC 0.74) the chosen cut has a true index of 0.31 on

@@ -230,10 +230,18 @@ def proportional_hazards(
     strata: IntArray | None,
     transform: TimeTransform,
 ) -> tuple[tuple[ZphTest, ...], ZphTest]:
-    """The score tests of Grambsch and Therneau, one for each covariate and one for all together."""
+    """The score tests of Grambsch and Therneau, one for each covariate and one for all together.
+
+    Raises `ArithmeticError` where the residuals leave no test.
+    """
     library = _module("regression")
 
-    result = library.cox_zph(_cox_fit(times, covariates, strata, None), transform=transform)
+    fit = _cox_fit(times, covariates, strata, None)
+    try:
+        result = library.cox_zph(fit, transform=transform)
+    except RuntimeError as error:
+        # Its linear solver's word for residuals that leave no test.
+        raise ArithmeticError(f"no test of proportional hazards exists: {error}") from None
     lines = tuple(ZphTest(statistic=t.chisq, degrees_of_freedom=t.df, p_value=t.p) for t in result.table)
     overall = result.global_test
     if overall is None:
@@ -278,17 +286,21 @@ def incidence(
 def _cox_fit(
     times: SurvivalTimes, covariates: FloatArray, strata: IntArray | None, cluster: IntArray | None
 ) -> Any:
-    return _module("regression").coxph_fit(
-        times.time,
-        _whole(times.event),
-        covariates,
-        entry=times.entry,
-        strata=strata,
-        cluster=cluster,
-        method="efron",
-        eps=_CONVERGENCE,
-        iter_max=_ITERATIONS,
-    )
+    try:
+        return _module("regression").coxph_fit(
+            times.time,
+            _whole(times.event),
+            covariates,
+            entry=times.entry,
+            strata=strata,
+            cluster=cluster,
+            method="efron",
+            eps=_CONVERGENCE,
+            iter_max=_ITERATIONS,
+        )
+    except RuntimeError as error:
+        # What its compiled code says when a step of the iteration leaves the range of numbers.
+        raise ArithmeticError(f"the partial likelihood was not maximised: {error}") from None
 
 
 def _module(name: str) -> Any:

@@ -23,7 +23,7 @@ class ThresholdInterval:
     """An interval for a threshold, all in the unit of the values, with the percentile interval beside it.
 
     An infinite limit says that the data do not bound the threshold on that side. `ratio` is high / low:
-    infinite where a limit is, not-a-number where a value is not positive.
+    infinite where a limit is or where `low` is 0, not-a-number where `low` is negative.
     """
 
     threshold: float
@@ -49,21 +49,23 @@ def threshold_interval(
 
     Parameters: `values` (n,) in any one unit, `is_case` (n,) bool, `rng` for the percentile interval alone:
     the range itself draws nothing and does not change with the scale (logarithm or not) of the values.
-    Returns the hull of all cuts t with J(t̂) − J(t) ≤ c √(v(a, n_cases) + v(b, n_controls)), where a cases and
-    b controls lie between t and the best cut t̂, v(a, n) = p (1 − p) / (n + 2) and p = (a + 1) / (n + 2).
-    A cut stands for the whole gap between the two values around it.
+    Returns the hull of all cuts t of the curve with J(t̂) − J(t) ≤ c √(v(a, n_cases) + v(b, n_controls)),
+    where a cases and b controls lie between t and the best cut t̂, v(a, n) = p (1 − p) / (n + 2) and
+    p = (a + 1) / (n + 2). A marker of two values has one finite cut, and then no width.
     Raises `ValueError` as `roc_curve` does and for a level outside 0.5 to 0.99.
 
     Why: t̂ converges at the cube root of n and the plain bootstrap of it is inconsistent. Near the optimum,
     J(t̂) − J(t) behaves as Z(û) − Z(u), Z a two-sided Brownian motion minus a parabola, and dividing by its
-    standard deviation over |û − u| removes every unknown, so c is the same for all distributions: the
-    quantile of the smallest such ratio over the cuts at or beyond the optimum.
+    standard deviation over |û − u| removes every unknown, so the limit of c is the same for all
+    distributions: the quantile of the smallest such ratio over the cuts at or beyond the optimum. With n_min
+    patients in the smaller class it is taken 1 + 1 / (2 n_min) times, which simulation asks for.
     Source: Kim & Pollard 1990, doi 10.1214/aos/1176347498 (the limit); the inverted form and c are this
     package's own, and `benchmarks/roc_coverage.py` shows their coverage.
     """
     critical = critical_value(level)
     grouped = group_scores(*split_scores(values, is_case, higher_is_case=higher_is_case))
-    threshold, low, high = near_best_cuts(grouped, critical)
+    small_sample = 1.0 + 0.5 / min(grouped.n_cases, grouped.n_controls)
+    threshold, low, high = near_best_cuts(grouped, critical * small_sample)
     replicates = bootstrap_roc(
         values, is_case, n_replicates=n_replicates, rng=rng, higher_is_case=higher_is_case
     )
@@ -74,7 +76,7 @@ def threshold_interval(
         threshold=threshold,
         low=low,
         high=high,
-        ratio=_ratio(low, high, smallest=float(np.min(np.asarray(values, dtype=np.float64)))),
+        ratio=_ratio(low, high),
         level=level,
         method="cuts within sampling error of the largest Youden index",
         percentile_low=percentile_low,
@@ -105,9 +107,8 @@ def near_best_cuts(grouped: GroupedScores, critical: float) -> tuple[float, floa
         variance = _share_variance(between_cases, n_cases) + _share_variance(between_controls, n_controls)
         accepted |= loss <= critical * np.sqrt(variance)
     kept = np.flatnonzero(accepted)
-    edges = np.concatenate([[-np.inf], grouped.scores, [np.inf]])
     cuts = np.concatenate([[-np.inf], midpoints(grouped.scores[:-1], grouped.scores[1:]), [np.inf]])
-    return float(cuts[best[0]]), float(edges[kept[0]]), float(edges[kept[-1] + 1])
+    return float(cuts[best[0]]), float(cuts[kept[0]]), float(cuts[kept[-1]])
 
 
 def _share_variance(count: Floats, total: int) -> Floats:
@@ -115,7 +116,7 @@ def _share_variance(count: Floats, total: int) -> Floats:
     return share * (1.0 - share) / (total + 2.0)
 
 
-def _ratio(low: float, high: float, *, smallest: float) -> float:
-    if smallest <= 0.0:
-        return math.nan
-    return high / low if math.isfinite(low) and math.isfinite(high) else math.inf
+def _ratio(low: float, high: float) -> float:
+    if math.isinf(low) or math.isinf(high) or low == 0.0 < high:
+        return math.inf
+    return high / low if low > 0.0 else math.nan

@@ -22,6 +22,7 @@ from troughline.report.figures.parts import (
 )
 from troughline.report.figures.style import FloatArray, Json
 from troughline.report.numbers import micro, number, percent, unit_text
+from troughline.report.reading import entries, part
 
 _LEFT, _WIDTH, _HEIGHT = 0.72, 5.1, 2.9
 
@@ -43,7 +44,7 @@ def sketch_curve(question: Json) -> Sketch:
     mark_cuts(axes, cuts, low=low, high=high, width_in=_WIDTH)
     curve_with_band(axes, exposure, mean, low_band, high_band, color=style.GUARDED, pale=style.GUARDED_PALE)
     ends: list[EndLabel] = []
-    models = [m for m in data.get("models") or [] if m.get("mean")]
+    models = [m for m in entries(data, "models") if m.get("mean")]
     if len(models) > 1:
         ends.append((float(mean[-1]), [("averaged", "bold")], style.GUARDED))
         for model in models:
@@ -71,7 +72,7 @@ def sketch_curve(question: Json) -> Sketch:
 
 def _caption(data: Json, exposure: FloatArray, mean: FloatArray, models: list[Json]) -> str:
     outcome = micro(str(data.get("outcome_label") or "the outcome"))
-    observed = data.get("observed") or {}
+    observed = part(data, "observed")
     events = style.floats(observed.get("outcome"))
     text = f"The line is the probability of {outcome} at each exposure, the band its interval. "
     if len(models) > 1:
@@ -80,7 +81,8 @@ def _caption(data: Json, exposure: FloatArray, mean: FloatArray, models: list[Js
         text += "Rings are the observed risk in groups of similar exposure, with intervals; "
         text += "they are not used in the fit. "
     if events.size:
-        text += f"Small lines at the top are the patients with the outcome ({events_text(events)}), at the bottom those without."
+        text += f"Small lines at the top are the patients with the outcome ({events_text(events)}), "
+        text += "at the bottom those without."
     return text.strip()
 
 

@@ -7,7 +7,7 @@ import io
 import re
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from troughline.report.figures.style import RC
 
@@ -72,7 +72,8 @@ def draw(name: str, question: str | None, sketch: Callable[[], Sketch], *, simul
     """
     import matplotlib
 
-    with matplotlib.rc_context({**RC, "svg.hashsalt": f"troughline-{name}"}):
+    settings: dict[Any, Any] = {**RC, "svg.hashsalt": f"troughline-{name}"}
+    with matplotlib.rc_context(settings):
         drawn = sketch()
         if simulated:
             drawn.figure.text(
@@ -102,7 +103,7 @@ def draw(name: str, question: str | None, sketch: Callable[[], Sketch], *, simul
 
 
 def _tidy(svg: str, name: str, drawn: Sketch) -> str:
-    """A small SVG element: own identifiers only (several stand in one page), the page's fonts, a description."""
+    """A small SVG element with identifiers of its own (several stand in a page), fonts and a description."""
     svg = _METADATA.sub("", _PROLOGUE.sub("", svg, count=1))
     svg = _STYLE.sub("", svg, count=1)
     svg = _FAMILY.sub(f"font-family: {FONT_STACK}", svg)

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from troughline.report.figures.drawing import Sketch
 from troughline.report.figures.parts import axis_label
 from troughline.report.figures.style import FloatArray, Json
 from troughline.report.numbers import micro, number
+from troughline.report.reading import entries
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,8 +24,8 @@ _LEFT, _WIDTH, _DOT = 1.35, 5.35, 0.085
 
 
 def sketch_exposure(exposure: Json) -> Sketch:
-    """Draw `results["exposure"]`: one row a daily dose, one dot a sample; hollow where a sample was not used."""
-    samples = [s for s in exposure.get("samples", []) if _positive(s.get("value"))]
+    """Draw `results["exposure"]`: a row a daily dose, a dot a sample; hollow where a sample was not used."""
+    samples = [s for s in entries(exposure, "samples") if _positive(s.get("value"))]
     low, high = style.log_limits(np.array([float(s["value"]) for s in samples]))
     rows: list[tuple[str, list[Json], FloatArray, float]] = []
     for name, members in _by_dose(samples):
@@ -64,18 +66,40 @@ def _row(axes: Axes, name: str, members: list[Json], offsets: FloatArray, middle
     ):
         if np.any(chosen):
             axes.scatter(
-                values[chosen], middle + offsets[chosen], s=size, marker=marker, facecolors=face,
-                edgecolors=edge, linewidths=0.8, alpha=0.9, zorder=3, rasterized=flat,
-            )  # fmt: skip
+                values[chosen],
+                middle + offsets[chosen],
+                s=size,
+                marker=marker,
+                facecolors=face,
+                edgecolors=edge,
+                linewidths=0.8,
+                alpha=0.9,
+                zorder=3,
+                rasterized=flat,
+            )
     axes.annotate(
-        f"{name}\n", xy=(0, middle), xycoords=("axes fraction", "data"), xytext=(-8, -1.5),
-        textcoords="offset points", ha="right", va="center", fontsize=style.BASE, color=style.text_color(color), linespacing=1.2,
-    )  # fmt: skip
+        f"{name}\n",
+        xy=(0, middle),
+        xycoords=("axes fraction", "data"),
+        xytext=(-8, -1.5),
+        textcoords="offset points",
+        ha="right",
+        va="center",
+        fontsize=style.BASE,
+        color=style.text_color(color),
+        linespacing=1.2,
+    )
     axes.annotate(
         f"{values.size} samples" if values.size != 1 else "1 sample",
-        xy=(0, middle), xycoords=("axes fraction", "data"), xytext=(-8, -5), textcoords="offset points",
-        ha="right", va="center", fontsize=style.SMALL, color=style.MUTED,
-    )  # fmt: skip
+        xy=(0, middle),
+        xycoords=("axes fraction", "data"),
+        xytext=(-8, -5),
+        textcoords="offset points",
+        ha="right",
+        va="center",
+        fontsize=style.SMALL,
+        color=style.MUTED,
+    )
     if np.count_nonzero(used) >= 3:
         median = float(np.median(values[used]))
         half = 0.13
@@ -92,17 +116,29 @@ def _key(axes: Axes, samples: list[Json]) -> None:
         entries.append(("<", "#ffffff", style.INK, "below the limit"))
     for marker, face, edge, text in [*entries, ("|", style.INK, style.INK, "median of those used")]:
         axes.plot(
-            [x + 0.008], [1.0], marker, markersize=7 if marker == "|" else 4.6, markerfacecolor=face,
-            markeredgecolor=edge, markeredgewidth=1.6 if marker == "|" else 0.9, clip_on=False, transform=_above(axes),
-        )  # fmt: skip
+            [x + 0.008],
+            [1.0],
+            marker,
+            markersize=7 if marker == "|" else 4.6,
+            markerfacecolor=face,
+            markeredgecolor=edge,
+            markeredgewidth=1.6 if marker == "|" else 0.9,
+            clip_on=False,
+            transform=_above(axes),
+        )
         axes.text(
-            x + 0.022, 1.0, text, transform=_above(axes), fontsize=style.SMALL, color=style.MUTED,
+            x + 0.022,
+            1.0,
+            text,
+            transform=_above(axes),
+            fontsize=style.SMALL,
+            color=style.MUTED,
             va="center_baseline",
-        )  # fmt: skip
+        )
         x += 0.055 + 0.92 * style.text_width_in(text) / _WIDTH
 
 
-def _above(axes: Axes):  # noqa: ANN202
+def _above(axes: Axes) -> Any:
     from matplotlib.transforms import ScaledTranslation
 
     figure = axes.get_figure()
@@ -116,7 +152,7 @@ def _by_dose(samples: list[Json]) -> list[tuple[str, list[Json]]]:
         edges = np.quantile(doses, [0.0, 0.34, 0.67, 1.0])
         groups = [
             (f"{number(a)}–{number(b)} mg/day", [s for s in samples if _within(s, a, b, b == edges[-1])])
-            for a, b in zip(edges[:-1], edges[1:], strict=True)
+            for a, b in pairwise(edges)
         ]
     else:
         groups = [(f"{d:g} mg/day", [s for s in samples if s.get("dose_mg_per_day") == d]) for d in doses]
@@ -147,10 +183,10 @@ def _caption(exposure: Json, samples: list[Json]) -> str:
     unit = micro(str(exposure.get("unit") or ""))
     values = np.array([float(s["value"]) for s in samples if s.get("used") != "not used"])
     patients = len({s.get("patient") for s in samples})
-    text = f"Each dot is one sample ({len(samples)} samples of {patients} patients), in the row of the daily dose. "
+    text = f"Each dot is one sample ({len(samples)} of {patients} patients), in the row of the daily dose. "
     if values.size:
         text += (
-            f"The {values.size} samples used have a median of {number(float(np.median(values)))} {unit} and run "
+            f"The {values.size} samples used have a median of {_median(values)} {unit} and run "
             f"from {number(float(values.min()))} to {number(float(values.max()))}. "
         )
     reasons = Counter(
@@ -159,7 +195,7 @@ def _caption(exposure: Json, samples: list[Json]) -> str:
     if reasons:
         listed = "; ".join(f"{micro(reason)} ({n})" for reason, n in reasons.most_common(4))
         text += f"Hollow dots were not used: {listed}."
-    unplaced = len(exposure.get("samples", [])) - len(samples)
+    unplaced = len(entries(exposure, "samples")) - len(samples)
     if unplaced:
         text += f" {unplaced} samples without a positive value are not drawn."
     return text.strip()
@@ -168,7 +204,11 @@ def _caption(exposure: Json, samples: list[Json]) -> str:
 def _description(exposure: Json, rows: list[tuple[str, list[Json], FloatArray, float]]) -> str:
     unit = micro(str(exposure.get("unit") or ""))
     parts = [
-        f"{name}: {len(members)} samples, median {number(float(np.median([s['value'] for s in members])))} {unit}"
+        f"{name}: {len(members)} samples, median {_median([s['value'] for s in members])} {unit}"
         for name, members, _, _ in rows
     ]
     return "Dot plot on a log axis. " + "; ".join(parts) + "."
+
+
+def _median(values: Any) -> str:
+    return number(float(np.median(values)))

@@ -10,6 +10,7 @@ from troughline.report.figures import style
 from troughline.report.figures.drawing import Sketch
 from troughline.report.figures.style import Json
 from troughline.report.numbers import interval, micro, number
+from troughline.report.reading import entries
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,10 +24,10 @@ _MOST_ROWS = 60
 def ratios(results: Json) -> list[tuple[Json, list[Json]]]:
     """The questions that have ratios, each with its ratio estimates that have a value."""
     found: list[tuple[Json, list[Json]]] = []
-    for question in results.get("questions", []):
+    for question in entries(results, "questions"):
         rows = [
             e
-            for e in question.get("estimates", [])
+            for e in entries(question, "estimates")
             if e.get("name") in _NAMES and isinstance(e.get("value"), (int, float)) and e["value"] > 0
         ]
         if rows:
@@ -76,14 +77,15 @@ def sketch_forest(results: Json) -> Sketch:
         )
     axes.set_xlabel("hazard ratio or odds ratio, log scale")
     listed = [
-        f"{question.get('title')}: {_NAMES[r['name']]} {_label(r)} {number(r['value'])} {interval(r.get('low'), r.get('high'))}".strip()
+        f"{question.get('title')}: {_NAMES[r['name']]} {_label(r)} {number(r['value'])} {_span(r)}".strip()
         for question, rows in groups
         for r in rows
     ]
     left_out = sum(len(rows) for _, rows in ratios(results)) - lines
     caption = (
-        "Hazard ratios and odds ratios with their intervals: grey as published, blue guarded. Right of the line at 1 the event "
-        "is more frequent at higher exposure or in the group named. An arrow marks an interval that runs on or is not bounded."
+        "Hazard ratios and odds ratios with their intervals: grey as published, blue guarded. Right of the "
+        "line at 1 the event is more frequent at higher exposure or in the group named. An arrow marks an "
+        "interval that runs on or is not bounded."
     )
     if left_out:
         caption += f" {left_out} more are in the tables."
@@ -116,12 +118,14 @@ def _row(axes: Axes, estimate: Json, y: float, low: float, high: float) -> None:
         zorder=3,
         clip_on=False,
     )
-    span = (
-        interval(start, end, value=estimate["value"])
-        .replace(", not bounded above", "")
-        .replace(", not bounded below", "")
-    )
+    span = _span(estimate)
     _text(axes, _WIDTH + 0.14, y, f"{number(estimate['value'])}" + (f" ({span})" if span else ""), text_color)
+
+
+def _span(estimate: Json) -> str:
+    """The interval in few letters: the arrow in the figure says what is not bounded."""
+    text = interval(estimate.get("low"), estimate.get("high"), value=estimate["value"])
+    return text.replace(", not bounded above", "").replace(", not bounded below", "")
 
 
 def _label(estimate: Json) -> str:
@@ -136,10 +140,17 @@ def _short(text: str, longest: int) -> str:
 
 def _text(axes: Axes, x_in: float, y: float, text: str, color: str, *, weight: str = "normal") -> None:
     axes.annotate(
-        text, xy=(x_in / _WIDTH, y), xycoords=("axes fraction", "data"), ha="left", va="center", color=color,
-        fontsize=style.BASE if weight == "bold" else style.SMALL, fontweight=weight, annotation_clip=False,
+        text,
+        xy=(x_in / _WIDTH, y),
+        xycoords=("axes fraction", "data"),
+        ha="left",
+        va="center",
+        color=color,
+        fontsize=style.BASE if weight == "bold" else style.SMALL,
+        fontweight=weight,
+        annotation_clip=False,
         bbox={"facecolor": "#ffffff", "edgecolor": "none", "pad": 1.0} if weight == "bold" else None,
-    )  # fmt: skip
+    )
 
 
 def _cut_off(groups: list[tuple[Json, list[Json]]]) -> list[tuple[Json, list[Json]]]:

@@ -15,7 +15,7 @@ _SHOWN = (0.05, 20.0)
 
 
 def sketch_hazard(question: Json) -> Sketch:
-    """Draw `series["hazard_curve"]`: both axes log, the reference marked, bands cut at hazard ratios 0.05 and 20."""
+    """Draw `series["hazard_curve"]` on two log axes; hazard ratios beyond 0.05 and 20 are off the sheet."""
     data: Json = question["series"]["hazard_curve"]
     exposure, ratio = style.floats(data["exposure"]), style.floats(data["hazard_ratio"])
     low_band, high_band = style.floats(data.get("low")), style.floats(data.get("high"))
@@ -56,13 +56,22 @@ def sketch_hazard(question: Json) -> Sketch:
         )
     for text, y, way in (("higher hazard", 1.0, "bottom"), ("lower hazard", 1.0, "top")):
         axes.annotate(
-            text, xy=(1.0, y), xycoords=("axes fraction", "data"), xytext=(6, 5 if way == "bottom" else -5),
-            textcoords="offset points", va=way, fontsize=style.SMALL, color=style.MUTED,
-        )  # fmt: skip
+            text,
+            xy=(1.0, y),
+            xycoords=("axes fraction", "data"),
+            xytext=(6, 5 if way == "bottom" else -5),
+            textcoords="offset points",
+            va=way,
+            fontsize=style.SMALL,
+            color=style.MUTED,
+        )
     axes.set_xlabel(axis_label(data.get("label"), data.get("unit")) + ", log scale")
     axes.set_ylabel("hazard ratio, log scale")
     against = f" against {number(reference)} {unit}".rstrip() if reference is not None else ""
-    caption = f"The hazard ratio at each exposure{against}; the band is its interval. Where the band holds 1 the data do not tell the direction."
+    caption = (
+        f"The hazard ratio at each exposure{against}; the band is its interval. "
+        "Where the band holds 1 the data do not tell the direction."
+    )
     if low_band.size and (float(np.nanmin(low_band)) < _SHOWN[0] or float(np.nanmax(high_band)) > _SHOWN[1]):
         caption += " The band runs on beyond the axis."
     places = np.unique(np.linspace(0, exposure.size - 1, 4).round().astype(int))

@@ -1,4 +1,4 @@
-"""Cumulative incidence with competing events counted, against 1 − Kaplan–Meier, which pretends there are none."""
+"""Cumulative incidence with competing events counted, against 1 − Kaplan–Meier, which leaves them out."""
 
 # pyright: reportUnknownMemberType=false
 from __future__ import annotations
@@ -13,6 +13,7 @@ from troughline.report.figures.parts import EndLabel, end_labels, wrapped
 from troughline.report.figures.steps import thin_steps
 from troughline.report.figures.style import FloatArray, Json
 from troughline.report.numbers import micro, percent
+from troughline.report.reading import entries
 
 _WIDTH, _HEIGHT = 4.75, 2.6
 
@@ -21,7 +22,7 @@ def sketch_incidence(question: Json) -> Sketch:
     """Draw `series["cumulative_incidence"]`: solid as it is, dashed and grey as 1 − Kaplan–Meier has it."""
     data: Json = question["series"]["cumulative_incidence"]
     groups: list[Json] = data["groups"]
-    naive = {str(g.get("label")): g for g in data.get("naive") or []}
+    naive = {str(g.get("label")): g for g in entries(data, "naive")}
     colors = style.ramp(len(groups))
     longest = max(float(np.nanmax(style.floats(g["time"]), initial=0.0)) for g in groups) or 1.0
     greatest = max(
@@ -88,7 +89,10 @@ def sketch_incidence(question: Json) -> Sketch:
     axes.set_ylabel("cumulative incidence")
     caption = "Solid steps with bands count the competing events as what they are."
     if naive:
-        caption += " Dashed: 1 − Kaplan–Meier, which treats a patient who had the competing event as if the event could still come, and so runs too high."
+        caption += (
+            " Dashed: 1 − Kaplan–Meier, which treats a patient who had the competing event as if the event "
+            "could still come, and so runs too high."
+        )
     return Sketch(
         sheet,
         "Cumulative incidence with competing events",

@@ -1,4 +1,4 @@
-"""Parts that several figures share: cut points with their intervals, curves with bands, observed groups, rugs."""
+"""Parts that several figures share: cut points with intervals, curves with bands, groups, rugs, labels."""
 
 # pyright: reportUnknownMemberType=false
 from __future__ import annotations
@@ -100,7 +100,7 @@ def curve_with_band(
 
 
 def group_points(axes: Axes, groups: Sequence[Json] | None, *, color: str, shift: float = 1.0) -> None:
-    """Observed risk in groups of exposure: a ring at the group's middle times `shift`, its interval upright."""
+    """Observed risk by group of exposure: a ring at its middle times `shift`, its interval upright."""
     for group in groups or []:
         x, y = group.get("exposure"), group.get("risk")
         if x is None or y is None:
@@ -161,7 +161,7 @@ def end_labels(
 ) -> None:
     """Labels to the right of `axes`, a block of lines each, moved apart where blocks would touch.
 
-    The vertical axis runs from 0 to `top` over `height_in` inches; with `large` the bold first line is larger.
+    The vertical axis runs from 0 to `top` over `height_in` inches; with `large` a bold first line is larger.
     """
     line = 0.135 / height_in * top
     order = sorted(range(len(ends)), key=lambda i: ends[i][0])
@@ -179,10 +179,17 @@ def end_labels(
         _, lines, color = ends[i]
         for row, (text, weight) in enumerate(lines):
             axes.annotate(
-                text, xy=(1.0, middles[k] + heights[k] / 2 - (row + 0.5) * line), xycoords=("axes fraction", "data"),
-                xytext=(7, 0), textcoords="offset points", va="center", color=color, fontweight=weight,
-                fontsize=style.LARGE if weight == "bold" and row == 0 and large else style.SMALL, annotation_clip=False,
-            )  # fmt: skip
+                text,
+                xy=(1.0, middles[k] + heights[k] / 2 - (row + 0.5) * line),
+                xycoords=("axes fraction", "data"),
+                xytext=(7, 0),
+                textcoords="offset points",
+                va="center",
+                color=color,
+                fontweight=weight,
+                fontsize=style.LARGE if weight == "bold" and row == 0 and large else style.SMALL,
+                annotation_clip=False,
+            )
 
 
 def wrapped(text: str, width: int, *, most: int = 3) -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from troughline.report.figures.drawing import Drawing, Sketch, draw
 from troughline.report.figures.style import Json
+from troughline.report.reading import entries, part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,19 +23,17 @@ class Planned:
 def plan_figures(results: Json) -> list[Planned]:
     """Every figure whose data are in `results`."""
     planned: list[Planned] = []
-    exposure: Json = results.get("exposure") or {}
-    if any(
-        isinstance(s.get("value"), (int, float)) and s["value"] > 0 for s in exposure.get("samples") or []
-    ):
+    exposure: Json = part(results, "exposure")
+    if any(isinstance(s.get("value"), (int, float)) and s["value"] > 0 for s in entries(exposure, "samples")):
         planned.append(Planned(name="exposure", question=None, sketch=lambda: _exposure(exposure)))
-    for question in results.get("questions") or []:
+    for question in entries(results, "questions"):
         planned += _of_question(question)
     if any(
         e.get("name") in {"hazard_ratio", "odds_ratio"}
         and isinstance(e.get("value"), (int, float))
         and e["value"] > 0
-        for q in results.get("questions") or []
-        for e in q.get("estimates") or []
+        for q in entries(results, "questions")
+        for e in entries(q, "estimates")
     ):
         planned.append(Planned(name="forest", question=None, sketch=lambda: _forest(results)))
     return planned
@@ -42,7 +41,7 @@ def plan_figures(results: Json) -> list[Planned]:
 
 def draw_figures(results: Json, *, progress: Callable[[str, int, int], None] | None = None) -> list[Drawing]:
     """Draw every planned figure; `progress` is told what is drawn, how many are done, and of how many."""
-    simulated = bool((results.get("study") or {}).get("simulated"))
+    simulated = bool(part(results, "study").get("simulated"))
     planned = plan_figures(results)
     drawings: list[Drawing] = []
     for done, one in enumerate(planned):
@@ -58,24 +57,24 @@ def slug(text: str) -> str:
 
 
 def _of_question(question: Json) -> list[Planned]:
-    series: Json = question.get("series") or {}
+    series: Json = part(question, "series")
     identity = str(question.get("id", "question"))
     found: list[tuple[str, Callable[[Json], Sketch]]] = []
-    if (series.get("roc") or {}).get("specificity"):
+    if part(series, "roc").get("specificity"):
         found.append(("roc", _roc))
-    if (series.get("distribution") or {}).get("value"):
+    if part(series, "distribution").get("value"):
         found.append(("marker", _strip))
-    if (series.get("curve") or {}).get("exposure"):
+    if part(series, "curve").get("exposure"):
         found.append(("curve", _curve))
-    if any((series.get(key) or {}).get("exposure") for key in ("benefit", "toxicity")):
+    if any(part(series, key).get("exposure") for key in ("benefit", "toxicity")):
         found.append(("window", _window))
-    if (series.get("utility") or {}).get("exposure"):
+    if part(series, "utility").get("exposure"):
         found.append(("utility", _utility))
-    if any((series.get(key) or {}).get("groups") for key in ("km_as_published", "km_guarded")):
+    if any(part(series, key).get("groups") for key in ("km_as_published", "km_guarded")):
         found.append(("survival", _survival))
-    if (series.get("hazard_curve") or {}).get("exposure"):
+    if part(series, "hazard_curve").get("exposure"):
         found.append(("hazard", _hazard))
-    if (series.get("cumulative_incidence") or {}).get("groups"):
+    if part(series, "cumulative_incidence").get("groups"):
         found.append(("incidence", _incidence))
     return [
         Planned(

@@ -13,6 +13,7 @@ from troughline.report.figures.drawing import Sketch
 from troughline.report.figures.parts import axis_label, usable_cuts
 from troughline.report.figures.style import Json
 from troughline.report.numbers import interval, micro, number, percent, unit_text
+from troughline.report.reading import entries, part
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +35,7 @@ def sketch_roc(question: Json) -> Sketch:
         _auc_panel(sheet, aucs)
     if _bootstrap(series):
         _bootstrap_panel(sheet, series, top=0.34 + _AUC_ROW * len(aucs) + 0.5 if aucs else 0.2)
-    outcome = micro(str(series.get("distribution", {}).get("outcome_label") or "the outcome"))
+    outcome = micro(str(part(series, "distribution").get("outcome_label") or "the outcome"))
     return Sketch(sheet, f"ROC curve for {outcome}", _caption(question, points), _description(series, aucs))
 
 
@@ -48,15 +49,26 @@ def _roc(axes: Axes, series: Json) -> list[tuple[Json, float, float]]:
         axes.axvline(tick, color=style.HAIRLINE, linewidth=0.6, zorder=0)
     axes.plot([0, 1], [0, 1], color=style.PUBLISHED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
     axes.text(
-        0.73, 0.695, "no better than chance", rotation=45, rotation_mode="anchor", ha="center", va="top",
-        fontsize=style.SMALL, color=style.MUTED,
-    )  # fmt: skip
-    band = series.get("roc_band") or {}
+        0.73,
+        0.695,
+        "no better than chance",
+        rotation=45,
+        rotation_mode="anchor",
+        ha="center",
+        va="top",
+        fontsize=style.SMALL,
+        color=style.MUTED,
+    )
+    band = part(series, "roc_band")
     if band.get("specificity"):
         axes.fill_between(
-            1 - style.floats(band["specificity"]), style.floats(band["low"]), style.floats(band["high"]),
-            color=style.GUARDED_PALE, linewidth=0, zorder=0.5,
-        )  # fmt: skip
+            1 - style.floats(band["specificity"]),
+            style.floats(band["low"]),
+            style.floats(band["high"]),
+            color=style.GUARDED_PALE,
+            linewidth=0,
+            zorder=0.5,
+        )
     order = np.lexsort((sensitivity, 1 - specificity))
     axes.plot(
         1 - specificity[order],
@@ -71,15 +83,28 @@ def _roc(axes: Axes, series: Json) -> list[tuple[Json, float, float]]:
         guarded = cut.get("kind") == "guarded"
         color = style.GUARDED if guarded else style.INK
         axes.plot(
-            [x], [y], "o", markersize=7, markerfacecolor=color if guarded else "#ffffff", markeredgecolor=color,
-            markeredgewidth=1.5, zorder=5, clip_on=False,
-        )  # fmt: skip
+            [x],
+            [y],
+            "o",
+            markersize=7,
+            markerfacecolor=color if guarded else "#ffffff",
+            markeredgecolor=color,
+            markeredgewidth=1.5,
+            zorder=5,
+            clip_on=False,
+        )
         if any(number(float(c["value"])) == number(float(cut["value"])) for c, _, _ in points[:k]):
             continue
         axes.annotate(
-            number(float(cut["value"])), xy=(x, y), xytext=(9, -9 - 10 * _same_place(points, k)),
-            textcoords="offset points", fontsize=style.BASE, color=color, fontweight="bold", zorder=6,
-        )  # fmt: skip
+            number(float(cut["value"])),
+            xy=(x, y),
+            xytext=(9, -9 - 10 * _same_place(points, k)),
+            textcoords="offset points",
+            fontsize=style.BASE,
+            color=color,
+            fontweight="bold",
+            zorder=6,
+        )
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="1 − specificity (false alarms)", ylabel="sensitivity")
     labels = ["0", "25%", "50%", "75%", "100%"]
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], labels)
@@ -147,21 +172,29 @@ def _auc_panel(sheet: Figure, aucs: list[Json]) -> None:
         words += ", corrected" if estimate["name"] == "auc_corrected" else ""
         span = interval(low, high, value=estimate["value"])
         axes.text(
-            left, row - 0.24, f"{words} {number(estimate['value'])}" + (f" ({span})" if span else ""),
-            fontsize=style.SMALL, va="center", color=style.GUARDED if guarded else style.PUBLISHED_TEXT,
+            left,
+            row - 0.24,
+            f"{words} {number(estimate['value'])}" + (f" ({span})" if span else ""),
+            fontsize=style.SMALL,
+            va="center",
+            color=style.GUARDED if guarded else style.PUBLISHED_TEXT,
             bbox={"facecolor": "#ffffff", "edgecolor": "none", "pad": 0.8},
-        )  # fmt: skip
+        )
 
 
 def _heading(sheet: Figure, top_in: float, text: str) -> None:
     sheet.text(
-        4.45 / style.WIDTH_IN, 1 - top_in / sheet.get_size_inches()[1], text, fontsize=style.BASE,
-        fontweight="bold", va="center",
-    )  # fmt: skip
+        4.45 / style.WIDTH_IN,
+        1 - top_in / sheet.get_size_inches()[1],
+        text,
+        fontsize=style.BASE,
+        fontweight="bold",
+        va="center",
+    )
 
 
 def _bootstrap(series: Json) -> Json:
-    boot: Json = series.get("threshold_bootstrap") or {}
+    boot: Json = part(series, "threshold_bootstrap")
     return boot if boot.get("edges") and boot.get("count") and sum(boot["count"]) > 0 else {}
 
 
@@ -194,45 +227,48 @@ def _bootstrap_panel(sheet: Figure, series: Json, *, top: float) -> None:
             continue
         guarded = kind == "guarded"
         axes.axvline(
-            float(cut["value"]), color=style.GUARDED if guarded else style.INK, linewidth=1.8 if guarded else 0.9,
-            linestyle="-" if guarded else (0, (3, 2)), zorder=2 if guarded else 3,
-        )  # fmt: skip
+            float(cut["value"]),
+            color=style.GUARDED if guarded else style.INK,
+            linewidth=1.8 if guarded else 0.9,
+            linestyle="-" if guarded else (0, (3, 2)),
+            zorder=2 if guarded else 3,
+        )
         if guarded and cut.get("low") and cut.get("high"):
             y = float(counts.max()) * 1.09
             axes.plot(
                 [cut["low"], cut["high"]], [y, y], color=style.GUARDED, linewidth=2.2, solid_capstyle="round"
             )
     axes.set_xlabel(
-        axis_label(
-            series.get("distribution", {}).get("label"), series.get("distribution", {}).get("unit"), "cut"
-        )
+        axis_label(part(series, "distribution").get("label"), part(series, "distribution").get("unit"), "cut")
     )
 
 
 def _aucs(question: Json) -> list[Json]:
     return [
         e
-        for e in question.get("estimates", [])
+        for e in entries(question, "estimates")
         if e.get("name") in {"auc", "auc_corrected"} and e.get("value") is not None
     ][:3]
 
 
 def _caption(question: Json, points: list[tuple[Json, float, float]]) -> str:
     series: Json = question["series"]
-    unit = unit_text(series.get("distribution", {}).get("unit"))
+    unit = unit_text(part(series, "distribution").get("unit"))
     parts = [
-        "The curve shows sensitivity against false alarms over every possible cut; the band is what chance allows around it."
+        "The curve shows sensitivity against false alarms over every possible cut; "
+        "the band is what chance allows around it."
     ]
     for cut, x, y in points[:2]:
         words = "guarded" if cut.get("kind") == "guarded" else "as-published"
         parts.append(
-            f"At the {words} cut of {number(cut['value'])} {unit} sensitivity is {percent(y)} and specificity {percent(1 - x)}."
+            f"At the {words} cut of {number(cut['value'])} {unit} sensitivity is {percent(y)} "
+            f"and specificity {percent(1 - x)}."
         )
     if _bootstrap(series):
         bound = next(
             (
                 c
-                for c in series.get("cuts") or []
+                for c in entries(series, "cuts")
                 if c.get("kind") == "guarded" and interval(c.get("low"), c.get("high"))
             ),
             None,

@@ -1,4 +1,4 @@
-"""Step curves: values between steps, fewer points for the same picture, and letters that stand clear of others."""
+"""Step curves: values between steps, fewer points for the same picture, letters that stand clear."""
 
 # pyright: reportUnknownMemberType=false
 from __future__ import annotations
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 def step_at(at: FloatArray, time: FloatArray, value: FloatArray) -> FloatArray:
-    """The value of a right-continuous step curve at the times `at`; before the first time, its first value."""
+    """The value of a right-continuous step curve at times `at`; before its first time, its first value."""
     index = np.clip(np.searchsorted(time, at, side="right") - 1, 0, time.size - 1)
     return value[index]
 
 
 def thin_steps(time: FloatArray, value: FloatArray, longest: float, *, points: int = 500) -> NDArray[np.intp]:
-    """Which steps to draw so that the picture stays the same to 1/500 of the axis: all of few, the last of each cell."""
+    """Which steps to draw: all of few; of many the last in each of `points` cells of the time axis."""
     if time.size <= points:
         return np.arange(time.size)
     cell = np.floor(time / longest * points)
@@ -73,6 +73,13 @@ def mark_letter(axes: Axes, x: float, y: float, letter: str, color: str) -> None
         clip_on=False,
     )
     axes.annotate(
-        letter, xy=(x, y), ha="center", va="center_baseline", fontsize=7, fontweight="bold", color="#1d2a35", zorder=21,
+        letter,
+        xy=(x, y),
+        ha="center",
+        va="center_baseline",
+        fontsize=7,
+        fontweight="bold",
+        color="#1d2a35",
+        zorder=21,
         annotation_clip=False,
-    )  # fmt: skip
+    )

@@ -53,9 +53,16 @@ def sketch_strip(question: Json) -> Sketch:
         for part, face in ((~below[chosen], color), (below[chosen], "#ffffff")):
             if np.any(part):
                 axes.scatter(
-                    value[chosen][part], middle + offsets[part], s=size, facecolors=face, edgecolors=color,
-                    linewidths=0.9, zorder=3, alpha=0.92, rasterized=flat,
-                )  # fmt: skip
+                    value[chosen][part],
+                    middle + offsets[part],
+                    s=size,
+                    facecolors=face,
+                    edgecolors=color,
+                    linewidths=0.9,
+                    zorder=3,
+                    alpha=0.92,
+                    rasterized=flat,
+                )
         if np.count_nonzero(chosen) >= 3:
             median = float(np.median(value[chosen]))
             axes.plot(
@@ -67,10 +74,16 @@ def sketch_strip(question: Json) -> Sketch:
             [(t, style.INK) for t in lines] + [(f"{n} patient{'s' if n != 1 else ''}", style.MUTED)]
         ):
             axes.annotate(
-                text, xy=(0, middle), xycoords=("axes fraction", "data"),
-                xytext=(-10, 5.2 * len(lines) - 10.4 * k), textcoords="offset points", ha="right", va="center",
-                fontsize=style.BASE if shade == style.INK else style.SMALL, color=shade,
-            )  # fmt: skip
+                text,
+                xy=(0, middle),
+                xycoords=("axes fraction", "data"),
+                xytext=(-10, 5.2 * len(lines) - 10.4 * k),
+                textcoords="offset points",
+                ha="right",
+                va="center",
+                fontsize=style.BASE if shade == style.INK else style.SMALL,
+                color=shade,
+            )
     axes.set_xlabel(axis_label(data.get("label"), data.get("unit"), "marker") + ", log scale")
     return Sketch(
         sheet,
@@ -85,22 +98,26 @@ def _caption(
 ) -> str:
     unit = unit_text(data.get("unit"))
     name = micro(str(data.get("outcome_label") or "the outcome"))
-    text = f"Each dot is one patient, above those with {name}, below those without; the short bar is the median. "
+    text = f"Each dot is one patient, above with {name}, below without; the short bar is the median. "
     with_it, without = value[drawn & (outcome > 0.5)], value[drawn & (outcome <= 0.5)]
     if with_it.size and without.size:
-        text += f"Medians are {number(float(np.median(with_it)))} and {number(float(np.median(without)))} {unit}. "
-    if np.any(below & drawn):
-        text += f"{int(np.count_nonzero(below & drawn))} hollow dots lie below the limit of quantification and are drawn at it. "
+        medians = (number(float(np.median(x))) for x in (with_it, without))
+        text += f"Medians are {' and '.join(medians)} {unit}. "
+    hollow = int(np.count_nonzero(below & drawn))
+    if hollow:
+        dots = "One hollow dot lies" if hollow == 1 else f"{hollow} hollow dots lie"
+        text += f"{dots} below the limit of quantification. "
     bound = next(
         (c for c in cuts if c.get("kind") == "guarded" and interval(c.get("low"), c.get("high"))), None
     )
     if bound:
-        text += f"The blue band is the interval of the guarded cut ({interval(bound.get('low'), bound.get('high'))} {unit})."
+        span = interval(bound.get("low"), bound.get("high"), value=bound.get("value"))
+        text += f"The blue band is the interval of the guarded cut ({span} {unit})."
     if not bound and cuts:
         text += f"Lines: {', '.join(cut_text(c) for c in cuts)}."
     missing = int(np.count_nonzero(~drawn))
     if missing:
-        text += f" {missing} patients without a usable value are not drawn."
+        text += f" Without a usable value and not drawn: {missing}."
     return text.strip()
 
 

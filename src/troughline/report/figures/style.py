@@ -1,4 +1,4 @@
-"""The look of every figure: one palette, one type size scale, placement in inches, labels that do not collide.
+"""The look of every figure: one palette, one scale of type, placement in inches, labels that do not collide.
 
 Benefit is always teal, toxicity always vermilion, what is guarded blue, what is as published grey. The three
 hues differ for every common colour vision deficiency and in lightness, so that a grey print keeps them apart.
@@ -188,7 +188,7 @@ def percent_axis(axes: Axes, *, step: float = 0.25, top: float = 1.0) -> None:
 
 
 def spread(positions: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Positions of labels moved apart to at least `gap`, kept between `low` and `high` where that is possible."""
+    """Positions of labels moved apart to at least `gap`, between `low` and `high` where that is possible."""
     order = sorted(range(len(positions)), key=lambda i: positions[i])
     placed = [min(max(positions[i], low), high) for i in order]
     for _ in range(60):
@@ -257,7 +257,7 @@ def ramp(n_groups: int) -> tuple[str, ...]:
     from matplotlib import colormaps
     from matplotlib.colors import to_hex
 
-    return tuple(to_hex(colormaps["cividis"](v)) for v in np.linspace(0.85, 0.05, n_groups))
+    return tuple(to_hex(colormaps["cividis"](float(v))) for v in np.linspace(0.85, 0.05, n_groups))
 
 
 def text_color(color: str) -> str:

@@ -12,6 +12,7 @@ from troughline.report.figures.drawing import Sketch
 from troughline.report.figures.steps import end_of_curve, mark_letter, step_at, thin_steps
 from troughline.report.figures.style import FloatArray, Json
 from troughline.report.numbers import micro, number, percent
+from troughline.report.reading import entries, part
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +28,7 @@ def sketch_survival(question: Json) -> Sketch:
     panels = [
         (name, words, series[name])
         for name, words in (("km_as_published", "As published"), ("km_guarded", "Guarded"))
-        if (series.get(name) or {}).get("groups")
+        if part(series, name).get("groups")
     ]
     most = max(len(data["groups"]) for _, _, data in panels)
     sheet = style.sheet(0.5 + _HEIGHT + 0.5 + 0.2 + most * 2 * _LINE + 0.12)
@@ -109,7 +110,7 @@ def _panel(sheet: Figure, data: Json, words: str, *, left: float, width: float, 
 
 def _at_risk(axes: Axes, data: Json, colors: tuple[str, ...]) -> None:
     """Under each curve's name its patients, deaths and numbers at risk at round times."""
-    risk = data.get("at_risk") or {}
+    risk = part(data, "at_risk")
     times = style.floats(risk.get("times"))
     if times.size:
         inside = times <= axes.get_xlim()[1]
@@ -120,25 +121,38 @@ def _at_risk(axes: Axes, data: Json, colors: tuple[str, ...]) -> None:
         0, top, "number at risk", transform=axes.transAxes, fontsize=6.5, color=style.MUTED, va="center"
     )
     groups: list[Json] = data["groups"]
+    all_counts = entries(risk, "counts")
     for k, group in enumerate(groups):
         y = top - step * (1.15 + 2 * k)
         letter = f"{_LETTERS[k % 8]}  " if len(groups) > 1 else ""
         n, events = group.get("n"), group.get("events")
         tail = f"   n = {n}" + (f", {events} events" if events is not None else "") if n is not None else ""
         axes.text(
-            0, y, f"{letter}{micro(str(group.get('label', '')))}{tail}", transform=axes.transAxes, fontsize=style.SMALL,
-            color=style.INK, va="center", fontweight="bold",
-        )  # fmt: skip
+            0,
+            y,
+            f"{letter}{micro(str(group.get('label', '')))}{tail}",
+            transform=axes.transAxes,
+            fontsize=style.SMALL,
+            color=style.INK,
+            va="center",
+            fontweight="bold",
+        )
         axes.plot(
             [-0.035, -0.012], [y, y], color=colors[k], linewidth=2.6, transform=axes.transAxes, clip_on=False
         )
-        counts = (risk.get("counts") or [])[k] if k < len(risk.get("counts") or []) else []
+        counts: list[float | None] = all_counts[k] if k < len(all_counts) else []
         for t, number_at_risk in zip(times, counts, strict=False):
             if t <= axes.get_xlim()[1] and number_at_risk is not None:
                 axes.text(
-                    float(t), y - step * 0.92, f"{number_at_risk:g}", transform=axes.get_xaxis_transform(),
-                    fontsize=style.SMALL, color=style.MUTED, va="center", ha="left" if t == 0 else "center",
-                )  # fmt: skip
+                    float(t),
+                    y - step * 0.92,
+                    f"{number_at_risk:g}",
+                    transform=axes.get_xaxis_transform(),
+                    fontsize=style.SMALL,
+                    color=style.MUTED,
+                    va="center",
+                    ha="left" if t == 0 else "center",
+                )
 
 
 def _from_start(group: Json, key: str) -> tuple[FloatArray, FloatArray]:
@@ -156,10 +170,12 @@ def _caption(panels: list[tuple[str, str, Json]]) -> str:
         n = sum(int(g.get("n") or 0) for g in groups)
         origin = micro(str(data.get("origin") or "time zero"))
         parts.append(
-            f"{words}: {n} patients in {len(groups)} group{'s' if len(groups) != 1 else ''}, counted in {origin}."
+            f"{words}: {n} patients in {len(groups)} group{'s' if len(groups) != 1 else ''}, "
+            f"counted in {origin}."
         )
     parts.append(
-        "Steps are Kaplan–Meier estimates, bands their intervals, small upright lines patients last seen alive or free of the event."
+        "Steps are Kaplan–Meier estimates, bands their intervals, small upright lines patients last seen "
+        "alive or free of the event."
     )
     if len(panels) == 2:
         parts.append(
@@ -176,7 +192,6 @@ def _description(panels: list[tuple[str, str, Json]]) -> str:
             under = np.flatnonzero(alive <= 0.5)
             unit = str(data.get("time_unit") or "day")
             median = f"median {number(float(time[under[0]]))} {unit}s" if under.size else "median not reached"
-            parts.append(
-                f"{words}, {micro(str(group.get('label', '')))}: {median}, last value {percent(float(alive[-1]))}"
-            )
+            label = micro(str(group.get("label", "")))
+            parts.append(f"{words}, {label}: {median}, last value {percent(float(alive[-1]))}")
     return "; ".join(parts).replace("ss;", "s;") + "."

@@ -3,6 +3,8 @@
 # pyright: reportUnknownMemberType=false
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from troughline.report.figures import style
@@ -27,13 +29,13 @@ def sketch_utility(question: Json) -> Sketch:
     axes.set_ylim(float(shown.min()) - pad, float(shown.max()) + pad)
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
-    for tick in axes.get_yticks():
+    for tick in style.floats(axes.get_yticks()):
         axes.axhline(float(tick), color=style.HAIRLINE, linewidth=0.6, zorder=0)
     axes.axhline(0.0, color=style.PUBLISHED, linewidth=0.9, zorder=1)
     curve_with_band(axes, exposure, mean, low_band, high_band, color=style.GUARDED, pale=style.GUARDED_PALE)
     best = data.get("best")
     if best is not None:
-        height = float(np.interp(np.log(best), np.log(exposure), mean))
+        height = float(np.interp(math.log(best), np.log(exposure), mean))
         axes.axvline(best, color=style.GUARDED, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
         axes.plot(
             [best], [height], "o", markersize=7, color=style.GUARDED, markeredgecolor="#ffffff", zorder=5
@@ -54,12 +56,19 @@ def sketch_utility(question: Json) -> Sketch:
         text = f"greatest at {number(best)} {unit_text(series.get('unit'))}".strip() + (
             f" ({span})" if span else ""
         )
-        middle = np.log(best / low) / np.log(high / low)
+        middle = math.log(best / low) / math.log(high / low)
         half = style.text_width_in(text, style.BASE) / 2 / 5.1
         axes.annotate(
-            text, xy=(min(max(float(middle), half), 1 - half), 1.03), xycoords="axes fraction", xytext=(0, 6),
-            textcoords="offset points", ha="center", fontsize=style.BASE, color=style.GUARDED, fontweight="bold",
-        )  # fmt: skip
+            text,
+            xy=(min(max(middle, half), 1 - half), 1.03),
+            xycoords="axes fraction",
+            xytext=(0, 6),
+            textcoords="offset points",
+            ha="center",
+            fontsize=style.BASE,
+            color=style.GUARDED,
+            fontweight="bold",
+        )
     axes.annotate(
         "more benefit\nthan harm",
         xy=(1, 1),
@@ -83,11 +92,14 @@ def sketch_utility(question: Json) -> Sketch:
     axes.set_ylabel("utility")
     axes.set_xlabel(axis_label(series.get("label"), series.get("unit")) + ", log scale")
     span = interval(data.get("best_low"), data.get("best_high"), value=best)
-    caption = "Utility is the probability of benefit less the weighted probability of toxicity; the band is its interval."
+    caption = (
+        "Utility is the probability of benefit less the weighted probability of toxicity; "
+        "the band is its interval."
+    )
     if best is not None:
         caption += f" It is greatest at {number(best)} {unit_text(series.get('unit'))}"
         caption += f"; the exposure of greatest utility lies within {span}." if span else "."
-    ends_text = f"{number(float(mean[0]))} at {number(float(exposure[0]))}, {number(float(mean[-1]))} at {number(float(exposure[-1]))}"
+    ends_text = ", ".join(f"{number(float(mean[i]))} at {number(float(exposure[i]))}" for i in (0, -1))
     return Sketch(
         sheet,
         "Utility over exposure",

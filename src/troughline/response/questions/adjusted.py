@@ -34,10 +34,10 @@ def odds_ratios(case: Case, pairs: Pairs, adjust: tuple[str, ...], label: str) -
     if np.ptp(x) == 0:
         return []
     scale = "per doubling" if log else f"per {case.predictor.unit}"
-    crude = _fit(np.empty((len(x), 0)), x, pairs.happened, level)
-    case.measured.odds_ratio_unadjusted = crude[0]
     case.measured.separated = _separated(x, pairs.happened)
-    estimates = [_estimate(crude, scale, "guarded: Firth, crude", len(x), level)]
+    crude = _fit(np.empty((len(x), 0)), x, pairs.happened, scale, level, "guarded: Firth, crude")
+    case.measured.odds_ratio_unadjusted = _interval(crude)
+    estimates = [crude]
     names = adjust
     chosen = bool(adjust)
     if not names and case.predictor.is_drug_level:
@@ -51,42 +51,52 @@ def odds_ratios(case: Case, pairs: Pairs, adjust: tuple[str, ...], label: str) -
     enough = rows.sum() > matrix.shape[1] + 3 and 0 < pairs.happened[rows].sum() < rows.sum()
     if matrix.shape[1] == 0 or not enough:
         return estimates
-    adjusted = _fit(matrix[rows], x[rows], pairs.happened[rows], level)
-    case.measured.odds_ratio_adjusted = adjusted[0]
-    estimates.append(
-        _estimate(
-            adjusted, f"{scale}, adjusted for {', '.join(columns)}", "guarded: Firth, adjusted",
-            int(rows.sum()), level,
-        )
+    adjusted = _fit(
+        matrix[rows], x[rows], pairs.happened[rows], f"{scale}, adjusted for {', '.join(columns)}", level,
+        "guarded: Firth, adjusted",
     )  # fmt: skip
-    return estimates
+    case.measured.odds_ratio_adjusted = _interval(adjusted)
+    return [*estimates, adjusted]
 
 
 def _fit(
-    matrix: NDArray[np.float64], x: NDArray[np.float64], happened: NDArray[np.bool_], level: float
-) -> tuple[Interval, float]:
+    matrix: NDArray[np.float64],
+    x: NDArray[np.float64],
+    happened: NDArray[np.bool_],
+    label: str,
+    level: float,
+    method: str,
+) -> Estimate:
     import numpy as np
 
     from troughline.response.firth import fit_firth
+    from troughline.response.logistic import ConvergenceError
 
     centred = matrix - matrix.mean(axis=0) if matrix.shape[1] else matrix
     design = np.column_stack([np.ones(len(x)), x - x.mean(), centred])
-    fit = fit_firth(design, happened, level=level)
-    odds = [
-        math.exp(float(v)) if abs(float(v)) < 700 else math.inf
-        for v in (fit.coefficients[1], fit.low[1], fit.high[1])
-    ]
-    return Interval(value=odds[0], low=odds[1], high=odds[2] if math.isfinite(odds[2]) else None), float(
-        fit.p_values[1]
-    )
-
-
-def _estimate(fitted: tuple[Interval, float], label: str, method: str, n: int, level: float) -> Estimate:
-    odds, p = fitted
+    try:
+        fit = fit_firth(design, happened, level=level)
+    except (ConvergenceError, ValueError) as error:
+        return Estimate(
+            name="odds_ratio", value=None, level=level, n=len(x), label=label, method=method,
+            note=f"no estimate: {error}",
+        )  # fmt: skip
+    value, low, high = (_odds(float(v)) for v in (fit.coefficients[1], fit.low[1], fit.high[1]))
     return Estimate(
-        name="odds_ratio", value=odds.value, low=odds.low, high=odds.high, level=level, n=n, label=label,
-        method=method, p_value=p,
+        name="odds_ratio", value=value, low=low, high=high, level=level, n=len(x), label=label, method=method,
+        p_value=float(fit.p_values[1]),
     )  # fmt: skip
+
+
+def _odds(log_odds: float) -> float | None:
+    """exp(log odds), or None where it is too large for a number: not bounded."""
+    return math.exp(log_odds) if math.isfinite(log_odds) and abs(log_odds) < 700 else None
+
+
+def _interval(estimate: Estimate) -> Interval | None:
+    if estimate.value is None:
+        return None
+    return Interval(value=estimate.value, low=estimate.low, high=estimate.high)
 
 
 def _separated(x: NDArray[np.float64], happened: NDArray[np.bool_]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -100,9 +101,6 @@ def _hazards(
 ) -> Hazards:
     import numpy as np
 
-    from troughline.response.cox import CoxFitError, fit_cox, proportional_hazards_test
-    from troughline.response.firth_cox import fit_cox_firth
-
     names = list(labels)
     rows = np.ones(len(column.patients), dtype=np.bool_)
     if adjust:
@@ -119,58 +117,91 @@ def _hazards(
         return Hazards(n_parameters=len(names))
     kept = [n for n, v in zip(names, varies, strict=True) if v]
     x = x[:, varies]
-    sparse = n_events < EVENTS_PER_PARAMETER * len(kept)
-    ph_p: float | None = None
-    note = f"{n_events} events"
-    try:
-        plain = fit_cox(time, event, x, kept, entry=entry, level=level)
-        fit: Any = (
-            fit_cox_firth(time, event, x, kept, entry=entry, level=level)
-            if sparse and not _published(method)
-            else plain
-        )
-        if n_events > len(kept) + 1:
-            ph_p = finite(proportional_hazards_test(time, event, x, kept, entry=entry)[1].p_value)
-    except CoxFitError as error:
-        if _published(method):
-            return Hazards(
-                estimates=[
-                    Estimate(
-                        name="hazard_ratio", value=None, level=level, n=int(rows.sum()), label=label,
-                        method=method, note=f"no estimate: {error}",
-                    )
-                    for label in kept[:shown]
-                ],
-                n_parameters=len(kept),
-            )  # fmt: skip
-        fit = fit_cox_firth(time, event, x, kept, entry=entry, level=level)
-        note += "; ordinary likelihood has no maximum"
-    firth = type(fit).__name__ == "FirthCoxFit"
-    how = method.replace("Cox", "Cox (Firth)") if firth else method
+    n = int(rows.sum())
+    solved = _solve(time, event, x, kept, entry, level, published=_published(method), n_events=n_events)
+    how = method.replace("Cox", "Cox (Firth)") if solved.firth else method
+    if adjust:
+        how += ", adjusted"
+    if not solved.terms:
+        estimates = [
+            Estimate(
+                name="hazard_ratio", value=None, level=level, n=n, label=label, method=how,
+                note=f"no estimate: {solved.note}",
+            )
+            for label in kept[:shown]
+        ]  # fmt: skip
+        return Hazards(estimates=estimates, label=labels[0], n_parameters=len(kept))
     estimates = [
         Estimate(
             name="hazard_ratio", value=finite(t.hazard_ratio), low=finite(t.low), high=finite(t.high),
-            level=level, n=int(rows.sum()), label=t.name, method=how + (", adjusted" if adjust else ""),
-            p_value=finite(t.p_value), note=note,
+            level=level, n=n, label=t.name, method=how, p_value=finite(t.p_value), note=solved.note,
         )
-        for t in fit.terms
+        for t in solved.terms
         if t.name in labels
     ]  # fmt: skip
-    if ph_p is not None and not _published(method):
+    if solved.ph_p is not None and not _published(method):
         estimates.append(
             Estimate(
-                name="ph_test", value=None, level=None, n=int(rows.sum()), p_value=ph_p, label="all terms",
-                method=method.replace("Cox", "scaled Schoenfeld residuals, Cox"), note=note,
+                name="ph_test", value=None, level=None, n=n, p_value=solved.ph_p, label="all terms",
+                method=method.replace("Cox", "scaled Schoenfeld residuals, Cox"), note=solved.note,
             )
         )  # fmt: skip
-    first = next((e for e in estimates if e.name == "hazard_ratio"), None)
+    first = estimates[0]
     return Hazards(
         estimates=estimates,
-        headline=Interval(value=first.value, low=first.low, high=first.high) if first else None,
-        label=first.label if first else "",
+        headline=Interval(value=first.value, low=first.low, high=first.high),
+        label=first.label,
         n_parameters=len(kept),
-        ph_p=ph_p,
+        ph_p=solved.ph_p,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Solved:
+    """The terms of a fitted model (none: `note` says why), whether Firth's penalty was used, the PH test."""
+
+    terms: tuple[Any, ...] = ()
+    firth: bool = False
+    ph_p: float | None = None
+    note: str = ""
+
+
+def _solve(
+    time: Any,
+    event: Any,
+    x: Any,
+    names: list[str],
+    entry: Any,
+    level: float,
+    *,
+    published: bool,
+    n_events: int,
+) -> _Solved:
+    """Ordinary Cox regression; guarded, Firth's penalty where events are few or the likelihood has no top."""
+    from troughline.response.cox import CoxFitError, fit_cox, proportional_hazards_test
+    from troughline.response.firth_cox import fit_cox_firth
+
+    note, ph_p = f"{n_events} events", None
+    terms: tuple[Any, ...] = ()
+    try:
+        terms = fit_cox(time, event, x, names, entry=entry, level=level).terms
+    except CoxFitError as error:
+        if published:
+            return _Solved(note=str(error))
+        note += "; ordinary likelihood has no maximum"
+    if terms and n_events > len(names) + 1:
+        # The test may not exist (no spread left among those at risk); the hazard ratio still does.
+        with suppress(CoxFitError):
+            tested = proportional_hazards_test(time, event, x, names, entry=entry)[1]
+            ph_p = finite(tested.p_value)
+    sparse = n_events < EVENTS_PER_PARAMETER * len(names)
+    if published or (terms and not sparse):
+        return _Solved(terms=terms, ph_p=ph_p, note=note)
+    try:
+        penalised = fit_cox_firth(time, event, x, names, entry=entry, level=level)
+    except CoxFitError as error:
+        return _Solved(firth=True, note=str(error))
+    return _Solved(terms=tuple(penalised.terms), firth=True, ph_p=ph_p, note=note)
 
 
 def _published(method: str) -> bool:
