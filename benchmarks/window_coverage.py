@@ -179,6 +179,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=20260101)
     parser.add_argument("--precision", action="store_true", help="check the patients needed instead")
     parser.add_argument("--truth", type=int, choices=range(len(TRUTHS)), help="one of the truths only")
+    parser.add_argument("--size", type=int, choices=SIZES, help="one of the sizes only")
     parser.add_argument("--priors", default="", help="priors other than the default, as name=value,…")
     options = parser.parse_args()
     given = dict(item.split("=") for item in options.priors.split(",") if item)
@@ -194,7 +195,7 @@ def main() -> None:
         "curves cover %: b(1.40) b(3.45) t(1.40) t(3.45) | P(exists) | time | poor"
     )
     for truth in TRUTHS if options.truth is None else TRUTHS[options.truth : options.truth + 1]:
-        for n in SIZES:
+        for n in SIZES if options.size is None else (options.size,):
             print(run(truth, n, options.cohorts, options.draws, options.seed, priors), flush=True)
 
 

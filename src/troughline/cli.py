@@ -76,7 +76,8 @@ def check(
     for finding in findings:
         typer.echo(finding.line(), err=bool(findings.errors))
     if findings.errors:
-        raise typer.Exit(UNREADABLE_INPUT)
+        only_study_file = all(f.file == file.name for f in findings.errors)
+        raise typer.Exit(BAD_CONFIGURATION if only_study_file else UNREADABLE_INPUT)
     typer.echo(f"{file}: {len(findings)} finding(s), no error")
 
 

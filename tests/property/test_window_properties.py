@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from troughline.response.curve import fit_curve
 from troughline.response.exposure_models import positive_slope
 from troughline.response.joint import both_probability
-from troughline.response.summaries import Bound
 from troughline.response.window import WindowFit, fit_window
 
 probability = st.floats(1e-6, 1 - 1e-6)
@@ -66,13 +65,6 @@ def window(seed: int, n: int, benefit: float, toxicity: float, unit: float = 1.0
     )
 
 
-def ends(bound: Bound, *, open_low: float, open_high: float) -> tuple[float, float]:
-    return (
-        open_low if bound.low is None else bound.low,
-        open_high if bound.high is None else bound.high,
-    )
-
-
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10_000), st.integers(10, 60), st.floats(0.1, 0.8), st.floats(0.02, 0.15))
 def test_stricter_limits_narrow_the_window(seed: int, n: int, level: float, more: float) -> None:
@@ -81,7 +73,10 @@ def test_stricter_limits_narrow_the_window(seed: int, n: int, level: float, more
     looser_toxicity = window(seed, n, level, 0.9 - level + min(more, 0.09))
     for loose, strict in (
         (here.benefit.crossing(level), stricter_benefit.benefit.crossing(level + more)),
-        (here.toxicity.crossing(0.9 - level), looser_toxicity.toxicity.crossing(0.9 - level + min(more, 0.09))),
+        (
+            here.toxicity.crossing(0.9 - level),
+            looser_toxicity.toxicity.crossing(0.9 - level + min(more, 0.09)),
+        ),
     ):
         assert (loose <= strict).all()
     if here.lower.value is not None and stricter_benefit.lower.value is not None:

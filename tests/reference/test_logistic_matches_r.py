@@ -23,7 +23,9 @@ CASES: list[dict[str, Any]] = json.loads(
 
 
 @pytest.mark.parametrize("case", CASES, ids=[c["name"] for c in CASES])
-def test_firth_estimates_match_brglm2_and_the_profile_matches_direct_maximisation(case: dict[str, Any]) -> None:
+def test_firth_estimates_match_brglm2_and_the_profile_matches_direct_maximisation(
+    case: dict[str, Any],
+) -> None:
     fit = fit_firth(np.array(case["design"], dtype=float), np.array(case["outcome"]) == 1)
     assert fit.coefficients == pytest.approx(case["coefficients"], rel=1e-5)
     assert fit.standard_errors == pytest.approx(case["standard_errors"], rel=1e-5)
@@ -41,7 +43,11 @@ def test_firth_matches_the_published_endometrial_example() -> None:
     design, outcome = np.array(case["design"], dtype=float), np.array(case["outcome"]) == 1
     fit = fit_firth(design, outcome, terms=case["terms"])
     nv = fit.terms.index("NV")
-    assert [round(float(v), 2) for v in (fit.coefficients[nv], fit.low[nv], fit.high[nv])] == [2.93, 0.61, 7.85]
+    assert [round(float(v), 2) for v in (fit.coefficients[nv], fit.low[nv], fit.high[nv])] == [
+        2.93,
+        0.61,
+        7.85,
+    ]
     with pytest.raises(SeparationError):
         fit_logistic(design, outcome)
 

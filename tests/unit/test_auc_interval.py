@@ -38,7 +38,7 @@ def test_limits_solve_the_score_equation() -> None:
         return theta * (1 - theta) * (1 + 12 * (1 - theta) / (2 - theta) + 12 * theta / (1 + theta)) / 169
 
     shrunk = (estimate.value * 169 + 0.5) / 170
-    inflation = max(1.0, 1.0 + 13 / 15 * (delong(values, is_case).variance / newcombe(shrunk) - 1.0))
+    inflation = max(1.0, delong(values, is_case).variance / newcombe(shrunk))
     for limit in (estimate.low, estimate.high):
         distance = abs(estimate.value - limit) / math.sqrt(inflation * newcombe(limit))
         assert distance == pytest.approx(1.959963984540054, abs=1e-9)

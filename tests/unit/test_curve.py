@@ -69,7 +69,9 @@ def test_the_emax_posterior_agrees_with_integration_on_a_grid() -> None:
     w = np.exp(sample.log_weights)
     curve = curve_draws([(EMAX, sample.draws)], data.covariates, monotone=True)
     at = np.log(np.array([1.4, 3.45, 8.0]) / data.reference)
-    exact = grid[:, [0]] + grid[:, [1]] * (1 + half[:, None]) * (np.exp(at) - 1) / (np.exp(at) + half[:, None])
+    exact = grid[:, [0]] + grid[:, [1]] * (1 + half[:, None]) * (np.exp(at) - 1) / (
+        np.exp(at) + half[:, None]
+    )
     drawn = curve.log_odds(at)
     for j in range(at.size):
         found = weighted_quantile(drawn[:, j], w, [0.025, 0.5, 0.975])
@@ -169,9 +171,7 @@ def test_the_adjusted_curve_averages_over_the_covariates_of_the_cohort() -> None
     assert fit.draws.offsets is not None
     assert fit.draws.offsets.shape == (4000, 300)
     at = np.array([1.4, 3.45, 6.0])
-    truth = [
-        (1 / (1 + np.exp(-(-0.4 + 1.6 * np.log(c / 3.2) - 0.2 * (albumin - 35))))).mean() for c in at
-    ]
+    truth = [(1 / (1 + np.exp(-(-0.4 + 1.6 * np.log(c / 3.2) - 0.2 * (albumin - 35))))).mean() for c in at]
     curve = fit.probability(at)
     assert ((curve.low <= truth) & (truth <= curve.high)).all()
     # A bound of the averaged curve is where the averaged curve passes the level.
@@ -179,6 +179,13 @@ def test_the_adjusted_curve_averages_over_the_covariates_of_the_cohort() -> None
     one = fit.draws.take(np.arange(5))
     for j in range(5):
         assert one.probability(crossing[[j]])[j, 0] == pytest.approx(0.4, abs=1e-6)
+
+
+def test_many_exposures_are_interpolated_without_visible_error() -> None:
+    fit, _ = adjusted(60)
+    at = np.geomspace(0.5, 15, 501)
+    many = fit.probability(at).mean
+    assert many[::10] == pytest.approx(fit.probability(at[::10]).mean, abs=2e-4)
 
 
 def test_four_hundred_patients_stand_for_a_large_cohort() -> None:

@@ -82,13 +82,16 @@ def test_threshold_interval_holds_its_threshold_and_widens_with_the_level() -> N
     assert wide.ratio == wide.high / wide.low > 1.0
 
 
-def test_threshold_interval_does_not_depend_on_the_scale() -> None:
+def test_threshold_interval_lies_between_the_same_patients_on_any_scale() -> None:
     rng = np.random.default_rng(8)
     logs = np.concatenate([rng.normal(1.3, 0.6, 13), rng.normal(0.7, 0.6, 13)])
     is_case = np.arange(26) < 13
     on_logs = threshold_interval(logs, is_case, rng=rng, n_replicates=50)
     raw = threshold_interval(np.exp(logs), is_case, rng=rng, n_replicates=50)
-    assert (math.log(raw.low), math.log(raw.high)) == pytest.approx((on_logs.low, on_logs.high), abs=1e-12)
+    below_raw = [int((np.exp(logs) < limit).sum()) for limit in (raw.low, raw.high)]
+    below_logs = [int((logs < limit).sum()) for limit in (on_logs.low, on_logs.high)]
+    assert below_raw == below_logs
+    assert 0 < below_raw[0] < below_raw[1] < 26
 
 
 def test_a_marker_without_information_bounds_nothing() -> None:

@@ -61,7 +61,7 @@ def test_without_association_each_bound_is_that_of_its_own_curve(large: WindowFi
 
 
 def test_association_within_patients_is_found() -> None:
-    fit = window(*cohort(600, 2, odds_ratio=8.0))
+    fit = window(*cohort(600, 3, odds_ratio=8.0))
     assert fit.association().low > 0
     assert fit.association().mean == pytest.approx(np.log(8), abs=0.6)
     independent = window(*cohort(600, 2))

@@ -148,11 +148,18 @@ def standard_table(raw: RawTable, table: TableName, study: Study, found: Finding
             row=1,
             column=names[c.name],
         )
-    for name in raw.columns:
-        if name not in names.values():
-            found.add(
-                Severity.NOTE, "column-not-declared", "not declared, not read", file=raw.file, column=name
-            )
+    unread = [name for name in raw.columns if name not in names.values()]
+    if len(unread) == 1:
+        found.add(
+            Severity.NOTE, "column-not-declared", "not declared, not read", file=raw.file, column=unread[0]
+        )
+    elif unread:
+        found.add(
+            Severity.NOTE,
+            "column-not-declared",
+            f"{len(unread)} columns are not declared and not read: {', '.join(unread)}",
+            file=raw.file,
+        )
     if missing or not complete:
         return None
     return _select(raw, columns, names)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Generator
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 Json = dict[str, Any]
+_OWN_FILE = re.compile(r'href="((?:tables/[a-z0-9-]+\.csv|figures/[a-z0-9-]+\.(?:svg|png)))"')
 Progress = Callable[[str, int, int], None]
 
 
@@ -86,20 +88,12 @@ def report_files(results: Json, *, progress: Progress | None = None) -> dict[str
 
 
 def _files_of_earlier_report(out: Path) -> set[str]:
-    """What an earlier report wrote to `out`, told from its `results.json`; nothing where that is not one."""
-    from troughline.report.figures.plan import plan_figures
-    from troughline.report.tables import table_files
-
+    """The tables and figures that an earlier report in `out` links to; nothing where there is none."""
     try:
-        earlier = json.loads((out / "results.json").read_text("utf-8"))
-        if "troughline" not in earlier["provenance"]:
-            return set()
-        names = {f"tables/{name}" for name in table_files(earlier)}
-        for figure in plan_figures(earlier):
-            names |= {f"figures/{figure.name}.svg", f"figures/{figure.name}.png"}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        page = (out / "report.html").read_text("utf-8")
+    except (OSError, ValueError):
         return set()
-    return names
+    return set(_OWN_FILE.findall(page)) if '<meta name="generator" content="Troughline' in page else set()
 
 
 @contextmanager

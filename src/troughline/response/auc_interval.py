@@ -152,11 +152,10 @@ def auc_interval(
 
     Parameters: `values` (n,), `is_case` (n,) bool, `level` the confidence level.
     Returns the areas θ with (Â − θ)² ≤ z² φ V(θ), where V(θ) is the variance of Newcombe's method 5 and φ
-    how much more the placements vary in these patients than it supposes:
-    φ = max(1, 1 + w (V_DeLong / V(Ã) − 1)), w = n_min / (n_min + 2), Ã = (U + ½) / (n_cases n_controls + 1),
-    n_min the size of the smaller class. The limits stay within 0 to 1, and none equals the estimate unless
+    how much more the placements vary in these patients than it supposes: φ = max(1, V_DeLong / V(Ã)) with
+    Ã = (U + ½) / (n_cases n_controls + 1). The limits stay within 0 to 1, and none equals the estimate unless
     it is 0 or 1 itself. With fewer than five in a class φ V(θ) gives way to the largest variance any two
-    distributions can have, θ (1 − θ) / n_min. `variance` is φ V(Ã).
+    distributions can have, θ (1 − θ) / n_min, n_min the size of the smaller class. `variance` is φ V(Ã).
     Raises `ValueError` as `roc_curve` does.
     Source: Newcombe 2006, doi 10.1002/sim.2324 (V); Birnbaum & Klose 1957, Ann. Math. Statist. 28:933–945
     (the bound). φ is this package's own: V takes both classes to spread alike, and the interval made of it
@@ -175,10 +174,8 @@ def auc_interval(
     else:
         method = "score, Newcombe variance inflated to the placements"
         of_cases, of_controls = _placements(cases, controls)
-        excess = _covariance(of_cases, of_cases, of_controls, of_controls) / _newcombe_variance(
-            shrunk, cases.size, controls.size
-        )
-        inflation = max(1.0, 1.0 + smaller / (smaller + 2.0) * (excess - 1.0))
+        from_placements = _covariance(of_cases, of_cases, of_controls, of_controls)
+        inflation = max(1.0, from_placements / _newcombe_variance(shrunk, cases.size, controls.size))
 
         def variance(theta: float) -> float:
             return inflation * _newcombe_variance(theta, cases.size, controls.size)

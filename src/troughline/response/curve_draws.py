@@ -19,6 +19,7 @@ from troughline.response.logistic import sigmoid
 Floats = NDArray[np.float64]
 
 STANDARD_PATIENTS = 400
+MOST_AVERAGES = 200
 BISECTIONS = 45
 
 
@@ -59,10 +60,19 @@ class CurveDraws:
         return value
 
     def probability(self, log_exposure: Floats) -> Floats:
-        """P(outcome) `(n_draws, m)` at log exposures `(m,)`, averaged over the patients' covariates."""
-        eta = self.log_odds(log_exposure)
+        """P(outcome) `(n_draws, m)` at log exposures `(m,)`, averaged over the patients' covariates.
+
+        With covariates and more than 200 exposures the average is taken at 200 and its log odds are
+        interpolated.
+        """
         if self.offsets is None:
-            return sigmoid(eta)
+            return sigmoid(self.log_odds(log_exposure))
+        if log_exposure.size > MOST_AVERAGES:
+            knots = np.linspace(log_exposure.min(), log_exposure.max(), MOST_AVERAGES)
+            p = self.probability(knots)
+            log_odds = np.log(p) - np.log1p(-p)
+            return sigmoid(np.stack([np.interp(log_exposure, knots, row) for row in log_odds]))
+        eta = self.log_odds(log_exposure)
         value = np.empty_like(eta)
         for j in range(eta.shape[1]):
             value[:, j] = sigmoid(eta[:, j : j + 1] + self.offsets).mean(axis=1)
@@ -112,7 +122,7 @@ def curve_draws(
     for model, draws in parts:
         intercept.append(draws[:, 0])
         slope.append(positive_slope(draws[:, 1])[0] if monotone else draws[:, 1])
-        half.append(np.exp(draws[:, 2]) if model.name == "emax" else np.full(draws.shape[0], np.nan))
+        half.append(np.exp(draws[:, 2]) if model.name == "emax" else np.full(int(draws.shape[0]), np.nan))
         offsets.append(draws[:, model.n_shape :] @ covariates.T)
     return CurveDraws(
         intercept=np.concatenate(intercept),

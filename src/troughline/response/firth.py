@@ -67,7 +67,7 @@ def fit_firth(
     x, y, names = checked_design(design, outcome, terms)
     scale = np.sqrt((x**2).mean(axis=0))
     z = x / scale
-    k = z.shape[1]
+    k = int(z.shape[1])
     beta, best = _maximise(z, y, np.zeros(k), fixed=None)
     covariance = inverse(_information(z, beta))
     errors: Floats = np.sqrt(np.diag(covariance))

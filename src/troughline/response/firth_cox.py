@@ -135,21 +135,22 @@ def _profile_bound(
 ) -> float:
     """Where twice the fall of the profile reaches `drop`, going from the estimate in the direction of `step`.
 
-    Infinite, with the sign of `step`, where it never does within 2³⁰ steps.
+    Infinite, with the sign of `step`, where it never does within 2³⁰ steps or cannot be followed that far.
     """
     from scipy.optimize import brentq
 
-    latest = best
-
     def excess(value: float) -> float:
-        nonlocal latest
-        latest, reached = model.profile(latest, j, value)
-        return 2 * (top - reached) - drop
+        # Each profile starts from the estimate, so that the same value gives the same answer.
+        return 2 * (top - model.profile(best, j, value)[1]) - drop
 
     near, reach = float(best[j]), step
-    for _ in range(30):
-        far = float(best[j]) + reach
-        if excess(far) > 0:
-            return float(brentq(excess, near, far, xtol=1e-10))
-        near, reach = far, reach * 2
+    try:
+        for _ in range(30):
+            far = float(best[j]) + reach
+            if excess(far) > 0:
+                return float(brentq(excess, near, far, xtol=1e-10))
+            near, reach = far, reach * 2
+    except (CoxFitError, np.linalg.LinAlgError):
+        # So far out the information vanishes: the profile cannot be followed to where it falls enough.
+        return math.copysign(math.inf, step)
     return math.copysign(math.inf, step)

@@ -57,7 +57,7 @@ def patients_needed_to_halve(fit: WindowFit) -> tuple[BoundPrecision, BoundPreci
     z = float(norm.ppf((1 + fit.level) / 2))
     x = np.log(fit.exposure / fit.reference)
     both, outcomes = fit.outcomes.both, fit.outcomes
-    plans = []
+    plans: list[BoundPrecision] = []
     for name, bound, draws, limit, only in (
         ("lower", fit.lower, fit.benefit, fit.benefit_at_least, outcomes.benefit_only),
         ("upper", fit.upper, fit.toxicity, fit.toxicity_at_most, outcomes.toxicity_only),

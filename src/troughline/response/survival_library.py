@@ -239,8 +239,8 @@ def proportional_hazards(
     fit = _cox_fit(times, covariates, strata, None)
     try:
         result = library.cox_zph(fit, transform=transform)
-    except RuntimeError as error:
-        # Its linear solver's word for residuals that leave no test.
+    except (RuntimeError, ValueError) as error:
+        # Its words for residuals that leave no test: singular, or every coefficient aliased.
         raise ArithmeticError(f"no test of proportional hazards exists: {error}") from None
     lines = tuple(ZphTest(statistic=t.chisq, degrees_of_freedom=t.df, p_value=t.p) for t in result.table)
     overall = result.global_test

@@ -48,7 +48,7 @@ def threshold_interval(
     """The range of thresholds whose Youden index is within sampling error of the best one.
 
     Parameters: `values` (n,) in any one unit, `is_case` (n,) bool, `rng` for the percentile interval alone:
-    the range itself draws nothing and does not change with the scale (logarithm or not) of the values.
+    the range itself draws nothing, and which patients it lies between depends on their order only.
     Returns the hull of all cuts t of the curve with J(t̂) − J(t) ≤ c √(v(a, n_cases) + v(b, n_controls)),
     where a cases and b controls lie between t and the best cut t̂, v(a, n) = p (1 − p) / (n + 2) and
     p = (a + 1) / (n + 2). A marker of two values has one finite cut, and then no width.

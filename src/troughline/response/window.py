@@ -154,7 +154,8 @@ class WindowFit:
             f"{max(m.pareto_k for m in self.models):.2f}.",
             "The window's lower bound is the smallest exposure with P(benefit) >= "
             f"{self.benefit_at_least:g}, its upper bound the largest with P(toxicity) <= "
-            f"{self.toxicity_at_most:g}, among exposures from {self.domain[0]:.3g} to {self.domain[1]:.3g}; a bound outside these is reported as open.",
+            f"{self.toxicity_at_most:g}, among exposures from {self.domain[0]:.3g} to "
+            f"{self.domain[1]:.3g}; a bound outside these is reported as open.",
             *self.priors.sentences(joint=True, covariates=bool(self.covariate_names)),
         )
 

@@ -20,6 +20,7 @@ from troughline.report.figures.parts import (
     usable_cuts,
     wrapped,
 )
+from troughline.report.figures.scale import scale_of
 from troughline.report.figures.style import FloatArray, Json
 from troughline.report.numbers import micro, number, percent, unit_text
 from troughline.report.reading import entries, part
@@ -32,16 +33,15 @@ def sketch_curve(question: Json) -> Sketch:
     data: Json = question["series"]["curve"]
     exposure, mean = style.floats(data["exposure"]), style.floats(data["mean"])
     low_band, high_band = style.floats(data.get("low")), style.floats(data.get("high"))
-    cuts = usable_cuts(data.get("cuts"))
-    low, high = style.log_limits(exposure, margin=0.0)
-    cuts = [c for c in cuts if low <= float(c["value"]) <= high]
-    label_rows = max(cut_rows(cuts, low, high, _WIDTH), default=-1) + 1
+    scale = scale_of(exposure, margin=0.0)
+    cuts = usable_cuts(data.get("cuts"), scale)
+    label_rows = max(cut_rows(cuts, scale, _WIDTH), default=-1) + 1
     top_space = 0.14 + 0.14 * label_rows
     sheet = style.sheet(top_space + _HEIGHT + 0.6)
     axes = style.panel(sheet, left=_LEFT, top=top_space, width=_WIDTH, height=_HEIGHT)
-    style.log_axis(axes, low, high)
+    scale.apply(axes)
     style.percent_axis(axes)
-    mark_cuts(axes, cuts, low=low, high=high, width_in=_WIDTH)
+    mark_cuts(axes, cuts, scale, width_in=_WIDTH)
     curve_with_band(axes, exposure, mean, low_band, high_band, color=style.GUARDED, pale=style.GUARDED_PALE)
     ends: list[EndLabel] = []
     models = [m for m in entries(data, "models") if m.get("mean")]
@@ -59,7 +59,7 @@ def sketch_curve(question: Json) -> Sketch:
     group_points(axes, data.get("groups"), color=style.INK)
     rug(axes, data.get("observed"), color=style.INK)
     end_labels(axes, ends, height_in=_HEIGHT)
-    axes.set_xlabel(axis_label(data.get("label"), data.get("unit")) + ", log scale")
+    axes.set_xlabel(axis_label(data.get("label"), data.get("unit")) + scale.words)
     outcome = micro(str(data.get("outcome_label") or "the outcome"))
     axes.set_ylabel(f"probability of {outcome}")
     return Sketch(
@@ -95,4 +95,4 @@ def _description(data: Json, exposure: FloatArray, mean: FloatArray) -> str:
         if low_band.size == high_band.size == exposure.size:
             text += f" ({percent(float(low_band[i]))} to {percent(float(high_band[i]))})"
         parts.append(text)
-    return "Curve with band on a log axis: " + "; ".join(parts) + "."
+    return "Curve with band: " + "; ".join(parts) + "."

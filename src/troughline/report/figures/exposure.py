@@ -13,6 +13,7 @@ import numpy as np
 from troughline.report.figures import style
 from troughline.report.figures.drawing import Sketch
 from troughline.report.figures.parts import axis_label
+from troughline.report.figures.scale import scale_of, swarm
 from troughline.report.figures.style import FloatArray, Json
 from troughline.report.numbers import micro, number
 from troughline.report.reading import entries
@@ -26,28 +27,28 @@ _LEFT, _WIDTH, _DOT = 1.35, 5.35, 0.085
 def sketch_exposure(exposure: Json) -> Sketch:
     """Draw `results["exposure"]`: a row a daily dose, a dot a sample; hollow where a sample was not used."""
     samples = [s for s in entries(exposure, "samples") if _positive(s.get("value"))]
-    low, high = style.log_limits(np.array([float(s["value"]) for s in samples]))
+    scale = scale_of(np.array([float(s["value"]) for s in samples]), log=True)
     rows: list[tuple[str, list[Json], FloatArray, float]] = []
     for name, members in _by_dose(samples):
         values = np.array([float(s["value"]) for s in members])
         dot = _DOT if values.size <= 150 else 0.05
-        offsets = style.swarm(values, low, high, width_in=_WIDTH, dot_in=dot) * dot
+        offsets = swarm(values, scale, width_in=_WIDTH, dot_in=dot) * dot
         rows.append((name, members, offsets, max(0.34, float(np.ptp(offsets)) + dot + 0.2)))
     plot_height = min(sum(r[3] for r in rows), 6.0)
     sheet = style.sheet(plot_height + 0.95)
     axes = style.panel(sheet, left=_LEFT, top=0.32, width=_WIDTH, height=plot_height)
     style.bare(axes, keep=("bottom",))
-    style.log_axis(axes, low, high)
+    scale.apply(axes)
     total = sum(r[3] for r in rows)
     axes.set_ylim(total, 0.0)
-    for tick in style.log_ticks(low, high):
+    for tick in scale.ticks():
         axes.axvline(tick, color=style.HAIRLINE, linewidth=0.6, zorder=0)
     colors = _dose_colors([r[0] for r in rows])
     top = 0.0
     for (name, members, offsets, height), color in zip(rows, colors, strict=True):
         _row(axes, name, members, offsets, top + height / 2, color)
         top += height
-    axes.set_xlabel(axis_label(exposure.get("label"), exposure.get("unit"), "level") + ", log scale")
+    axes.set_xlabel(axis_label(exposure.get("label"), exposure.get("unit"), "level") + scale.words)
     _key(axes, samples)
     return Sketch(sheet, "Exposure distribution", _caption(exposure, samples), _description(exposure, rows))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from troughline.report.figures import style
 from troughline.report.figures.drawing import Sketch
+from troughline.report.figures.scale import scale_of
 from troughline.report.figures.style import Json
 from troughline.report.numbers import interval, micro, number
 from troughline.report.reading import entries
@@ -44,10 +45,11 @@ def sketch_forest(results: Json) -> Sketch:
     axes = style.panel(sheet, left=_LEFT, top=0.3, width=_WIDTH, height=height)
     style.bare(axes, keep=("bottom",))
     ends = [e[k] for _, rows in groups for e in rows for k in ("value", "low", "high") if e.get(k)]
-    low, high = style.log_limits(
-        style.finite([min(max(x, _SHOWN[0]), _SHOWN[1]) for x in ends], 0.5, 2.0), margin=0.03
+    scale = scale_of(
+        style.finite([min(max(x, _SHOWN[0]), _SHOWN[1]) for x in ends], 0.5, 2.0), margin=0.03, log=True
     )
-    style.log_axis(axes, low, high)
+    scale.apply(axes)
+    low, high = scale.low, scale.high
     axes.set_ylim(height, 0.0)
     axes.axvline(1.0, color=style.PUBLISHED, linewidth=1.0, zorder=0)
     y = 0.0

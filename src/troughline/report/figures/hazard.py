@@ -8,6 +8,7 @@ import numpy as np
 from troughline.report.figures import style
 from troughline.report.figures.drawing import Sketch
 from troughline.report.figures.parts import axis_label, curve_with_band
+from troughline.report.figures.scale import scale_of
 from troughline.report.figures.style import Json
 from troughline.report.numbers import number, unit_text
 
@@ -19,22 +20,22 @@ def sketch_hazard(question: Json) -> Sketch:
     data: Json = question["series"]["hazard_curve"]
     exposure, ratio = style.floats(data["exposure"]), style.floats(data["hazard_ratio"])
     low_band, high_band = style.floats(data.get("low")), style.floats(data.get("high"))
-    low, high = style.log_limits(exposure, margin=0.0)
+    scale = scale_of(exposure, margin=0.0)
     shown = np.clip(style.finite(ratio, low_band, high_band, 0.5, 2.0), *_SHOWN)
-    bottom, top = style.log_limits(shown, margin=0.04)
+    ratios = scale_of(shown, margin=0.04, log=True)
     sheet = style.sheet(3.15)
     axes = style.panel(sheet, left=0.72, top=0.16, width=5.1, height=2.42)
-    style.log_axis(axes, low, high)
-    style.log_axis(axes, bottom, top, axis="y")
+    scale.apply(axes)
+    ratios.apply(axes, axis="y")
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
-    for tick in style.log_ticks(bottom, top):
+    for tick in ratios.ticks():
         axes.axhline(tick, color=style.HAIRLINE, linewidth=0.6, zorder=0)
     axes.axhline(1.0, color=style.PUBLISHED, linewidth=1.0, zorder=1)
     curve_with_band(axes, exposure, ratio, low_band, high_band, color=style.GUARDED, pale=style.GUARDED_PALE)
     reference = data.get("reference")
     unit = unit_text(data.get("unit"))
-    if reference is not None and low <= reference <= high:
+    if reference is not None and scale.holds(reference):
         axes.plot(
             [reference],
             [1.0],
@@ -65,7 +66,7 @@ def sketch_hazard(question: Json) -> Sketch:
             fontsize=style.SMALL,
             color=style.MUTED,
         )
-    axes.set_xlabel(axis_label(data.get("label"), data.get("unit")) + ", log scale")
+    axes.set_xlabel(axis_label(data.get("label"), data.get("unit")) + scale.words)
     axes.set_ylabel("hazard ratio, log scale")
     against = f" against {number(reference)} {unit}".rstrip() if reference is not None else ""
     caption = (
@@ -76,6 +77,4 @@ def sketch_hazard(question: Json) -> Sketch:
         caption += " The band runs on beyond the axis."
     places = np.unique(np.linspace(0, exposure.size - 1, 4).round().astype(int))
     listed = "; ".join(f"{number(float(ratio[i]))} at {number(float(exposure[i]))} {unit}" for i in places)
-    return Sketch(
-        sheet, "Hazard ratio over exposure", caption, f"Curve with band on log axes{against}: {listed}."
-    )
+    return Sketch(sheet, "Hazard ratio over exposure", caption, f"Curve with band{against}: {listed}.")

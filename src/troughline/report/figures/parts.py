@@ -6,13 +6,14 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from troughline.report.figures import style
+from troughline.report.figures.scale import Scale
 from troughline.report.figures.style import FloatArray, Json
-from troughline.report.numbers import micro, number
+from troughline.report.numbers import interval, micro, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,26 +26,44 @@ _CUT_LOOK = {
 
 
 def cut_text(cut: Json) -> str:
-    """What stands at a cut: its label, and its value where the label does not say it."""
+    """What stands at a cut: its label, and its value, or its range, where the label does not say it."""
     label = micro(str(cut.get("label") or cut.get("kind") or "cut"))
-    value = number(cut.get("value"))
-    return label if value in label or f"{cut.get('value'):g}" in label else f"{label} {value}"
+    if cut.get("value") is None:
+        return f"{label} {interval(cut.get('low'), cut.get('high'))}"
+    value = number(cut["value"])
+    return label if value in label or f"{cut['value']:g}" in label else f"{label} {value}"
 
 
-def usable_cuts(cuts: Sequence[Json] | None) -> list[Json]:
-    """The cuts that have a positive value, from the lowest to the highest."""
-    found = [c for c in cuts or [] if isinstance(c.get("value"), (int, float)) and c["value"] > 0]
-    return sorted(found, key=lambda c: float(c["value"]))
+def usable_cuts(cuts: Any, scale: Scale | None = None) -> list[Json]:
+    """The cuts that have a value or a range (that lie on `scale`), from the lowest to the highest."""
+    listed: list[Json] = list(cuts or [])
+    found = [c for c in listed if _middle(c) is not None]
+    if scale is not None:
+        found = [c for c in found if scale.holds(_middle(c) or 0.0)]
+    return sorted(found, key=lambda c: _middle(c) or 0.0)
 
 
-def cut_rows(cuts: Sequence[Json], low: float, high: float, width_in: float) -> list[int]:
+def cut_values(cuts: Sequence[Json]) -> list[float]:
+    """Every value of the cuts, for the limits of an axis."""
+    return [float(c["value"]) for c in cuts if c.get("value") is not None]
+
+
+def _middle(cut: Json) -> float | None:
+    value, low, high = cut.get("value"), cut.get("low"), cut.get("high")
+    if isinstance(value, (int, float)):
+        return float(value)
+    if low is None or high is None:
+        return None
+    return math.sqrt(low * high) if low > 0 else (low + high) / 2
+
+
+def cut_rows(cuts: Sequence[Json], scale: Scale, width_in: float) -> list[int]:
     """The text row, counted up from the axes, in which each cut's label stands free of the others."""
     taken: list[float] = []
     rows: list[int] = []
     for cut in cuts:
         half = style.text_width_in(cut_text(cut)) / 2
-        middle = _place(float(cut["value"]), low, high) * width_in
-        middle = min(max(middle, half), width_in - half)
+        middle = min(max(scale.place(_middle(cut) or 0.0) * width_in, half), width_in - half)
         for row, right_edge in enumerate(taken):
             if middle - half > right_edge + 0.08:
                 taken[row] = middle + half
@@ -56,19 +75,19 @@ def cut_rows(cuts: Sequence[Json], low: float, high: float, width_in: float) -> 
     return rows
 
 
-def mark_cuts(
-    axes: Axes, cuts: Sequence[Json], *, low: float, high: float, width_in: float, bands: bool = True
-) -> None:
-    """Draw cuts as vertical lines over log-scaled `axes`, labelled above, their intervals as pale bands."""
-    for cut, row in zip(cuts, cut_rows(cuts, low, high, width_in), strict=True):
-        look = _CUT_LOOK.get(str(cut.get("kind")), _CUT_LOOK["external"])
-        line, text, dashes, thickness = look
-        value = float(cut["value"])
-        if bands and cut.get("kind") == "guarded" and (cut.get("low") or cut.get("high")):
-            axes.axvspan(cut.get("low") or low, cut.get("high") or high, color=style.GUARDED_PALE, zorder=-2)
-        axes.axvline(value, color=line, linewidth=thickness, linestyle=dashes, zorder=1)  # pyright: ignore[reportArgumentType]
+def mark_cuts(axes: Axes, cuts: Sequence[Json], scale: Scale, *, width_in: float) -> None:
+    """Draw cuts as vertical lines over `axes`, labelled above, the guarded interval as a pale band."""
+    for cut, row in zip(cuts, cut_rows(cuts, scale, width_in), strict=True):
+        line, text, dashes, thickness = _CUT_LOOK.get(str(cut.get("kind")), _CUT_LOOK["external"])
+        low, high = cut.get("low"), cut.get("high")
+        if cut.get("kind") == "guarded" and (low is not None or high is not None):
+            start = scale.low if low is None else max(low, scale.low)
+            end = scale.high if high is None else min(high, scale.high)
+            axes.axvspan(start, end, color=style.GUARDED_PALE, zorder=-2)
+        if cut.get("value") is not None:
+            axes.axvline(cut["value"], color=line, linewidth=thickness, linestyle=dashes, zorder=1)  # pyright: ignore[reportArgumentType]
         half = style.text_width_in(cut_text(cut)) / 2
-        middle = min(max(_place(value, low, high) * width_in, half), width_in - half) / width_in
+        middle = min(max(scale.place(_middle(cut) or 0.0) * width_in, half), width_in - half) / width_in
         axes.annotate(
             cut_text(cut),
             xy=(middle, 1.0),
@@ -207,7 +226,3 @@ def axis_label(label: str | None, unit: str | None, fallback: str = "exposure") 
     """`trough (µg/mL)`: a label with its unit in brackets, unless the label already holds it."""
     text, printed = micro(str(label or fallback)), micro(str(unit or "").strip())
     return text if printed in {"", "1"} or f"({printed})" in text else f"{text} ({printed})"
-
-
-def _place(value: float, low: float, high: float) -> float:
-    return math.log(value / low) / math.log(high / low)

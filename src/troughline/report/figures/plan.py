@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from troughline.report.figures.drawing import Drawing, Sketch, draw
 from troughline.report.figures.style import Json
@@ -21,9 +21,9 @@ class Planned:
 
 
 def plan_figures(results: Json) -> list[Planned]:
-    """Every figure whose data are in `results`."""
+    """Every figure whose data are in `results`, each with a name of its own."""
     planned: list[Planned] = []
-    exposure: Json = part(results, "exposure")
+    exposure = part(results, "exposure")
     if any(isinstance(s.get("value"), (int, float)) and s["value"] > 0 for s in entries(exposure, "samples")):
         planned.append(Planned(name="exposure", question=None, sketch=lambda: _exposure(exposure)))
     for question in entries(results, "questions"):
@@ -36,6 +36,13 @@ def plan_figures(results: Json) -> list[Planned]:
         for e in entries(q, "estimates")
     ):
         planned.append(Planned(name="forest", question=None, sketch=lambda: _forest(results)))
+    taken: set[str] = set()
+    for k, one in enumerate(planned):
+        name, n = one.name, 2
+        while name in taken:
+            name, n = f"{one.name}-{n}", n + 1
+        taken.add(name)
+        planned[k] = replace(one, name=name)
     return planned
 
 
@@ -78,12 +85,17 @@ def _of_question(question: Json) -> list[Planned]:
         found.append(("incidence", _incidence))
     return [
         Planned(
-            name=f"{slug(identity)}-{suffix}",
+            name=_name(slug(identity), suffix),
             question=identity,
             sketch=lambda sketch=sketch: sketch(question),
         )
         for suffix, sketch in found
     ]
+
+
+def _name(identity: str, suffix: str) -> str:
+    """`window-utility`; an identity that ends in the suffix does not get it twice."""
+    return identity if identity == suffix or identity.endswith(f"-{suffix}") else f"{identity}-{suffix}"
 
 
 def _exposure(exposure: Json) -> Sketch:

@@ -10,7 +10,8 @@ import numpy as np
 
 from troughline.report.figures import style
 from troughline.report.figures.drawing import Sketch
-from troughline.report.figures.parts import axis_label, usable_cuts
+from troughline.report.figures.parts import axis_label, cut_values, usable_cuts
+from troughline.report.figures.scale import scale_of
 from troughline.report.figures.style import Json
 from troughline.report.numbers import interval, micro, number, percent, unit_text
 from troughline.report.reading import entries, part
@@ -123,7 +124,7 @@ def _cut_points(series: Json) -> list[tuple[Json, float, float]]:
     )
     points: list[tuple[Json, float, float]] = []
     for cut in usable_cuts(series.get("cuts")):
-        if cut.get("kind") == "external":
+        if cut.get("kind") == "external" or cut.get("value") is None:
             continue
         distance = np.abs(np.where(np.isfinite(thresholds), thresholds, np.inf) - float(cut["value"]))
         i = int(np.argmin(distance))
@@ -204,13 +205,10 @@ def _bootstrap_panel(sheet: Figure, series: Json, *, top: float) -> None:
     axes = style.panel(sheet, left=4.45, top=top + 0.16, width=2.35, height=max(0.7, _SQUARE - top))
     style.bare(axes, keep=("bottom",))
     _heading(sheet, top, "Where resampling puts the cut")
-    keep = edges > 0
-    low, high = style.log_limits(
-        np.concatenate([edges[keep], [float(c["value"]) for c in usable_cuts(series.get("cuts"))]]),
-        margin=0.02,
-    )
-    style.log_axis(axes, low, high)
-    left = np.maximum(edges[:-1], low)
+    cuts = [c for c in usable_cuts(series.get("cuts")) if c.get("kind") != "external"]
+    scale = scale_of(np.concatenate([edges, cut_values(cuts)]), margin=0.02)
+    scale.apply(axes)
+    left = np.maximum(edges[:-1], scale.low)
     axes.bar(
         left,
         counts,
@@ -221,19 +219,17 @@ def _bootstrap_panel(sheet: Figure, series: Json, *, top: float) -> None:
         linewidth=0.4,
     )
     axes.set_ylim(0, float(counts.max()) * 1.18)
-    for cut in usable_cuts(series.get("cuts")):
-        kind = cut.get("kind")
-        if kind == "external":
-            continue
-        guarded = kind == "guarded"
-        axes.axvline(
-            float(cut["value"]),
-            color=style.GUARDED if guarded else style.INK,
-            linewidth=1.8 if guarded else 0.9,
-            linestyle="-" if guarded else (0, (3, 2)),
-            zorder=2 if guarded else 3,
-        )
-        if guarded and cut.get("low") and cut.get("high"):
+    for cut in cuts:
+        guarded = cut.get("kind") == "guarded"
+        if cut.get("value") is not None:
+            axes.axvline(
+                cut["value"],
+                color=style.GUARDED if guarded else style.INK,
+                linewidth=1.8 if guarded else 0.9,
+                linestyle="-" if guarded else (0, (3, 2)),
+                zorder=2 if guarded else 3,
+            )
+        if guarded and cut.get("low") is not None and cut.get("high") is not None:
             y = float(counts.max()) * 1.09
             axes.plot(
                 [cut["low"], cut["high"]], [y, y], color=style.GUARDED, linewidth=2.2, solid_capstyle="round"

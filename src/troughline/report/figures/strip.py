@@ -9,7 +9,8 @@ import numpy as np
 
 from troughline.report.figures import style
 from troughline.report.figures.drawing import Sketch
-from troughline.report.figures.parts import axis_label, cut_rows, cut_text, mark_cuts, usable_cuts
+from troughline.report.figures.parts import axis_label, cut_rows, cut_text, cut_values, mark_cuts, usable_cuts
+from troughline.report.figures.scale import scale_of, swarm
 from troughline.report.figures.style import Json
 from troughline.report.numbers import interval, micro, number, unit_text
 
@@ -22,28 +23,28 @@ def sketch_strip(question: Json) -> Sketch:
     data: Json = series["distribution"]
     value, outcome = style.floats(data["value"]), style.floats(data["outcome"])
     below = np.array([bool(b) for b in data.get("below_limit") or [False] * value.size])
-    drawn = np.isfinite(value) & (value > 0) & np.isfinite(outcome)
+    drawn = np.isfinite(value) & np.isfinite(outcome)
     name = micro(str(data.get("outcome_label") or "the outcome"))
     cuts = usable_cuts(series.get("cuts"))
-    low, high = style.log_limits(np.concatenate([value[drawn], [float(c["value"]) for c in cuts]]))
+    scale = scale_of(np.concatenate([value[drawn], cut_values(cuts)]))
     dot = _DOT if np.count_nonzero(drawn) <= 200 else 0.045
     rows: list[tuple[str, str, np.ndarray, np.ndarray, float]] = []
     for word, color, chosen in (
         ("with", style.INK, drawn & (outcome > 0.5)),
         ("without", "#8fa3b5", drawn & (outcome <= 0.5)),
     ):
-        offsets = style.swarm(value[chosen], low, high, width_in=_WIDTH, dot_in=dot) * dot
+        offsets = swarm(value[chosen], scale, width_in=_WIDTH, dot_in=dot) * dot
         height = max(0.7, (float(np.ptp(offsets)) if offsets.size else 0.0) + 0.34)
         rows.append((word, color, chosen, offsets, height))
-    label_rows = max(cut_rows(cuts, low, high, _WIDTH), default=-1) + 1
+    label_rows = max(cut_rows(cuts, scale, _WIDTH), default=-1) + 1
     top_space = 0.1 + 0.14 * label_rows
     plot_height = min(sum(r[4] for r in rows), 5.0)
     sheet = style.sheet(top_space + plot_height + 0.6)
     axes = style.panel(sheet, left=_LEFT, top=top_space, width=_WIDTH, height=plot_height)
     style.bare(axes, keep=("bottom",))
-    style.log_axis(axes, low, high)
+    scale.apply(axes)
     axes.set_ylim(sum(r[4] for r in rows), 0.0)
-    mark_cuts(axes, cuts, low=low, high=high, width_in=_WIDTH)
+    mark_cuts(axes, cuts, scale, width_in=_WIDTH)
     top = 0.0
     for word, color, chosen, offsets, height in rows:
         middle = top + height / 2
@@ -84,7 +85,7 @@ def sketch_strip(question: Json) -> Sketch:
                 fontsize=style.BASE if shade == style.INK else style.SMALL,
                 color=shade,
             )
-    axes.set_xlabel(axis_label(data.get("label"), data.get("unit"), "marker") + ", log scale")
+    axes.set_xlabel(axis_label(data.get("label"), data.get("unit"), "marker") + scale.words)
     return Sketch(
         sheet,
         f"Marker by outcome: {name}",
@@ -131,4 +132,4 @@ def _description(data: Json, value: np.ndarray, outcome: np.ndarray, drawn: np.n
                 f"{x.size} patients {word} the outcome: median {number(float(np.median(x)))}, "
                 f"range {number(float(x.min()))} to {number(float(x.max()))} {unit}"
             )
-    return "Dot plot on a log axis. " + "; ".join(parts) + "."
+    return "Dot plot. " + "; ".join(parts) + "."

@@ -124,58 +124,6 @@ def finite(*values: Any) -> FloatArray:
     return joined[np.isfinite(joined)]
 
 
-def log_limits(values: FloatArray, *, margin: float = 0.06) -> tuple[float, float]:
-    """Axis limits for positive values on a log axis, with a margin on both sides."""
-    positive = values[np.isfinite(values) & (values > 0)]
-    if positive.size == 0:
-        return 0.1, 10.0
-    low, high = float(positive.min()), float(positive.max())
-    if low == high:
-        low, high = low / 2.0, high * 2.0
-    span = math.log(high / low)
-    return low * math.exp(-margin * span), high * math.exp(margin * span)
-
-
-def log_ticks(low: float, high: float) -> list[float]:
-    """Round numbers between two limits on a log axis: between four and nine of them where there are."""
-    steps: list[float] = []
-    for mantissas in ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0)):
-        steps = [
-            m * 10.0**e
-            for e in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-            for m in mantissas
-            if low * 0.999 <= m * 10.0**e <= high * 1.001
-        ]
-        if len(steps) >= 5:
-            break
-    return steps
-
-
-def tick_text(value: float) -> str:
-    """A tick's number without needless digits."""
-    return f"{value:.10g}" if 1e-4 <= abs(value) < 1e6 or value == 0 else f"{value:.1e}"
-
-
-def log_axis(axes: Axes, low: float, high: float, *, axis: str = "x", labels: bool = True) -> None:
-    """Give `axes` a log scale from `low` to `high` with few, plainly written ticks."""
-    from matplotlib.ticker import FixedLocator, NullLocator
-
-    ticks = log_ticks(low, high)
-    target = axes.xaxis if axis == "x" else axes.yaxis
-    if axis == "x":
-        axes.set_xscale("log")
-        axes.set_xlim(low, high)
-    else:
-        axes.set_yscale("log")
-        axes.set_ylim(low, high)
-    target.set_major_locator(FixedLocator(ticks))
-    target.set_minor_locator(NullLocator())
-    if labels:
-        target.set_ticklabels([tick_text(t) for t in ticks])
-    else:
-        target.set_ticklabels([])
-
-
 def percent_axis(axes: Axes, *, step: float = 0.25, top: float = 1.0) -> None:
     """A vertical axis of probabilities in percent, with hairlines to read along."""
     axes.set_ylim(0.0, top)
@@ -214,40 +162,6 @@ def spread(positions: Sequence[float], gap: float, low: float, high: float) -> l
 def text_width_in(text: str, size: float = SMALL) -> float:
     """About how wide a text of `size` points is, in inches."""
     return len(text) * size * 0.58 / 72.0
-
-
-def swarm(values: FloatArray, low: float, high: float, *, width_in: float, dot_in: float) -> FloatArray:
-    """Vertical places, in dot diameters from the row's middle, that keep dots from lying on one another.
-
-    `values` on a log axis from `low` to `high` that is `width_in` inches long; dots of diameter `dot_in`.
-    """
-    across = np.log(values / low) / math.log(high / low) * width_in / dot_in
-    offsets = np.zeros(values.size)
-    order = np.argsort(across, kind="stable")
-    if values.size > 400:
-        return _stacked(across, order)
-    placed: list[tuple[float, float]] = []
-    candidates = [0.0] + [s * k * 0.5 for k in range(1, 60) for s in (1, -1)]
-    for i in order:
-        x = float(across[i])
-        near = [(a, b) for a, b in placed[-120:] if x - a < 1.0]
-        for y in candidates:
-            if all((x - a) ** 2 + (y - b) ** 2 >= 0.98 for a, b in near):
-                offsets[i] = y
-                break
-        placed.append((x, float(offsets[i])))
-    return offsets
-
-
-def _stacked(across: FloatArray, order: NDArray[np.intp]) -> FloatArray:
-    offsets = np.zeros(across.size)
-    seen: dict[int, int] = {}
-    for i in order:
-        column = math.floor(float(across[i]))
-        k = seen.get(column, 0)
-        seen[column] = k + 1
-        offsets[i] = (k + 1) // 2 * (1 if k % 2 else -1)
-    return offsets
 
 
 def ramp(n_groups: int) -> tuple[str, ...]:

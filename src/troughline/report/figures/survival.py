@@ -9,6 +9,7 @@ import numpy as np
 
 from troughline.report.figures import style
 from troughline.report.figures.drawing import Sketch
+from troughline.report.figures.scale import tick_text
 from troughline.report.figures.steps import end_of_curve, mark_letter, step_at, thin_steps
 from troughline.report.figures.style import FloatArray, Json
 from troughline.report.numbers import micro, number, percent
@@ -114,7 +115,7 @@ def _at_risk(axes: Axes, data: Json, colors: tuple[str, ...]) -> None:
     times = style.floats(risk.get("times"))
     if times.size:
         inside = times <= axes.get_xlim()[1]
-        axes.set_xticks(times[inside], [style.tick_text(float(t)) for t in times[inside]])
+        axes.set_xticks(times[inside], [tick_text(float(t)) for t in times[inside]])
     top = -0.5 / _HEIGHT
     step = _LINE / _HEIGHT
     axes.text(

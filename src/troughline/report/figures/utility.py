@@ -3,13 +3,12 @@
 # pyright: reportUnknownMemberType=false
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from troughline.report.figures import style
 from troughline.report.figures.drawing import Sketch
 from troughline.report.figures.parts import axis_label, curve_with_band
+from troughline.report.figures.scale import scale_of
 from troughline.report.figures.style import Json
 from troughline.report.numbers import interval, number, unit_text
 
@@ -20,10 +19,10 @@ def sketch_utility(question: Json) -> Sketch:
     data: Json = series["utility"]
     exposure, mean = style.floats(data["exposure"]), style.floats(data["mean"])
     low_band, high_band = style.floats(data.get("low")), style.floats(data.get("high"))
-    low, high = style.log_limits(exposure, margin=0.0)
+    scale = scale_of(exposure, margin=0.0)
     sheet = style.sheet(3.0)
     axes = style.panel(sheet, left=0.72, top=0.42, width=5.1, height=2.0)
-    style.log_axis(axes, low, high)
+    scale.apply(axes)
     shown = style.finite(mean, low_band, high_band, 0.0)
     pad = 0.08 * float(np.ptp(shown))
     axes.set_ylim(float(shown.min()) - pad, float(shown.max()) + pad)
@@ -35,7 +34,7 @@ def sketch_utility(question: Json) -> Sketch:
     curve_with_band(axes, exposure, mean, low_band, high_band, color=style.GUARDED, pale=style.GUARDED_PALE)
     best = data.get("best")
     if best is not None:
-        height = float(np.interp(math.log(best), np.log(exposure), mean))
+        height = float(np.interp(scale.place(best), scale.places(exposure), mean))
         axes.axvline(best, color=style.GUARDED, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
         axes.plot(
             [best], [height], "o", markersize=7, color=style.GUARDED, markeredgecolor="#ffffff", zorder=5
@@ -44,7 +43,7 @@ def sketch_utility(question: Json) -> Sketch:
         place = axes.get_xaxis_transform()
         if ends[0] is not None and ends[1] is not None:
             axes.plot(
-                [max(ends[0], low), min(ends[1], high)],
+                [max(ends[0], scale.low), min(ends[1], scale.high)],
                 [1.03, 1.03],
                 color=style.GUARDED,
                 linewidth=2.2,
@@ -56,7 +55,7 @@ def sketch_utility(question: Json) -> Sketch:
         text = f"greatest at {number(best)} {unit_text(series.get('unit'))}".strip() + (
             f" ({span})" if span else ""
         )
-        middle = math.log(best / low) / math.log(high / low)
+        middle = scale.place(best)
         half = style.text_width_in(text, style.BASE) / 2 / 5.1
         axes.annotate(
             text,
@@ -90,7 +89,7 @@ def sketch_utility(question: Json) -> Sketch:
         color=style.MUTED,
     )
     axes.set_ylabel("utility")
-    axes.set_xlabel(axis_label(series.get("label"), series.get("unit")) + ", log scale")
+    axes.set_xlabel(axis_label(series.get("label"), series.get("unit")) + scale.words)
     span = interval(data.get("best_low"), data.get("best_high"), value=best)
     caption = (
         "Utility is the probability of benefit less the weighted probability of toxicity; "
@@ -104,5 +103,5 @@ def sketch_utility(question: Json) -> Sketch:
         sheet,
         "Utility over exposure",
         caption,
-        f"Curve with band on a log axis: {ends_text} {unit_text(series.get('unit'))}.",
+        f"Curve with band: {ends_text} {unit_text(series.get('unit'))}.",
     )

@@ -17,6 +17,7 @@ from troughline.report.figures.parts import (
     group_points,
     wrapped,
 )
+from troughline.report.figures.scale import Scale, scale_of
 from troughline.report.figures.style import Json
 from troughline.report.figures.window_bounds import bound_rows, draw_bounds, guarded_bound
 from troughline.report.figures.window_words import window_caption, window_description
@@ -33,7 +34,7 @@ _TOP, _CURVES, _ROW, _INSIDE = 0.42, 2.75, 0.23, 0.72
 def sketch_window(question: Json) -> Sketch:
     """Draw the series of a window question: curves, bounds and the probability of being inside."""
     series: Json = question["series"]
-    low, high = _domain(series)
+    scale = _scale(series)
     rows = bound_rows(series)
     other = any(r["kind"] == "external" for r in rows)
     strip = _ROW * (len(rows) + 0.4 * other) + 0.1 if rows else 0.0
@@ -46,45 +47,45 @@ def sketch_window(question: Json) -> Sketch:
     top = _TOP + _CURVES + 0.1
     if rows:
         last = style.panel(sheet, left=_LEFT, top=top, width=_WIDTH, height=strip)
-        draw_bounds(last, rows, low, high, width_in=_WIDTH)
+        draw_bounds(last, rows, scale, width_in=_WIDTH)
         panels.append(last)
         top += strip
     if below:
         last = style.panel(sheet, left=_LEFT, top=top + 0.16, width=_WIDTH, height=_INSIDE)
-        _inside(last, inside, low, high)
+        _inside(last, inside, scale)
         panels.append(last)
     for one in panels:
-        style.log_axis(one, low, high, labels=one is last)
-        _shade(one, series, low, high)
+        scale.apply(one, labels=one is last)
+        _shade(one, series, scale)
         if one is not last:
             one.tick_params(axis="x", length=0)
             one.spines["bottom"].set_visible(False)
-    _curves(axes, series, low, high)
+    _curves(axes, series, scale)
     last.spines["bottom"].set_visible(True)
-    last.set_xlabel(axis_label(series.get("label"), series.get("unit")) + ", log scale")
+    last.set_xlabel(axis_label(series.get("label"), series.get("unit")) + scale.words)
     return Sketch(sheet, "The therapeutic window", window_caption(series), window_description(series))
 
 
-def _domain(series: Json) -> tuple[float, float]:
+def _scale(series: Json) -> Scale:
     domain = series.get("domain")
-    if domain and len(domain) == 2 and domain[0] and domain[1]:
-        return float(domain[0]), float(domain[1])
+    if domain and len(domain) == 2 and None not in domain:
+        return scale_of(style.floats(domain), margin=0.0)
     exposures = [series[k]["exposure"] for k in ("benefit", "toxicity") if series.get(k)]
-    return style.log_limits(style.finite(*exposures), margin=0.0)
+    return scale_of(style.finite(*exposures), margin=0.0)
 
 
-def _shade(axes: Axes, series: Json, low: float, high: float) -> None:
+def _shade(axes: Axes, series: Json, scale: Scale) -> None:
     """The guarded window as a pale field, the published bounds as thin lines, through every panel."""
     lower, upper = guarded_bound(series, "lower").get("value"), guarded_bound(series, "upper").get("value")
     if lower is not None and upper is not None and lower < upper:
-        axes.axvspan(max(lower, low), min(upper, high), color="#eceff3", zorder=-3)
+        axes.axvspan(max(lower, scale.low), min(upper, scale.high), color="#eceff3", zorder=-3)
     published = part(part(series, "bounds"), "as_published")
     for side in ("lower", "upper"):
         if published.get(side):
             axes.axvline(published[side], color="#a5aeb6", linewidth=0.8, zorder=0.5)
 
 
-def _curves(axes: Axes, series: Json, low: float, high: float) -> None:
+def _curves(axes: Axes, series: Json, scale: Scale) -> None:
     style.percent_axis(axes)
     axes.set_ylabel("probability")
     limits = part(series, "limits")
@@ -127,12 +128,11 @@ def _curves(axes: Axes, series: Json, low: float, high: float) -> None:
                 axes,
                 guarded_bound(series, "lower" if key == "benefit" else "upper").get("value"),
                 float(limit),
-                low,
-                high,
+                scale,
                 color,
             )
             ends.append((float(limit), [(f"{key} {words} {percent(limit)}", "normal")], text_color))
-        inside = (exposure >= low) & (exposure <= high)
+        inside = (exposure >= scale.low) & (exposure <= scale.high)
         name = micro(str(data.get("outcome_label") or key))
         lines = [(key, "bold")]
         if name.lower() != key:
@@ -142,9 +142,9 @@ def _curves(axes: Axes, series: Json, low: float, high: float) -> None:
     _two_rugs(axes, series)
 
 
-def _drop(axes: Axes, bound: float | None, limit: float, low: float, high: float, color: str) -> None:
+def _drop(axes: Axes, bound: float | None, limit: float, scale: Scale, color: str) -> None:
     """A dotted line from where the limit meets the bound down towards the bound's row."""
-    if bound is None or not low <= bound <= high:
+    if bound is None or not scale.holds(bound):
         return
     axes.plot(
         [bound, bound],
@@ -199,7 +199,7 @@ def _two_rugs(axes: Axes, series: Json) -> None:
         )
 
 
-def _inside(axes: Axes, inside: Json, low: float, high: float) -> None:
+def _inside(axes: Axes, inside: Json, scale: Scale) -> None:
     exposure, probability = style.floats(inside["exposure"]), style.floats(inside["probability"])
     axes.fill_between(exposure, 0, probability, color=style.GUARDED_PALE, linewidth=0, zorder=1)
     axes.plot(exposure, probability, color=style.GUARDED, linewidth=1.6, zorder=2)
@@ -215,7 +215,7 @@ def _inside(axes: Axes, inside: Json, low: float, high: float) -> None:
         fontsize=style.LARGE,
         fontweight="bold",
     )
-    drawn = (exposure >= low) & (exposure <= high) & np.isfinite(probability)
+    drawn = (exposure >= scale.low) & (exposure <= scale.high) & np.isfinite(probability)
     if np.any(drawn):
         best = int(np.argmax(np.where(drawn, probability, -1)))
         axes.annotate(

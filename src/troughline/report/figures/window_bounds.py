@@ -3,10 +3,10 @@
 # pyright: reportUnknownMemberType=false
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from troughline.report.figures import style
+from troughline.report.figures.scale import Scale
 from troughline.report.figures.style import Json
 from troughline.report.numbers import interval, number
 from troughline.report.reading import entries, part
@@ -47,11 +47,10 @@ def bound_rows(series: Json) -> list[Json]:
     return rows
 
 
-def draw_bounds(axes: Axes, rows: list[Json], low: float, high: float, *, width_in: float) -> None:
-    """Draw the rows of `bound_rows` on log-scaled axes from `low` to `high`, `width_in` inches wide."""
+def draw_bounds(axes: Axes, rows: list[Json], scale: Scale, *, width_in: float) -> None:
+    """Draw the rows of `bound_rows` on axes that are `width_in` inches wide."""
     style.bare(axes)
-    axes.set_xscale("log")
-    axes.set_xlim(low, high)
+    low, high = scale.low, scale.high
     axes.set_ylim(len(rows) - 0.35 + 0.4 * any(r["kind"] == "external" for r in rows), -0.75)
     for y, row in enumerate(rows):
         text_color = row.get("text", style.PUBLISHED_TEXT)
@@ -67,13 +66,13 @@ def draw_bounds(axes: Axes, rows: list[Json], low: float, high: float, *, width_
             color=text_color,
         )
         if row["kind"] == "external":
-            _external(axes, row["points"], y, low, high, width_in)
+            _external(axes, row["points"], y, scale, width_in)
         elif row["kind"] == "published":
             _bracket(axes, y, row["low"], row["high"], low, high, color=style.PUBLISHED, thickness=1.4)
             _right_text(axes, y, interval(row["low"], row["high"]), style.PUBLISHED_TEXT, "normal")
         else:
             _bracket(axes, y, row.get("low"), row.get("high"), low, high, color=row["color"], thickness=2.4)
-            if row.get("value") is not None and low <= row["value"] <= high:
+            if row.get("value") is not None and scale.holds(row["value"]):
                 axes.plot(
                     [row["value"]] * 2,
                     [-0.95, y],
@@ -140,10 +139,10 @@ def _right_text(axes: Axes, y: float, text: str, color: str, weight: str) -> Non
     )
 
 
-def _external(axes: Axes, points: list[Json], y: float, low: float, high: float, width_in: float) -> None:
+def _external(axes: Axes, points: list[Json], y: float, scale: Scale, width_in: float) -> None:
     """Bounds of other studies as diamonds, each value written below, moved apart where they would touch."""
-    shown = sorted((p for p in points if low <= float(p["value"]) <= high), key=lambda p: float(p["value"]))
-    places = [math.log(float(p["value"]) / low) / math.log(high / low) * width_in for p in shown]
+    shown = sorted((p for p in points if scale.holds(float(p["value"]))), key=lambda p: float(p["value"]))
+    places = [scale.place(float(p["value"])) * width_in for p in shown]
     for point, place in zip(shown, style.spread(places, 0.3, 0.1, width_in - 0.1), strict=True):
         value = float(point["value"])
         axes.plot(
