@@ -22,7 +22,10 @@ def test_it_agrees_with_leaving_each_patient_out(model: ExposureModel) -> None:
     outcome = rng.random(14) < 1 / (1 + np.exp(-1.6 * np.log(exposure / 2.9)))
     data, priors = exposure_data(exposure), Priors()
     sample = sample_margin(model, data, outcome, priors, rng=rng, n_draws=6000)
-    quick = loo_of_sample(
+    possible = np.isfinite(sample.log_weights)
+    log_likelihood = pointwise_log_likelihood(model, sample.draws[possible], data, outcome, monotone=True)
+    quick = leave_one_out(log_likelihood, sample.log_weights[possible])
+    thinned = loo_of_sample(
         sample, lambda d: pointwise_log_likelihood(model, d, data, outcome, monotone=True), 14
     )
     exact = []
@@ -34,9 +37,11 @@ def test_it_agrees_with_leaving_each_patient_out(model: ExposureModel) -> None:
         )
         possible = np.isfinite(without.log_weights)
         exact.append(float(log_sum_exp(without.log_weights[possible] + seen[possible, 0])))
-    # Monte-Carlo error of 1,000 weighted draws: about 0.03 for the hardest patient.
-    assert quick.pointwise == pytest.approx(np.array(exact), abs=0.08)
-    assert quick.total == pytest.approx(sum(exact), abs=0.15)
+    # Over repeated runs the Monte-Carlo errors of both sides together are 0.017 for the hardest patient, and
+    # 0.04 where 1,000 of the draws enter; the mean difference was below 0.005.
+    assert quick.pointwise == pytest.approx(np.array(exact), abs=0.07)
+    assert thinned.pointwise == pytest.approx(np.array(exact), abs=0.16)
+    assert quick.total == pytest.approx(sum(exact), abs=0.1)
 
 
 def test_a_patient_that_no_draw_predicts_is_pointed_out() -> None:

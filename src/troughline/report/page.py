@@ -25,6 +25,7 @@ VERDICTS = {
     "not analysable": ("silent", "Not analysable"),
     "refused": ("refused", "Refused"),
 }
+_PROVENANCE = ("troughline", "created", "seed", "python", "libraries", "evidence", "inputs")
 _DOI = re.compile(
     r"(?:https?://(?:dx\.)?doi\.org/|doi:\s*)(10\.\d{4,9}/[^\s;,\"<>]+[^\s;,\"<>.\)])", re.IGNORECASE
 )
@@ -59,8 +60,8 @@ def render_page(results: Json, figures: Sequence[Drawing]) -> str:
     css = files("troughline.report").joinpath("templates/style.css").read_text("utf-8")
     return environment.get_template("page.html.j2").render(
         css=Markup(css),
-        study=study,
-        provenance=part(results, "provenance"),
+        study={**dict.fromkeys(("title", "description", "drug", "simulated", "n_patients")), **study},
+        provenance={**dict.fromkeys(_PROVENANCE), **part(results, "provenance")},
         questions=shown,
         counts=_verdict_counts(shown),
         level=percent(study.get("level", 0.95)),
@@ -110,6 +111,7 @@ def _question(question: Json, study: Json, titles: dict[str, str], figures: Sequ
         "pairs": view.pairs(question, study),
         "guards": [
             {
+                **dict.fromkeys(("severity", "finding", "effect", "remedy", "reference"), ""),
                 **g,
                 "title": titles.get(
                     str(g.get("id")), str(g.get("id", "guard")).replace("-", " ").capitalize()

@@ -68,10 +68,13 @@ class CurveDraws:
         if self.offsets is None:
             return sigmoid(self.log_odds(log_exposure))
         if log_exposure.size > MOST_AVERAGES:
-            knots = np.linspace(log_exposure.min(), log_exposure.max(), MOST_AVERAGES)
+            ends = float(log_exposure.min()), float(log_exposure.max())
+            knots = np.linspace(*ends, MOST_AVERAGES)
             p = self.probability(knots)
-            log_odds = np.log(p) - np.log1p(-p)
-            return sigmoid(np.stack([np.interp(log_exposure, knots, row) for row in log_odds]))
+            between = np.empty((len(self), log_exposure.size))
+            for i, log_odds in enumerate(np.log(p) - np.log1p(-p)):
+                between[i] = np.interp(log_exposure, knots, log_odds)
+            return sigmoid(between)
         eta = self.log_odds(log_exposure)
         value = np.empty_like(eta)
         for j in range(eta.shape[1]):

@@ -151,21 +151,27 @@ MODELS = (LOGISTIC, EMAX)
 def positive_slope(v: Floats) -> tuple[Floats, Floats]:
     """A positive slope from an unbounded parameter, and the log of its derivative.
 
-    `log s = v - q(v)^2 / 2` with `q(v) = log(1 + exp(-2 v)) / 2`: near `exp(v)` above 1, and falling like
-    `exp(-v^2 / 2)` towards 0, so that a prior with mass at 0 keeps the light tail that importance sampling
-    needs; under a plain logarithm that tail would be exponential.
+    `s = log(1 + exp(w))` with `w = v - q^2 / 2` and `q = log(1 + exp(-2 v)) / 2`: near `v` itself where `v`
+    is large, and falling like `exp(-v^2 / 2)` towards 0. A prior with mass at 0 so keeps the light tail that
+    importance sampling needs (under a plain logarithm it would be exponential), and a slope far from 0
+    keeps its shape.
     """
     q = 0.5 * np.logaddexp(0.0, -2 * v)
-    log_slope = v - 0.5 * q**2
-    return np.exp(log_slope), log_slope + np.log1p(q * sigmoid(-2 * v))
+    w = v - 0.5 * q**2
+    slope = np.logaddexp(0.0, w)
+    return slope, w - slope + np.log1p(q * sigmoid(-2 * v))
 
 
 def _slope_derivatives(v: float) -> tuple[float, float, float]:
     """`s`, `ds/dv` and `d log(ds/dv)/dv` of `positive_slope`."""
     q, share = 0.5 * float(np.logaddexp(0.0, -2 * v)), float(sigmoid(np.array(-2 * v)))
-    slope = float(np.exp(v - 0.5 * q**2))
-    ratio = 1 + q * share
-    return slope, slope * ratio, ratio - share * (share + 2 * q * (1 - share)) / ratio
+    w = v - 0.5 * q**2
+    slope, ratio = float(np.logaddexp(0.0, w)), 1 + q * share
+    return (
+        slope,
+        float(np.exp(w - slope)) * ratio,
+        float(np.exp(-slope)) * ratio - share * (share + 2 * q * (1 - share)) / ratio,
+    )
 
 
 def curve_log_odds(

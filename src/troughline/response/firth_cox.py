@@ -150,7 +150,7 @@ def _profile_bound(
             if excess(far) > 0:
                 return float(brentq(excess, near, far, xtol=1e-10))
             near, reach = far, reach * 2
-    except (CoxFitError, np.linalg.LinAlgError):
+    except CoxFitError:
         # So far out the information vanishes: the profile cannot be followed to where it falls enough.
         return math.copysign(math.inf, step)
     return math.copysign(math.inf, step)

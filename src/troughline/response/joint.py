@@ -22,7 +22,7 @@ def both_probability(first: Floats, second: Floats, odds_ratio: Floats) -> Float
 
     The root of `p11 (1 - p1 - p2 + p11) = psi (p1 - p11)(p2 - p11)` that lies within the Fréchet bounds,
     written so that it keeps its digits for every `psi > 0`.
-    Source: Plackett 1965, doi 10.1080/01621459.1965.10480807; Dale 1986, doi 10.2307/2530704.
+    Source: Plackett 1965, doi 10.1080/01621459.1965.10480807; Dale 1986, Biometrics 42:909.
     """
     excess = odds_ratio - 1
     total = 1 + excess * (first + second)

@@ -18,7 +18,7 @@ from troughline.response.priors import Priors
 Floats = NDArray[np.float64]
 
 PAIRS = tuple(JointModel(b, t) for b in MODELS for t in MODELS)
-DRAWS_TIMES_PATIENTS = 8_000_000
+DRAWS_TIMES_PATIENTS = 5_000_000
 LEAST_DRAWS = 1000
 
 
@@ -43,8 +43,8 @@ def sample_joint(
 ) -> JointPosterior:
     """Sample the four joint models and average them by leave-one-out prediction.
 
-    With more than 2,000 patients fewer draws are taken from each pair, so that draws times patients stay
-    near eight million, but 1,000 at least. Raises `PosteriorError` where a posterior was sampled poorly,
+    The more patients, the fewer draws are taken from each pair, so that draws times patients stay within
+    five million, but 1,000 at least. Raises `PosteriorError` where a posterior was sampled poorly,
     unless `allow_poor`.
     """
     n = data.log_exposure.size

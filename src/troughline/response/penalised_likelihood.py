@@ -105,6 +105,13 @@ class PenalisedLikelihood:
 
         Returns where the maximum is and how high. Raises `CoxFitError` where it is not reached.
         """
+        try:
+            with np.errstate(divide="raise", over="raise", invalid="raise"):
+                return self._maximise(start, free)
+        except (FloatingPointError, np.linalg.LinAlgError) as error:
+            raise CoxFitError(f"the penalised likelihood left the range of numbers: {error}") from None
+
+    def _maximise(self, start: FloatArray, free: BoolArray) -> tuple[FloatArray, float]:
         beta = start.copy()
         moments = self._evaluate(beta)
         value = moments.value

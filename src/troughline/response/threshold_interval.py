@@ -15,7 +15,7 @@ from troughline.response.roc import Floats, GroupedScores, group_scores, midpoin
 # Quantiles of the limit law below, simulated by `benchmarks/roc_coverage.py --limit-law` (50,000 paths,
 # Monte Carlo error about 0.01).
 _LEVELS = (0.50, 0.80, 0.90, 0.95, 0.975, 0.99)
-_CRITICAL = (0.53, 1.01, 1.29, 1.55, 1.78, 2.07)
+_CRITICAL = (0.53, 1.00, 1.29, 1.55, 1.78, 2.07)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

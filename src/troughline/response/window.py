@@ -188,8 +188,8 @@ def fit_window(
 
     Parameters: `exposure` `(n,)` positive, in any unit; `benefit` and `toxicity` `(n,)`, boolean or 1, 0
     and NaN for unknown (the other outcome of such a patient still counts); the limits that define the
-    window; `toxicity_weight` and `within` of its utility form; the rest as in `fit_curve`. With more than
-    2,000 patients fewer than 4,000 draws are taken from each pair of curves, 1,000 at least; `models` say
+    window; `toxicity_weight` and `within` of its utility form; the rest as in `fit_curve`. Above
+    1,250 patients fewer than 4,000 draws are taken from each pair of curves, 1,000 at least; `models` say
     how many.
 
     Raises `ValueError` on bad input; `PosteriorError` where a posterior was sampled poorly, unless

@@ -73,7 +73,11 @@ def sketch_hazard(question: Json) -> Sketch:
         f"The hazard ratio at each exposure{against}; the band is its interval. "
         "Where the band holds 1 the data do not tell the direction."
     )
-    if low_band.size and (float(np.nanmin(low_band)) < _SHOWN[0] or float(np.nanmax(high_band)) > _SHOWN[1]):
+    if (
+        low_band.size
+        and high_band.size
+        and (float(np.nanmin(low_band)) < _SHOWN[0] or float(np.nanmax(high_band)) > _SHOWN[1])
+    ):
         caption += " The band runs on beyond the axis."
     places = np.unique(np.linspace(0, exposure.size - 1, 4).round().astype(int))
     listed = "; ".join(f"{number(float(ratio[i]))} at {number(float(exposure[i]))} {unit}" for i in places)

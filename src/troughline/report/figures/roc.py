@@ -61,7 +61,7 @@ def _roc(axes: Axes, series: Json) -> list[tuple[Json, float, float]]:
         color=style.MUTED,
     )
     band = part(series, "roc_band")
-    if band.get("specificity"):
+    if band.get("specificity") and band.get("low") and band.get("high"):
         axes.fill_between(
             1 - style.floats(band["specificity"]),
             style.floats(band["low"]),

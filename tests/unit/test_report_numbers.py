@@ -1,0 +1,142 @@
+"""How numbers, units and names are written for a reader."""
+
+from __future__ import annotations
+
+import pytest
+
+from troughline.report.names import estimate_name
+from troughline.report.numbers import count, interval, micro, number, p_value, percent, unit_text
+from troughline.report.view import cell, first_sentence, pairs, table_view, value_and_interval
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (3.449, "3.45"),
+        (0.97, "0.970"),
+        (-96.04, "−96.0"),
+        (12.34, "12.3"),
+        (999.6, "1000"),
+        (12345.6, "12\u2009346"),
+        (0.0123456, "0.0123"),
+        (0.00001234, "1.23 × 10⁻⁵"),
+        (0.0, "0"),
+        (None, "not given"),
+        (float("nan"), "not given"),
+        (float("inf"), "not given"),
+    ],
+)
+def test_numbers_have_three_significant_digits(value: float | None, text: str) -> None:
+    assert number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.5, "50%"),
+        (0.0, "0%"),
+        (1.0, "100%"),
+        (0.0004, "< 0.1%"),
+        (0.004, "0.4%"),
+        (0.998, "99.8%"),
+        (0.9999, "> 99.9%"),
+    ],
+)
+def test_percentages_never_round_to_certainty(value: float, text: str) -> None:
+    assert percent(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0001, "p < 0.001"), (0.0321, "p = 0.032"), (0.43, "p = 0.43"), (1.0, "p > 0.999")],
+)
+def test_p_values(value: float, text: str) -> None:
+    assert p_value(value) == text
+
+
+def test_intervals_use_an_en_dash_and_words_where_a_dash_would_mislead() -> None:
+    assert interval(1.7, 6.1) == "1.70–6.10"
+    assert interval(-231.0, 39.0) == "−231 to 39.0"
+    assert interval(0.25, 0.5, "percent") == "25–50%"
+    assert interval(None, None) == ""
+    assert interval(1.7, None) == "from 1.70, not bounded above"
+    assert interval(None, 6.1) == "up to 6.10, not bounded below"
+
+
+def test_an_end_of_an_interval_is_not_finer_than_its_value() -> None:
+    assert interval(0.6, 2.05, value=1.35) == "0.60–2.05"
+    assert interval(0.001, 2.05, value=1.35) == "0.00100–2.05"
+
+
+def test_units_show_micro_and_hide_one() -> None:
+    assert unit_text("ug/mL") == "µg/mL"
+    assert unit_text("umol/L") == "µmol/L"
+    assert unit_text("1") == ""
+    assert unit_text("mg/L") == "mg/L"
+    assert micro("grade >=3 at 3.45 ug/mL, drug u/g") == "grade ≥3 at 3.45 µg/mL, drug u/g"
+    assert count(118.4) == "118"
+
+
+def test_estimates_have_readable_names_with_a_fallback() -> None:
+    assert estimate_name("window_lower").label == "Lower bound of the window"
+    assert estimate_name("some_new_thing").label == "Some new thing"
+    assert estimate_name("some_new_p").style == "p"
+    assert estimate_name("p_of_something").style == "percent"
+    assert estimate_name("n_of_something").style == "count"
+
+
+def test_a_refused_value_reads_as_a_range() -> None:
+    estimate = {"name": "threshold", "value": None, "low": 1.7, "high": 6.1, "unit": "ug/mL"}
+    assert value_and_interval(estimate, estimate_name("threshold")) == ("1.70–6.10 µg/mL", "range")
+    nothing = {"name": "threshold", "value": None, "low": None, "high": None, "unit": "ug/mL"}
+    assert value_and_interval(nothing, estimate_name("threshold")) == ("not given", "")
+
+
+def test_n_and_level_are_said_only_where_they_differ_from_the_study() -> None:
+    study = {"level": 0.95, "n_patients": 26}
+    base = {
+        "name": "auc",
+        "value": 0.7,
+        "low": 0.5,
+        "high": 0.9,
+        "level": 0.95,
+        "n": 26,
+        "method": "guarded: exact",
+    }
+    assert cell(base, study).how == "exact"
+    assert cell({**base, "n": 23, "level": 0.9}, study).how == "exact, 90% interval, n = 23"
+
+
+def test_pairs_match_name_and_label_across_the_columns() -> None:
+    def one(method: str, label: str, value: float) -> dict[str, object]:
+        return {"name": "risk", "value": value, "label": label, "method": method, "n": 26}
+
+    question = {
+        "estimates": [
+            one("as-published: a", "at 1", 0.1),
+            one("guarded: b", "at 2", 0.4),
+            one("guarded: b", "at 1", 0.2),
+            one("as-published: a2", "at 1", 0.15),
+        ]
+    }
+    found = pairs(question, {"n_patients": 26})
+    assert [(p.label, [c.value for c in p.as_published], [c.value for c in p.guarded]) for p in found] == [
+        ("at 1", ["10%", "15%"], ["20%"]),
+        ("at 2", [], ["40%"]),
+    ]
+
+
+def test_the_first_sentence_does_not_end_at_an_abbreviation_or_a_decimal_point() -> None:
+    assert (
+        first_sentence("The cut of Noda et al. 2020 is 3.45. It is unsure.")
+        == "The cut of Noda et al. 2020 is 3.45."
+    )
+
+
+def test_long_tables_say_how_many_rows_are_left_out() -> None:
+    view = table_view("per patient", "x.csv", [{"patient": f"P{i}", "p_inside": i / 100} for i in range(100)])
+    assert len(view.rows) + view.left_out == 100
+    assert view.left_out == 70
+    assert view.header == ("Patient", "Inside the window")
+    assert view.rows[25] == ("P25", "25%")
+    assert view.numeric == (False, True)
