@@ -16,8 +16,8 @@ __version__ = "0.1.0"
 def study(path: str | Path) -> StudyResult:
     """Answer every question of a study file.
 
-    Returns the result; `write(result, folder)` writes the report. Raises `troughline.issues.InputError`, which
-    lists everything wrong with the study file or its tables.
+    Returns the result; `write(result, folder)` writes the report. Raises `troughline.issues.InputError`,
+    which lists everything wrong with the study file or its tables.
     """
     from troughline.cohort.studyfile import load_study
     from troughline.response.study import run_study

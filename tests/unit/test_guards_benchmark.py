@@ -1,4 +1,4 @@
-"""The benchmark of intervals and guards: its truths are true, and what it counts does not depend on workers."""
+"""The benchmark of intervals and guards: its truths are true, and its cohorts do not depend on workers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 import pytest
-
 from benchmarks.cohorts import LOG_SD, MEDIAN_UG_ML, TOXICITY_SLOPE, chance
 from benchmarks.operating_characteristics import (
     CERTAIN,
@@ -22,13 +21,14 @@ from benchmarks.operating_characteristics import (
     tasks,
     work,
 )
+
 from troughline.response.guards import REGISTRY
 from troughline.response.roc import roc_curve
 from troughline.response.thresholds import optimal_threshold
 
 
 def test_the_true_area_and_the_true_cut_are_those_of_a_very_large_sample() -> None:
-    """200,000 patients: the area has an error of .0012; the cut converges slowly (n^-1/3), so its index counts."""
+    """200,000 patients: error .0012 of the area; the cut converges slowly (n^-1/3), so its index counts."""
     rng = np.random.default_rng(1)
     exposure = MEDIAN_UG_ML * np.exp(LOG_SD * rng.normal(size=200_000))
     toxicity = rng.random(200_000) < chance(exposure, TOXICITY_EVEN, TOXICITY_SLOPE)

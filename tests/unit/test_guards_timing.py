@@ -143,6 +143,20 @@ def test_exposure_after_change_fires_for_a_level_after_the_event_alone() -> None
     assert "3 samples in 3 patients" in found.finding
 
 
+def test_exposure_after_change_fires_for_a_late_sample_that_is_no_trough_either() -> None:
+    """Drawn 3 h after a dose that had been reduced: both guards speak."""
+    rng = np.random.default_rng(2)
+    truth = draw_truth(74, rng)
+    rows = records(truth, rng)
+    for patient in truth.patients[:4]:
+        rows.event(patient, 30.0, "dose reduction")
+        rows.level(patient, 60.0, 2.0, hours=3.0)
+    result, _ = judge(rows.cohort([question("threshold")], covariates=COVARIATES))
+    found = {g.id: g.finding for g in result.guards}
+    assert found["exposure-after-change"].startswith("4 samples in 4 patients")
+    assert found["not-a-trough"].startswith("4 samples called a trough")
+
+
 @pytest.mark.parametrize("kind", ["threshold", "curve", "survival"])
 def test_exposure_after_change_is_silent_where_every_level_came_first(kind: str) -> None:
     assert finding(clean_cohort(74, np.random.default_rng(1), kind), "exposure-after-change") is None
@@ -189,6 +203,19 @@ def test_survivor_only_fires_with_the_day_and_the_share_of_the_follow_up() -> No
     assert found is not None
     assert "drawn on day 150 (median)" in found.finding
     assert f"{died_first} patients had the event first and were never sampled" in found.finding
+
+
+def test_survivor_only_fires_where_only_the_published_value_was_known_late() -> None:
+    """A first trough on day 14 for the guarded column; the study takes the last one, of day 80."""
+    rng = np.random.default_rng(2)
+    truth = draw_truth(74, rng)
+    rows = records(truth, rng)
+    for i, patient in enumerate(truth.patients):
+        rows.level(patient, 80.0, truth.exposure[i])
+    asked = question("survival", predictor={"summary": "last"})
+    found = finding(rows.cohort([asked], covariates=COVARIATES), "survivor-only")
+    assert found is not None
+    assert "drawn on day 80 (median)" in found.finding
 
 
 def test_survivor_only_is_silent_for_a_level_drawn_in_the_first_tenth_of_the_follow_up() -> None:

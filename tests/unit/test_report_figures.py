@@ -77,14 +77,51 @@ def test_numbers_in_the_text_of_a_figure_are_not_cut_short() -> None:
     assert "tiny 0.98765 1.23" in drawing.svg
 
 
-OPTIONAL = set(
-    """
-    roc_band distribution threshold_bootstrap cuts models observed groups low high outcome_label
-    label unit inside utility bounds limits domain benefit toxicity censored at_risk title origin n
-    events time_unit reference naive below_limit threshold best best_low best_high as_published
-    guarded external lower upper km_as_published km_guarded hazard_curve cumulative_incidence value
-    """.split()
-)
+OPTIONAL = {
+    "roc_band",
+    "distribution",
+    "threshold_bootstrap",
+    "cuts",
+    "models",
+    "observed",
+    "groups",
+    "low",
+    "high",
+    "outcome_label",
+    "label",
+    "unit",
+    "inside",
+    "utility",
+    "bounds",
+    "limits",
+    "domain",
+    "benefit",
+    "toxicity",
+    "censored",
+    "at_risk",
+    "title",
+    "origin",
+    "n",
+    "events",
+    "time_unit",
+    "reference",
+    "naive",
+    "below_limit",
+    "threshold",
+    "best",
+    "best_low",
+    "best_high",
+    "as_published",
+    "guarded",
+    "external",
+    "lower",
+    "upper",
+    "km_as_published",
+    "km_guarded",
+    "hazard_curve",
+    "cumulative_incidence",
+    "value",
+}
 
 
 def _paths(series: dict[str, Any], depth: int = 3) -> list[tuple[str, ...]]:

@@ -10,6 +10,20 @@ if TYPE_CHECKING:
     from troughline.cohort.cohort import Cohort
 
 
+# Wide enough to show a level under its variable, and not collapsed by a page.
+INDENT = "\u2003"
+NAMES = {
+    "inr": "INR",
+    "albi": "ALBI score",
+    "albi_grade": "ALBI grade",
+    "meld3": "MELD 3.0",
+    "bclc": "BCLC stage",
+    "child_pugh_score": "Child-Pugh score",
+    "child_pugh_class": "Child-Pugh class",
+    "afp": "AFP",
+}
+
+
 def table_one(cohort: Cohort) -> dict[str, list[Any]]:
     """Columns and rows of Table 1: all patients, and each group where the patients table has groups.
 
@@ -27,7 +41,7 @@ def table_one(cohort: Cohort) -> dict[str, list[Any]]:
         if all(missing):
             continue
         if spec.levels is None:
-            unit = "" if spec.unit in (None, "1") else f", {spec.unit}"
+            unit = "" if spec.unit in (None, "1") else f", {_unit(str(spec.unit))}"
             rows.append(
                 [f"{_readable(name)}{unit}, median (IQR)"]
                 + [_quartiles([float(raw[i]) for i in members if not missing[i]]) for _, members in groups]
@@ -40,9 +54,11 @@ def table_one(cohort: Cohort) -> dict[str, list[Any]]:
                     known = [str(raw[i]) for i in members if not missing[i]]
                     k = Counter(known)[level]
                     cells.append(f"{k} ({100 * k / len(known):.0f})" if known else "–")
-                rows.append([f"    {level}", *cells])
+                rows.append([f"{INDENT}{level}", *cells])
         if any(missing):
-            rows.append(["    missing"] + [str(sum(missing[i] for i in members)) for _, members in groups])
+            rows.append(
+                [f"{INDENT}missing"] + [str(sum(missing[i] for i in members)) for _, members in groups]
+            )
     return {"columns": columns, "rows": rows}
 
 
@@ -64,12 +80,21 @@ def _quartiles(values: list[float]) -> str:
     if not values:
         return "–"
     low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
-    return f"{middle:.3g} ({low:.3g}–{high:.3g})"
+    joint = " to " if low < 0 else "–"
+    return f"{middle:.3g} ({low:.3g}{joint}{high:.3g})".replace("-", "−")
 
 
 def _readable(name: str) -> str:
+    if name in NAMES:
+        return NAMES[name]
     text = name.replace("_", " ")
     return text[:1].upper() + text[1:]
+
+
+def _unit(unit: str) -> str:
+    return {"year": "years", "m^2": "m²", "umol/L": "µmol/L", "ug/mL": "µg/mL", "month": "months"}.get(
+        unit, unit
+    )
 
 
 def _missing(value: Any) -> bool:

@@ -27,7 +27,7 @@ class PredictorValues:
     `as_published` and `guarded` map patient to value in `unit`; `known_day` to the study day on which the
     guarded value was known (0 for a covariate). `left_out` says why a patient has no guarded value.
     `category` maps patient to a level for a categorical covariate; `group` is set for a group defined
-    after the first dose.
+    after the first dose, `group_names` are those outside it and those in it.
     """
 
     label: str
@@ -39,6 +39,7 @@ class PredictorValues:
     category: Mapping[str, str] = field(default_factory=dict[str, str])
     levels: tuple[str, ...] = ()
     group: BinaryOutcome | None = None
+    group_names: tuple[str, str] = ("", "")
     exposure: Exposure | None = None
     log: bool = True
 
@@ -66,7 +67,12 @@ def predictor_values(
     if predictor.covariate is not None:
         return _covariate(cohort, predictor)
     group = group_after_start(cohort, predictor)
-    return PredictorValues(label=group.label, unit="1", group=group)
+    names = (
+        ("non-responders", "responders")
+        if predictor.response is not None
+        else (f"without {group.label}", f"with {group.label}")
+    )
+    return PredictorValues(label=group.label, unit="1", group=group, group_names=names)
 
 
 def _level(

@@ -269,12 +269,8 @@ def _caption(question: Json, points: list[tuple[Json, float, float]]) -> str:
             ),
             None,
         )
-        tail = (
-            f", 95% of the time within {interval(bound.get('low'), bound.get('high'))} {unit}"
-            if bound
-            else ""
-        )
-        parts.append(f"Drawn again from the same patients, the best cut falls where the bars are{tail}.")
+        tail = f"; its interval is {interval(bound.get('low'), bound.get('high'))} {unit}" if bound else ""
+        parts.append(f"The bars show where the best cut falls when the patients are drawn again{tail}.")
     return " ".join(parts)
 
 

@@ -33,9 +33,9 @@ def sketch_survival(question: Json) -> Sketch:
     ]
     most = max(len(data["groups"]) for _, _, data in panels)
     sheet = style.sheet(0.5 + _HEIGHT + 0.5 + 0.2 + most * 2 * _LINE + 0.12)
-    width = 2.95 if len(panels) == 2 else 5.9
+    width = 2.85 if len(panels) == 2 else 5.9
     for column, (_, words, data) in enumerate(panels):
-        _panel(sheet, data, words, left=0.58 + column * 3.42, width=width, first=column == 0)
+        _panel(sheet, data, words, left=0.58 + column * 3.36, width=width, first=column == 0)
     outcome = micro(str(panels[0][2].get("title") or question.get("title") or "Survival"))
     return Sketch(sheet, f"Kaplan–Meier: {outcome}", _caption(panels), _description(panels))
 

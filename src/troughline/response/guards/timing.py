@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from statistics import median
 from typing import TYPE_CHECKING
 
+from troughline.cohort.exposure import first_modification_day
 from troughline.response.guards.registry import Fired, guard
 from troughline.response.guards.wording import count, day, interval
 from troughline.results import GuardSeverity
@@ -36,7 +38,7 @@ def immortal_time(case: Case) -> Fired | None:
     early = case.measured.early_events
     at = case.measured.landmark_day
     lost = (
-        f"{count(early, 'patient')} had the event before day {day(at)} and could not join the group. "
+        f" {count(early, 'patient')} had the event before day {day(at)} and could not join the group."
         if at is not None
         else ""
     )
@@ -46,7 +48,7 @@ def immortal_time(case: Case) -> Fired | None:
         f"with the group counted from when it was known {interval(measured.hazard_ratio_guarded)}."
     )
     return Fired(
-        finding=f"The group “{group.label}” is known {when}: its members had to live that long. {lost}",
+        finding=f"The group “{group.label}” is known {when}: its members had to live that long.{lost}",
         effect=effect,
     )
 
@@ -67,7 +69,14 @@ def exposure_after_change(case: Case) -> Fired | None:
     if exposure is None:
         return None
     used = exposure.every or tuple(exposure.as_published.values())
-    late = [s for e in used for s in e.samples if s.reason.startswith("drawn after")]
+    # A sample has one reason: one that is no trough either does not say that it came after a change.
+    changed = first_modification_day(case.cohort) if exposure.is_drug else {}
+    late = [
+        s
+        for e in used
+        for s in e.samples
+        if s.reason.startswith("drawn after") or s.day > changed.get(s.patient, math.inf)
+    ]
     if not late:
         return None
     patients = {s.patient for s in late}
@@ -103,9 +112,11 @@ def exposure_after_change(case: Case) -> Fired | None:
 )
 def survivor_only(case: Case) -> Fired | None:
     """A level drawn late in the follow-up with time counted from the first dose."""
-    if case.predictor.exposure is None or case.survival is None:
+    exposure = case.predictor.exposure
+    if exposure is None or case.survival is None:
         return None
-    drawn = [d for p, d in case.predictor.known_day.items() if p in case.survival.time]
+    # The as-published value is known with its last sample, which may be later than the guarded one.
+    drawn = [e.day for p, e in exposure.as_published.items() if p in case.survival.time]
     follow_up = [t * case.survival.days_per_unit for t in case.survival.time.values()]
     if not drawn or not follow_up or median(drawn) <= LATE_SHARE * median(follow_up):
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from troughline.cohort.outcomes import TimeToEvent, time_to_event
 from troughline.response.case import Case, Interval
@@ -340,7 +340,7 @@ def _time_dependent(
         Estimate(
             name="hazard_ratio", value=finite(term.hazard_ratio), low=finite(term.low),
             high=finite(term.high), level=level, n=len(patients), p_value=term.p_value,
-            label=f"{values.group.label}, from when it was known",
+            label=f"{values.group_names[1]}, from when it was known",
             method="guarded: Cox with a group that changes over time",
         )
     )  # fmt: skip
@@ -389,36 +389,41 @@ def _methods(
         "on scaled Schoenfeld residuals. With fewer than ten events a parameter, or separation, Firth's "
         "penalised likelihood replaces the ordinary one."
     )
+    if values.group is not None:
+        lines.append(f"{values.group_names[1].capitalize()}: {values.group.label}.")
     if question.adjust:
         lines.append(f"Guarded hazard ratios are adjusted for {', '.join(question.adjust)}.")
     return lines
 
 
 def _summary(case: Case, times: TimeToEvent, naive: Column, guarded: Column, parts: Parts) -> str:
+    """The hazard ratio first, guarded before published; then the medians a paper would print."""
     measured = case.measured
-    events = f"{int(naive.event.sum())} of {len(naive.patients)} patients had the event ({times.label})."
+    published, safe = measured.hazard_ratio_published, measured.hazard_ratio_guarded
+    adjusted = f", adjusted for {', '.join(case.question.adjust)}" if case.question.adjust else ""
+    label = measured.hazard_ratio_label
+    if " vs " in label:
+        label = f"({label})"
+    if safe is None or safe.value is None:
+        text = f"These data give no hazard ratio of {times.label}."
+    elif measured.landmark_day is not None:
+        text = (
+            f"Counted from {guarded.origin}, the hazard ratio of {times.label} {label} is "
+            f"{interval(safe)}{adjusted}; counted from the first dose it was {interval(published)}."
+        )
+    else:
+        text = f"The hazard ratio of {times.label} {label} is {interval(safe)}{adjusted}"
+        text += f"; unadjusted {interval(published)}." if adjusted else "."
+    text += f" {int(naive.event.sum())} of {len(naive.patients)} patients had the event."
     medians = [
         f"{e.label}: {number(e.value) if e.value is not None else 'not reached'}"
         for e in parts.estimates
         if e.name == "median_survival" and e.method.startswith("as-published")
     ]
-    tests: list[Any] = [e for e in parts.estimates if e.name == "log_rank"]
-    text = events
     if medians:
-        text += f" Median as published ({times.unit}s): {'; '.join(medians)}"
-        p = next((e.p_value for e in tests if e.method.startswith("as-published")), None)
-        text += f" ({p_value(p)})." if p is not None else "."
-    published, safe = measured.hazard_ratio_published, measured.hazard_ratio_guarded
-    if published is None and safe is None:
-        return text
-    adjusted = f", adjusted for {', '.join(case.question.adjust)}" if case.question.adjust else ""
-    text += f" The hazard ratio {measured.hazard_ratio_label} is {interval(published)}"
-    if measured.landmark_day is not None:
-        text += f" counted from the first dose and {interval(safe)} counted from {guarded.origin}{adjusted}."
-    elif adjusted:
-        text += f"; {interval(safe)}{adjusted}."
-    else:
-        text += "."
+        text += f" Median as published, in {times.unit}s: {'; '.join(medians)}"
+        tests = [e.p_value for e in parts.estimates if e.name == "log_rank" and "as-published" in e.method]
+        text += f" (log-rank {p_value(tests[0])})." if tests and tests[0] is not None else "."
     return text
 
 

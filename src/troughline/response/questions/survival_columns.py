@@ -86,13 +86,11 @@ def naive_column(
 ) -> Column:
     """As published: everyone with a value, counted from the first dose (`origin` names it)."""
     if values.group is not None:
-        label = values.group.label
+        outside, inside = values.group_names
         chosen = {
-            p: (label if yes else f"not {label}")
-            for p, yes in values.group.happened.items()
-            if yes is not None
+            p: (inside if yes else outside) for p, yes in values.group.happened.items() if yes is not None
         }
-        return _column(times, chosen, (f"not {label}", label), None, None, origin)
+        return _column(times, chosen, values.group_names, None, None, origin)
     if values.category:
         order = tuple(level for level in values.levels if level in set(values.category.values()))
         return _column(times, dict(values.category), order, None, None, origin)
@@ -112,13 +110,13 @@ def landmark_column(
 
     at = day / times.days_per_unit
     if values.group is not None:
-        label = values.group.label
+        outside, inside = values.group_names
         group: dict[str, str] | None = {
-            p: (label if yes and values.group.day.get(p, math.inf) <= day else f"not {label}")
+            p: (inside if yes and values.group.day.get(p, math.inf) <= day else outside)
             for p, yes in values.group.happened.items()
             if yes is not None
         }
-        order: tuple[str, ...] = (f"not {label}", label)
+        order: tuple[str, ...] = values.group_names
         x: Mapping[str, float] | None = None
     else:
         known = {p: v for p, v in values.guarded.items() if values.known_day[p] <= day}

@@ -410,24 +410,22 @@ def _summary(
     measured: Measured,
 ) -> str:
     unit = unit_text(values.unit)
-    text = (
+    auc = (
         f"In {len(pairs.patients)} patients, {pairs.n_events} with {outcome.label}, {values.label} tells "
         f"those with it from those without with an AUC of {interval(measured.auc_guarded)}."
     )
-    if not question.optimise:
-        return text + " The cuts judged were fixed beforehand."
     published, cut = measured.threshold_published, measured.threshold_guarded
-    if published is None or cut is None:
-        return text
+    if not question.optimise or published is None or cut is None:
+        return auc + " The cuts judged were fixed beforehand."
     if measured.threshold_wide:
-        return text + (
-            f" The best cut as published is {number(published.value)}{unit}, but these patients only place "
-            f"it between {number(cut.low)} and {number(cut.high)}{unit}: no single cut can be named."
+        return (
+            f"No single cut can be named: the best one as published is {number(published.value)}{unit}, but "
+            f"these patients only place it between {number(cut.low)} and {number(cut.high)}{unit}. {auc}"
         )
-    return text + (
-        f" The best cut is {number(cut.value)}{unit} ({number(cut.low)}–{number(cut.high)}); expect a Youden "
-        f"index of {number(measured.youden_corrected)} in new patients, not the "
-        f"{number(measured.youden_apparent)} seen here."
+    return (
+        f"The best cut is {number(cut.value)}{unit}, between {number(cut.low)} and {number(cut.high)}{unit}; "
+        f"expect a Youden index of {number(measured.youden_corrected)} in new patients, not the "
+        f"{number(measured.youden_apparent)} seen here. {auc}"
     )
 
 
