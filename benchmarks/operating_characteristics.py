@@ -18,7 +18,6 @@ import argparse
 import json
 import math
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -183,42 +182,65 @@ def guards_of_cohort(seed: int, what: str, cohort: int) -> Numbers:
 Task = tuple[str, int, str | int, range]
 
 
-def work(task: Task) -> tuple[str, str | int, list[Numbers]]:
+def work(task: Task) -> tuple[Task, list[Numbers]]:
     """A chunk of cohorts, in a worker."""
     what, seed, name, cohorts = task
     if what == "coverage":
-        assert isinstance(name, int)
-        return what, name, [coverage_of_cohort(seed, name, i) for i in cohorts]
-    assert isinstance(name, str)
-    return what, name, [guards_of_cohort(seed, name, i) for i in cohorts]
+        return task, [coverage_of_cohort(seed, int(name), i) for i in cohorts]
+    return task, [guards_of_cohort(seed, str(name), i) for i in cohorts]
 
 
-def tasks(n_cohorts: int, seed: int) -> Iterator[Task]:
-    """Every chunk, the slow ones first."""
+def tasks(n_cohorts: int, seed: int) -> list[Task]:
+    """Every chunk, in an order that keeps all rows of the tables growing together."""
     sizes: list[tuple[str, str | int, int]] = [("coverage", n, n_cohorts) for n in reversed(SIZES)]
     few, many = min(CERTAIN_COHORTS, n_cohorts), min(GUARD_COHORTS, n_cohorts)
     sizes += [("guard", kind, many) for kind in reversed(CLEAN_QUESTIONS)]
     sizes += [("guard", guard_id, few if guard_id in CERTAIN else many) for guard_id in TRAPS]
-    for what, name, count in sizes:
-        for first in range(0, count, CHUNK):
-            yield what, seed, name, range(first, min(first + CHUNK, count))
+    planned = [
+        (first / count, (what, seed, name, range(first, min(first + CHUNK, count))))
+        for what, name, count in sizes
+        for first in range(0, count, CHUNK)
+    ]
+    return [task for _, task in sorted(planned, key=lambda item: item[0])]
 
 
-def compute(n_cohorts: int, seed: int, workers: int) -> dict[tuple[str, str | int], list[Numbers]]:
-    """Every cohort, over `workers` processes, with a progress bar."""
+Found = dict[tuple[str, str | int], list[Numbers]]
+
+
+def compute(planned: list[Task], workers: int, log: Path | None) -> Found:
+    """Every cohort, over `workers` processes, with a progress bar.
+
+    With `log` each chunk is appended to it when done, and a chunk that it holds already is not run again.
+    """
     import multiprocessing
 
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    planned = list(tasks(n_cohorts, seed))
-    found: dict[tuple[str, str | int], list[Numbers]] = {}
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, transient=True) as bar, multiprocessing.Pool(workers) as pool:
-        shown = bar.add_task("cohorts", total=sum(len(t[3]) for t in planned))
-        for what, name, rows in pool.imap_unordered(work, planned):
+    done = read_log(log) if log is not None and log.exists() else {}
+    found: Found = {}
+    for what, seed, name, cohorts in planned:
+        rows = done.get((what, seed, name, cohorts.start, cohorts.stop))
+        if rows is not None:
             found.setdefault((what, name), []).extend(rows)
+    left = [t for t in planned if (t[0], t[1], t[2], t[3].start, t[3].stop) not in done]
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    # The workers start before the bar, which has a thread of its own.
+    with multiprocessing.Pool(workers) as pool, Progress(*columns, transient=True) as bar:
+        shown = bar.add_task("cohorts", total=sum(len(t[3]) for t in left))
+        for task, rows in pool.imap_unordered(work, left):
+            what, seed, name, cohorts = task
+            found.setdefault((what, name), []).extend(rows)
+            if log is not None:
+                with log.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps([what, seed, name, cohorts.start, cohorts.stop, rows]) + "\n")
             bar.update(shown, advance=len(rows), description=f"{what} {name}")
     return found
+
+
+def read_log(log: Path) -> dict[tuple[str, int, str | int, int, int], list[Numbers]]:
+    """The chunks that a log holds, by what was run."""
+    lines = log.read_text(encoding="utf-8").splitlines()
+    return {tuple(row[:5]): row[5] for row in map(json.loads, lines)}
 
 
 def error(rate: float, n: int) -> float:
@@ -227,7 +249,7 @@ def error(rate: float, n: int) -> float:
     return math.sqrt(shrunk * (1 - shrunk) / n)
 
 
-def coverage_table(found: dict[tuple[str, str | int], list[Numbers]]) -> list[dict[str, Any]]:
+def coverage_table(found: Found) -> list[dict[str, Any]]:
     """One row an estimand, method and size."""
     rows: list[dict[str, Any]] = []
     for n in SIZES:
@@ -253,7 +275,7 @@ def coverage_table(found: dict[tuple[str, str | int], list[Numbers]]) -> list[di
     return rows
 
 
-def youden_table(found: dict[tuple[str, str | int], list[Numbers]]) -> list[dict[str, Any]]:
+def youden_table(found: Found) -> list[dict[str, Any]]:
     """The plain Youden index and the corrected one, beside the best possible in the population."""
     rows: list[dict[str, Any]] = []
     for n in SIZES:
@@ -267,7 +289,7 @@ def youden_table(found: dict[tuple[str, str | int], list[Numbers]]) -> list[dict
     return rows
 
 
-def guard_table(found: dict[tuple[str, str | int], list[Numbers]]) -> list[dict[str, Any]]:
+def guard_table(found: Found) -> list[dict[str, Any]]:
     """One row a guard: how often it fires with its trap, and without in the kinds it looks at."""
     from troughline.response.guards import REGISTRY
 
@@ -298,6 +320,14 @@ def guard_table(found: dict[tuple[str, str | int], list[Numbers]]) -> list[dict[
             }
         )  # fmt: skip
     return rows
+
+
+def tables(found: Found, n_cohorts: int, seed: int) -> dict[str, Any]:
+    """All three tables."""
+    return {
+        "cohorts": n_cohorts, "seed": seed, "coverage": coverage_table(found), "youden": youden_table(found),
+        "guards": guard_table(found),
+    }  # fmt: skip
 
 
 def show(results: dict[str, Any]) -> None:
@@ -342,17 +372,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2, help="processes (default 2)")
     parser.add_argument("--json", type=Path, help="also write the results to this file")
+    parser.add_argument("--log", type=Path, help="append each chunk here, and take up where it ended")
     options = parser.parse_args()
     if options.cohorts < 2:
         parser.error(f"--cohorts is {options.cohorts}; at least 2 are needed")
     # Each worker has one core; more threads in the linear algebra only get in each other's way.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
-    found = compute(options.cohorts, options.seed, options.workers)
-    results = {
-        "cohorts": options.cohorts, "seed": options.seed, "coverage": coverage_table(found),
-        "youden": youden_table(found), "guards": guard_table(found),
-    }  # fmt: skip
+    found = compute(tasks(options.cohorts, options.seed), options.workers, options.log)
+    results = tables(found, options.cohorts, options.seed)
     show(results)
     if options.json is not None:
         options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

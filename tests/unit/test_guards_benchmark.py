@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from benchmarks.operating_characteristics import (
     TOXICITY_AT_LIMIT,
     TOXICITY_EVEN,
     UPPER,
+    Task,
+    compute,
     coverage_of_cohort,
     coverage_table,
     error,
@@ -50,11 +53,24 @@ def test_a_cohort_depends_on_seed_and_number_alone() -> None:
 
 
 def test_every_planned_cohort_comes_once() -> None:
-    planned = list(tasks(12, 1))
+    planned = tasks(12, 1)
     assert sum(len(t[3]) for t in planned if t[0] == "coverage" and t[2] == 74) == 12
     assert {t[2] for t in planned if t[0] == "guard"} >= set(CERTAIN)
-    what, name, rows = work(("guard", 1, "double-dipping", range(1)))
-    assert (what, name, len(rows)) == ("guard", "double-dipping", 1)
+
+
+def test_a_log_is_taken_up_where_it_ended(tmp_path: Path) -> None:
+    """The second run reads the chunk of the first and adds its own."""
+    log = tmp_path / "log.jsonl"
+    planned: list[Task] = [("guard", 1, "double-dipping", range(1)), ("guard", 1, "below-limit", range(1))]
+    first = compute(planned[:1], 1, log)
+    task, rows = work(planned[0])
+    assert task == planned[0]
+    assert first == {("guard", "double-dipping"): rows}
+    log.write_text(log.read_text().replace('double-dipping": 1.0', 'marked": 1.0'))
+    both = compute(planned, 1, log)
+    assert "marked" in both["guard", "double-dipping"][0]
+    assert "below-limit" in both["guard", "below-limit"][0]
+    assert len(log.read_text().splitlines()) == 2
 
 
 def test_the_tables_flag_what_falls_short() -> None:

@@ -119,7 +119,7 @@ def _estimates(*names: str, method: str = "") -> Callable[[Json], bool]:
     def test(question: Json) -> bool:
         return any(
             e.get("name") in names
-            and e.get("value") is not None
+            and (e.get("value") is not None or e.get("p_value") is not None)
             and str(e.get("method", "")).startswith(method)
             for e in entries(question, "estimates")
         )
@@ -270,7 +270,11 @@ CHECKS: dict[str, tuple[Callable[[Json], Place | None], str]] = {
     "events": (_in_question(_counts_events, "numbers of events", "-figures"), "numbers of events"),
     "methods": (_in_question(lambda q: bool(q.get("methods")), "methods", "-methods"), "methods"),
     "assumptions": (
-        _in_question(_estimates("ph_p", "nonlinearity_p"), "checks of assumptions", "-numbers"),
+        _in_question(
+            _estimates("ph_test", "ph_p", "spline_nonlinearity", "nonlinearity_p"),
+            "checks of assumptions",
+            "-numbers",
+        ),
         "checks of assumptions",
     ),
     "cut_points": (

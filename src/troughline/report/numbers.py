@@ -6,7 +6,7 @@ import math
 import re
 from typing import Literal
 
-Style = Literal["number", "percent", "count", "p"]
+Style = Literal["number", "percent", "count", "p", "test"]
 
 NO_VALUE = "not given"
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -78,7 +78,7 @@ def p_value(value: float | None) -> str:
 
 
 def styled(value: float | None, style: Style) -> str:
-    """`value` in the named style, without a unit."""
+    """`value` in the named style, without a unit; the statistic of a test is a number."""
     if style == "percent":
         return percent(value)
     if style == "count":

@@ -25,9 +25,9 @@ VERDICTS = {
     "not analysable": ("silent", "Not analysable"),
     "refused": ("refused", "Refused"),
 }
-_PROVENANCE = ("troughline", "created", "seed", "python", "libraries", "evidence", "inputs")
+_PROVENANCE = ("troughline", "created", "seed", "python", "libraries", "evidence", "models", "inputs")
 _DOI = re.compile(
-    r"(?:https?://(?:dx\.)?doi\.org/|doi:\s*)(10\.\d{4,9}/[^\s;,\"<>]+[^\s;,\"<>.\)])", re.IGNORECASE
+    r"(?:https?://(?:dx\.)?doi\.org/|doi:?\s*)(10\.\d{4,9}/[^\s;,\"<>]+[^\s;,\"<>.\)])", re.IGNORECASE
 )
 
 

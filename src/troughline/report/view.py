@@ -52,12 +52,16 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableView:
-    """A table as text; `numeric` tells which columns stand right; `left_out` counts rows not shown."""
+    """A table as text; `numeric` tells which columns stand right, `wordy` which need room.
+
+    `left_out` counts rows that are not shown.
+    """
 
     title: str
     file: str
     header: tuple[str, ...]
     numeric: tuple[bool, ...]
+    wordy: tuple[bool, ...]
     rows: tuple[tuple[str, ...], ...]
     left_out: int
 
@@ -130,6 +134,10 @@ def cell(estimate: Json, study: Json) -> Cell:
     if n is not None and n != study.get("n_patients"):
         how = f"{how}, n = {n}" if how else f"n = {n}"
     p = estimate.get("p_value")
+    if name.style == "test" and p is not None:
+        p = None
+        if estimate.get("value") is not None:
+            how = f"{how}, statistic {number(estimate['value'])}"
     return Cell(
         value=value,
         interval=span,
@@ -146,6 +154,8 @@ def value_and_interval(estimate: Json, name: EstimateName) -> tuple[str, str]:
     unit = f" {unit}" if unit else ""
     if name.style == "p":
         return p_value(value), ""
+    if name.style == "test" and estimate.get("p_value") is not None:
+        return p_value(estimate["p_value"]), ""
     span = interval(low, high, name.style, value=value)
     if value is None:
         return (f"{span}{unit}", "range") if span else (NO_VALUE, "")
@@ -186,10 +196,11 @@ def table_view(title: str, file: str, rows: list[Json]) -> TableView:
     )
     shown = rows[:MOST_ROWS]
     return TableView(
-        title=micro(title.replace("_", " ").strip().capitalize()),
+        title=micro(title.replace("_", " ").replace("-", " ").strip().capitalize()),
         file=file,
         header=tuple(_column_name(k) for k in header),
         numeric=numeric,
+        wordy=tuple(any(len(str(row.get(k) or "")) > 24 for row in shown) for k in header),
         rows=tuple(tuple(cell_text(row.get(k), k) for k in header) for row in shown),
         left_out=len(rows) - len(shown),
     )
@@ -205,7 +216,7 @@ def cell_text(value: Any, column: str = "") -> str:
         return count(value)
     if isinstance(value, float):
         style = estimate_name(column).style if column else "number"
-        if style == "percent" and 0.0 <= value <= 1.0:
+        if (style == "percent" or column.startswith("P(")) and 0.0 <= value <= 1.0:
             return percent(value)
         if style == "p" and 0.0 <= value <= 1.0:
             return p_value(value).removeprefix("p ").removeprefix("= ")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from troughline.report.reading import entries
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_DAY = re.compile(r"\s*\(day [\d.]+\)")
 _LEFT, _WIDTH, _DOT = 1.35, 5.35, 0.085
 
 
@@ -191,7 +193,9 @@ def _caption(exposure: Json, samples: list[Json]) -> str:
             f"from {number(float(values.min()))} to {number(float(values.max()))}. "
         )
     reasons = Counter(
-        str(s.get("reason") or "no reason given") for s in samples if s.get("used") == "not used"
+        _DAY.sub("", str(s.get("reason") or "no reason given"))
+        for s in samples
+        if s.get("used") == "not used"
     )
     if reasons:
         listed = "; ".join(f"{micro(reason)} ({n})" for reason, n in reasons.most_common(4))

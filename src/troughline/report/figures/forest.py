@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from troughline.report.figures import style
 from troughline.report.figures.drawing import Sketch
+from troughline.report.figures.parts import shortened
 from troughline.report.figures.scale import scale_of
 from troughline.report.figures.style import Json
 from troughline.report.numbers import interval, micro, number
@@ -98,7 +99,7 @@ def _row(axes: Axes, estimate: Json, y: float, low: float, high: float) -> None:
     guarded = str(estimate.get("method", "")).startswith("guarded")
     color = style.GUARDED if guarded else style.PUBLISHED
     text_color = style.GUARDED if guarded else style.PUBLISHED_TEXT
-    _text(axes, 0.24 - _LEFT, y, _short(_label(estimate), 40), text_color)
+    _text(axes, 0.24 - _LEFT, y, _label(estimate, longest=42), text_color)
     start, end = estimate.get("low"), estimate.get("high")
     if start is not None or end is not None:
         left = low if start is None or start < low else start
@@ -130,14 +131,10 @@ def _span(estimate: Json) -> str:
     return text.replace(", not bounded above", "").replace(", not bounded below", "")
 
 
-def _label(estimate: Json) -> str:
+def _label(estimate: Json, *, longest: int = 200) -> str:
     words = "guarded" if str(estimate.get("method", "")).startswith("guarded") else "as published"
     what = micro(str(estimate.get("label") or _NAMES[str(estimate["name"])]))
-    return f"{what}, {words}"
-
-
-def _short(text: str, longest: int) -> str:
-    return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
+    return f"{shortened(what, longest - len(words) - 2)}, {words}"
 
 
 def _text(axes: Axes, x_in: float, y: float, text: str, color: str, *, weight: str = "normal") -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from troughline.report.numbers import interval, micro, number
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_SIGN_AND_NUMBER = re.compile(r"([≥≤<>=]) (?=\d)")
 _CUT_LOOK = {
     "as-published": (style.PUBLISHED, style.PUBLISHED_TEXT, "-", 1.1),
     "guarded": (style.GUARDED, style.GUARDED, "-", 1.6),
@@ -27,11 +29,16 @@ _CUT_LOOK = {
 
 def cut_text(cut: Json) -> str:
     """What stands at a cut: its label, and its value, or its range, where the label does not say it."""
-    label = micro(str(cut.get("label") or cut.get("kind") or "cut"))
+    label = shortened(micro(str(cut.get("label") or cut.get("kind") or "cut")), 48)
     if cut.get("value") is None:
         return f"{label} {interval(cut.get('low'), cut.get('high'))}"
     value = number(cut["value"])
     return label if value in label or f"{cut['value']:g}" in label else f"{label} {value}"
+
+
+def shortened(text: str, longest: int) -> str:
+    """`text`, cut to `longest` letters with an ellipsis where it is longer."""
+    return text if len(text) <= longest else f"{text[: longest - 1].rstrip()}…"
 
 
 def usable_cuts(cuts: Any, scale: Scale | None = None) -> list[Json]:
@@ -213,7 +220,7 @@ def end_labels(
 
 def wrapped(text: str, width: int, *, most: int = 3) -> list[str]:
     """`text` in lines of at most `width` letters; what does not fit into `most` lines ends in an ellipsis."""
-    lines = textwrap.wrap(text, width)
+    lines = textwrap.wrap(_SIGN_AND_NUMBER.sub("\\1\u00a0", text), width)
     return lines if len(lines) <= most else [*lines[: most - 1], f"{lines[most - 1][: width - 1]}…"]
 
 

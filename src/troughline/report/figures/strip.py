@@ -3,13 +3,19 @@
 # pyright: reportUnknownMemberType=false
 from __future__ import annotations
 
-import textwrap
-
 import numpy as np
 
 from troughline.report.figures import style
 from troughline.report.figures.drawing import Sketch
-from troughline.report.figures.parts import axis_label, cut_rows, cut_text, cut_values, mark_cuts, usable_cuts
+from troughline.report.figures.parts import (
+    axis_label,
+    cut_rows,
+    cut_text,
+    cut_values,
+    mark_cuts,
+    usable_cuts,
+    wrapped,
+)
 from troughline.report.figures.scale import scale_of, swarm
 from troughline.report.figures.style import Json
 from troughline.report.numbers import interval, micro, number, unit_text
@@ -70,7 +76,7 @@ def sketch_strip(question: Json) -> Sketch:
                 [median, median], [middle - 0.17, middle + 0.17], color=style.INK, linewidth=1.8, zorder=4
             )
         n = int(np.count_nonzero(chosen))
-        lines = textwrap.wrap(f"{word} {name}", 21)[:3]
+        lines = wrapped(f"{word} {name}", 21)
         for k, (text, shade) in enumerate(
             [(t, style.INK) for t in lines] + [(f"{n} patient{'s' if n != 1 else ''}", style.MUTED)]
         ):

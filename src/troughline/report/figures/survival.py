@@ -9,6 +9,7 @@ import numpy as np
 
 from troughline.report.figures import style
 from troughline.report.figures.drawing import Sketch
+from troughline.report.figures.parts import shortened
 from troughline.report.figures.scale import tick_text
 from troughline.report.figures.steps import end_of_curve, mark_letter, step_at, thin_steps
 from troughline.report.figures.style import FloatArray, Json
@@ -36,7 +37,10 @@ def sketch_survival(question: Json) -> Sketch:
     width = 2.85 if len(panels) == 2 else 5.9
     for column, (_, words, data) in enumerate(panels):
         _panel(sheet, data, words, left=0.58 + column * 3.36, width=width, first=column == 0)
-    outcome = micro(str(panels[0][2].get("title") or question.get("title") or "Survival"))
+    own = [
+        t for _, words, data in panels if (t := str(data.get("title") or "")).lower() != words.lower() and t
+    ]
+    outcome = micro(own[0] if own else str(question.get("title") or "survival"))
     return Sketch(sheet, f"Kaplan–Meier: {outcome}", _caption(panels), _description(panels))
 
 
@@ -93,7 +97,7 @@ def _panel(sheet: Figure, data: Json, words: str, *, left: float, width: float, 
         color=style.GUARDED if words == "Guarded" else style.PUBLISHED_TEXT,
     )
     origin = micro(str(data.get("origin") or ""))
-    under = title if title and title.lower() != words.lower() else origin
+    under = title if title.lower() != words.lower() else ""
     if under:
         axes.annotate(
             under,
@@ -106,10 +110,10 @@ def _panel(sheet: Figure, data: Json, words: str, *, left: float, width: float, 
         )
     unit = str(data.get("time_unit") or "day")
     axes.set_xlabel(origin if origin and unit in origin else f"{unit}s" if not unit.endswith("s") else unit)
-    _at_risk(axes, data, colors)
+    _at_risk(axes, data, colors, width)
 
 
-def _at_risk(axes: Axes, data: Json, colors: tuple[str, ...]) -> None:
+def _at_risk(axes: Axes, data: Json, colors: tuple[str, ...], width_in: float) -> None:
     """Under each curve's name its patients, deaths and numbers at risk at round times."""
     risk = part(data, "at_risk")
     times = style.floats(risk.get("times"))
@@ -127,11 +131,15 @@ def _at_risk(axes: Axes, data: Json, colors: tuple[str, ...]) -> None:
         y = top - step * (1.15 + 2 * k)
         letter = f"{_LETTERS[k % 8]}  " if len(groups) > 1 else ""
         n, events = group.get("n"), group.get("events")
-        tail = f"   n = {n}" + (f", {events} events" if events is not None else "") if n is not None else ""
+        tail = f"   n = {n}" if n is not None else ""
+        tail += (
+            f", {events} event{'' if events == 1 else 's'}" if n is not None and events is not None else ""
+        )
+        room = int(width_in / style.text_width_in("x", 1.1 * style.SMALL)) - len(letter) - len(tail)
         axes.text(
             0,
             y,
-            f"{letter}{micro(str(group.get('label', '')))}{tail}",
+            f"{letter}{shortened(micro(str(group.get('label', ''))), room)}{tail}",
             transform=axes.transAxes,
             fontsize=style.SMALL,
             color=style.INK,

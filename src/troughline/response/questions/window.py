@@ -91,7 +91,7 @@ def run_window(cohort: Cohort, question: WindowQuestion, drug: Drug | None) -> t
         f"exposures within {question.utility.within:g} of the maximum.",
     ]
     parts.references += [
-        "Dale 1986, doi 10.2307/2530704",
+        "Dale 1986, Biometrics 42:909–917",
         "Vehtari 2017, doi 10.1007/s11222-016-9696-4",
         "Overgaard 2015, doi 10.1002/psp4.12006",
     ]
