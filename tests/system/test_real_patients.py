@@ -105,7 +105,7 @@ def test_one_year_survival_in_165_patients(tmp_path: Path) -> None:
     assert done.returncode in (0, 1), done.stderr
     results = json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))
     assert results["study"]["n_patients"] == 165
-    assert any("Albi" in row[0] for row in results["table1"]["rows"])
+    assert any("ALBI score" in row[0] for row in results["table1"]["rows"])
     questions = {q["id"]: q for q in results["questions"]}
     # Independent count: 63 of the 165 died within a year, 5 of them without a bilirubin.
     curve = questions["bilirubin-curve"]

@@ -134,9 +134,30 @@ def test_the_first_sentence_does_not_end_at_an_abbreviation_or_a_decimal_point()
 
 
 def test_long_tables_say_how_many_rows_are_left_out() -> None:
-    view = table_view("per patient", "x.csv", [{"patient": f"P{i}", "p_inside": i / 100} for i in range(100)])
-    assert len(view.rows) + view.left_out == 100
-    assert view.left_out == 70
+    view = table_view("per-patient", "x.csv", [{"patient": f"P{i}", "p_inside": i / 100} for i in range(100)])
+    assert (view.title, len(view.rows), view.extent) == ("Per patient", 30, "The first 30 of 100 rows.")
     assert view.header == ("Patient", "Inside the window")
     assert view.rows[25] == ("P25", "25%")
     assert view.numeric == (False, True)
+
+
+def test_long_tables_of_numbers_show_rows_over_their_whole_length() -> None:
+    rows = [{"exposure": float(i), "P(inside)": i / 100} for i in range(81)]
+    view = table_view("any exposure", "x.csv", rows)
+    assert view.extent == "One in 6 of 81 rows."
+    assert [r[0] for r in view.rows][-1] == "78.0"
+    assert view.rows[1] == ("6.00", "6%")
+
+
+def test_a_test_is_read_by_its_p_value() -> None:
+    estimate = {
+        "name": "log_rank",
+        "value": 3.392,
+        "p_value": 0.183,
+        "method": "as-published: log-rank",
+        "n": 26,
+    }
+    found = cell(estimate, {"n_patients": 26})
+    assert (found.value, found.p, found.how) == ("p = 0.18", "", "log-rank, statistic 3.39")
+    found = cell({**estimate, "name": "ph_test", "value": None}, {"n_patients": 26})
+    assert (found.value, found.how) == ("p = 0.18", "log-rank")

@@ -125,6 +125,9 @@ def test_text_of_the_data_is_escaped_everywhere() -> None:
 
 
 def test_dois_become_links_and_the_rest_is_escaped() -> None:
+    assert linked("doi 10.1002/sim.2324") == (
+        '<a href="https://doi.org/10.1002/sim.2324">doi:10.1002/sim.2324</a>'
+    )
     assert linked("A & B. doi:10.1007/s00280-020-04105-0.") == (
         'A &amp; B. <a href="https://doi.org/10.1007/s00280-020-04105-0">doi:10.1007/s00280-020-04105-0</a>.'
     )

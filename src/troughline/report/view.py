@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -54,7 +55,7 @@ class Pair:
 class TableView:
     """A table as text; `numeric` tells which columns stand right, `wordy` which need room.
 
-    `left_out` counts rows that are not shown.
+    `extent` says which of the rows are shown where not all are.
     """
 
     title: str
@@ -63,7 +64,7 @@ class TableView:
     numeric: tuple[bool, ...]
     wordy: tuple[bool, ...]
     rows: tuple[tuple[str, ...], ...]
-    left_out: int
+    extent: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +184,10 @@ def card_numbers(question: Json) -> list[tuple[str, str, str]]:
 
 
 def table_view(title: str, file: str, rows: list[Json]) -> TableView:
-    """A table of a question as text, at most 30 rows of it; columns named and styled as estimates are."""
+    """A table of a question as text, columns named and styled as estimates are.
+
+    Of more than 30 rows the first 30 are shown, or, where every cell is a number (a curve), every so many.
+    """
     header: list[str] = []
     for row in rows:
         header += [key for key in row if key not in header]
@@ -194,7 +198,12 @@ def table_view(title: str, file: str, rows: list[Json]) -> TableView:
         )
         for k in header
     )
-    shown = rows[:MOST_ROWS]
+    shown, extent = rows[:MOST_ROWS], ""
+    if len(rows) > MOST_ROWS and all(numeric):
+        step = math.ceil(len(rows) / (MOST_ROWS / 2))
+        shown, extent = rows[::step], f"One in {step} of {len(rows)} rows."
+    elif len(rows) > MOST_ROWS:
+        extent = f"The first {MOST_ROWS} of {len(rows)} rows."
     return TableView(
         title=micro(title.replace("_", " ").replace("-", " ").strip().capitalize()),
         file=file,
@@ -202,7 +211,7 @@ def table_view(title: str, file: str, rows: list[Json]) -> TableView:
         numeric=numeric,
         wordy=tuple(any(len(str(row.get(k) or "")) > 24 for row in shown) for k in header),
         rows=tuple(tuple(cell_text(row.get(k), k) for k in header) for row in shown),
-        left_out=len(rows) - len(shown),
+        extent=extent,
     )
 
 

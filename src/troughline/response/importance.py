@@ -21,6 +21,9 @@ WIDENING = 1.5
 WIDE_SHARE = 0.2
 LEAST_EFFECTIVE_DRAWS = 400.0
 LARGEST_PARETO_K = 0.7
+# A tail index matters only where single draws carry weight: below this share of the whole, the k of
+# nearly equal weights is noise (their largest is a few times their mean) and is not held against them.
+SMALL_SHARE = 0.002
 MOST_ROUNDS = 10
 
 
@@ -83,8 +86,9 @@ def sample_posterior(
     the mode. Each round draws from a Student t with the weighted mean and covariance of what is there, one
     draw in five from a wider one; all draws so far count, weighted by the mixture of every proposal used
     (the balance heuristic of Veach & Guibas 1995, doi 10.1145/218380.218498). It ends when the effective
-    number of draws is at least `least_effective_draws` and Pareto's k at most `largest_pareto_k`, or after
-    ten rounds as `poor`.
+    number of draws is at least `least_effective_draws` and Pareto's k at most `largest_pareto_k` (or no
+    single draw carries 0.2 % of the weight, so that there is no tail to speak of), or after ten rounds as
+    `poor`.
 
     Raises `ValueError` where the density is finite at no draw of the first proposal.
     """
@@ -93,7 +97,7 @@ def sample_posterior(
     draws = np.vstack([c.sample(rng, m) for c, m in zip(components, counts, strict=True)])
     target = log_density(draws)
     proposed = [c.log_density(draws) for c in components]
-    log_weights, k, effective, rounds = np.empty(0), np.inf, 0.0, 0
+    log_weights, k, effective, rounds, heavy = np.empty(0), np.inf, 0.0, 0, True
     for rounds in range(1, MOST_ROUNDS + 1):
         mixture = log_sum_exp(np.array(proposed) + np.log(counts)[:, None], axis=0)
         ratios = np.where(np.isfinite(target), target - mixture, -np.inf)
@@ -102,7 +106,8 @@ def sample_posterior(
         smoothed, shape = pareto_smoothed(ratios[None, :])
         log_weights, k = smoothed[0], float(shape[0])
         effective = float(1 / np.exp(2 * log_weights).sum())
-        if rounds >= 2 and effective >= least_effective_draws and k <= largest_pareto_k:
+        heavy = k > largest_pareto_k and float(np.exp(log_weights.max())) > SMALL_SHARE
+        if rounds >= 2 and effective >= least_effective_draws and not heavy:
             break
         if rounds == MOST_ROUNDS:
             break
@@ -116,7 +121,7 @@ def sample_posterior(
         proposed += [c.log_density(draws) for c in added]
         components += added
         counts += sizes
-    good = effective >= least_effective_draws and k <= largest_pareto_k
+    good = effective >= least_effective_draws and not heavy
     return ImportanceSample(
         draws=draws,
         log_weights=log_weights,

@@ -17,7 +17,7 @@ from troughline.report.reading import entries
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_LEFT, _WIDTH, _ROW, _HEAD = 2.65, 2.55, 0.225, 0.3
+_LEFT, _WIDTH, _ROW, _HEAD = 2.92, 2.38, 0.225, 0.3
 _NAMES = {"hazard_ratio": "hazard ratio", "odds_ratio": "odds ratio"}
 _SHOWN = (0.02, 50.0)
 _MOST_ROWS = 60
@@ -99,7 +99,7 @@ def _row(axes: Axes, estimate: Json, y: float, low: float, high: float) -> None:
     guarded = str(estimate.get("method", "")).startswith("guarded")
     color = style.GUARDED if guarded else style.PUBLISHED
     text_color = style.GUARDED if guarded else style.PUBLISHED_TEXT
-    _text(axes, 0.24 - _LEFT, y, _label(estimate, longest=42), text_color)
+    _text(axes, 0.24 - _LEFT, y, _label(estimate, longest=46), text_color)
     start, end = estimate.get("low"), estimate.get("high")
     if start is not None or end is not None:
         left = low if start is None or start < low else start

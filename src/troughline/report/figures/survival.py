@@ -86,18 +86,18 @@ def _panel(sheet: Figure, data: Json, words: str, *, left: float, width: float, 
         for k, (x, y) in enumerate(end_of_curve(curves, longest, aspect=_HEIGHT / width)):
             mark_letter(axes, x, y, _LETTERS[k % 8], colors[k])
     title = micro(str(data.get("title") or ""))
+    origin = micro(str(data.get("origin") or ""))
+    under = title if title.lower() != words.lower() else ""
     axes.annotate(
         words,
         xy=(0, 1),
         xycoords="axes fraction",
-        xytext=(0, 20),
+        xytext=(0, 20 if under else 9),
         textcoords="offset points",
         fontsize=style.LARGE,
         fontweight="bold",
         color=style.GUARDED if words == "Guarded" else style.PUBLISHED_TEXT,
     )
-    origin = micro(str(data.get("origin") or ""))
-    under = title if title.lower() != words.lower() else ""
     if under:
         axes.annotate(
             under,
@@ -130,12 +130,9 @@ def _at_risk(axes: Axes, data: Json, colors: tuple[str, ...], width_in: float) -
     for k, group in enumerate(groups):
         y = top - step * (1.15 + 2 * k)
         letter = f"{_LETTERS[k % 8]}  " if len(groups) > 1 else ""
-        n, events = group.get("n"), group.get("events")
-        tail = f"   n = {n}" if n is not None else ""
-        tail += (
-            f", {events} event{'' if events == 1 else 's'}" if n is not None and events is not None else ""
-        )
-        room = int(width_in / style.text_width_in("x", 1.1 * style.SMALL)) - len(letter) - len(tail)
+        events = group.get("events")
+        tail = f", {events} event{'' if events == 1 else 's'}" if events is not None else ""
+        room = int(width_in / style.text_width_in("x", 1.12 * style.SMALL)) - len(letter) - len(tail)
         axes.text(
             0,
             y,

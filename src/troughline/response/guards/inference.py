@@ -166,7 +166,7 @@ def direction_contradicted(case: Case) -> Fired | None:
     "poor-posterior",
     title="Posterior not well sampled",
     detects="too small an effective sample size, or heavy-tailed importance weights",
-    absent="effective sample size of at least 400 and Pareto k of at most 0.7",
+    absent="effective sample size of at least 400 and no heavy tail of weights (Pareto k above 0.7)",
     remedy="The interval of this answer is not reliable; simplify the model (fewer covariates).",
     reference="Vehtari 2024, doi 10.48550/arXiv.1507.02646",
     severity=GuardSeverity.REFUSAL,
