@@ -20,6 +20,7 @@ class BinaryOutcome:
 
     `happened` holds True, False or None (cannot be told; `unknown` says why). `day` is the study day on
     which it was first known for those who had it; `died_before` are patients who died without it.
+    `is_response` marks a tumour response: wanted, and no reason to stop counting levels.
     """
 
     label: str
@@ -27,6 +28,7 @@ class BinaryOutcome:
     day: Mapping[str, float]
     unknown: Mapping[str, str]
     died_before: frozenset[str] = frozenset()
+    is_response: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +198,12 @@ def response_outcome(
             happened[patient], day[patient] = True, stable_days
     label = "/".join(responses) + (f" or stable for {stable_days:g} days" if stable_days else "")
     return BinaryOutcome(
-        label=label, happened=happened, day=day, unknown=unknown, died_before=frozenset(died)
+        label=label,
+        happened=happened,
+        day=day,
+        unknown=unknown,
+        died_before=frozenset(died),
+        is_response=True,
     )
 
 

@@ -96,8 +96,8 @@ class Case:
 
     `outcomes` holds the yes/no outcomes by role (`outcome`, `toxicity`, `benefit`); `excluded` says why a
     patient is in neither column of the guarded analysis; `tests` are the p-values of the whole study by
-    question id, set once every question has run; `found_cuts` the cuts that other questions of the study
-    found in the same patients.
+    question id, and `found_cuts` the cuts that other questions found for the same predictor in the same
+    patients (question id, cut); both are set once every question has run.
     """
 
     cohort: Cohort

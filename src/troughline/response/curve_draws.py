@@ -70,7 +70,8 @@ class CurveDraws:
         if log_exposure.size > MOST_AVERAGES:
             ends = float(log_exposure.min()), float(log_exposure.max())
             knots = np.linspace(*ends, MOST_AVERAGES)
-            p = self.probability(knots)
+            # A steep curve comes so near to 1 that it is 1 as a number; its log odds stop at the last below.
+            p = np.minimum(self.probability(knots), 1 - 2.0**-53)
             between = np.empty((len(self), log_exposure.size))
             for i, log_odds in enumerate(np.log(p) - np.log1p(-p)):
                 between[i] = np.interp(log_exposure, knots, log_odds)

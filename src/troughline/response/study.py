@@ -68,20 +68,15 @@ def answer(cohort: Cohort, *, progress: Progress = silent) -> StudyResult:
     total = len(study.question) + 2
     drug = load_drug(study.study.drug) if study.study.drug in list_drugs() else None
     answered: list[tuple[QuestionResult, Case | None]] = []
-    found_cuts: list[tuple[str, float]] = []
     for position, question in enumerate(study.question):
         progress(f"question {question.id}", position + 1, total)
-        result, case = _answer_question(cohort, question, drug, tuple(found_cuts))
-        if case is not None and case.measured.threshold_published is not None:
-            cut = case.measured.threshold_published.value
-            if cut is not None:
-                found_cuts.append((question.id, cut))
-        answered.append((result, case))
+        answered.append(_answer_question(cohort, question, drug))
     tests = {r.id: p for r, _ in answered for p in [_primary_p(r)] if p is not None}
     questions: list[QuestionResult] = []
     for result, case in answered:
         if case is not None:
             case.tests = tests
+            case.found_cuts = _found_cuts(case, [c for _, c in answered if c is not None and c is not case])
             late = check(case, late=True)
             result = replace(result, guards=result.guards + late, verdict=verdict_of(result.verdict, late))
         questions.append(result)
@@ -117,9 +112,7 @@ def answer(cohort: Cohort, *, progress: Progress = silent) -> StudyResult:
     return StudyResult(questions=tuple(questions), contents=contents)
 
 
-def _answer_question(
-    cohort: Cohort, question: AnyQuestion, drug: Any, found_cuts: tuple[tuple[str, float], ...]
-) -> tuple[QuestionResult, Case | None]:
+def _answer_question(cohort: Cohort, question: AnyQuestion, drug: Any) -> tuple[QuestionResult, Case | None]:
     from troughline.response.guards import check
     from troughline.response.predictor import NotAnalysable
     from troughline.response.questions import runner_for
@@ -139,7 +132,6 @@ def _answer_question(
             ),
             None,
         )
-    case.found_cuts = found_cuts
     guards = check(case)
     return (
         QuestionResult(
@@ -175,11 +167,28 @@ def verdict_of(before: Verdict, guards: Any) -> Verdict:
 
 def _primary_p(result: QuestionResult) -> float | None:
     """The as-published p-value that a paper would print for this question."""
-    for name in ("mann_whitney", "log_rank"):
+    for name in ("mann_whitney", "log_rank", "odds_ratio", "hazard_ratio"):
         for e in result.estimates:
             if e.name == name and e.method.startswith("as-published"):
                 return e.p_value
     return None
+
+
+def _found_cuts(case: Case, others: list[Case]) -> tuple[tuple[str, float], ...]:
+    """The cuts that other questions found for the predictor of this one, in the same patients."""
+    found: list[tuple[str, float]] = []
+    for other in others:
+        if other.predictor.label != case.predictor.label or other.predictor.unit != case.predictor.unit:
+            continue
+        measured = other.measured
+        threshold = measured.threshold_published
+        cuts = (
+            threshold.value if threshold else None,
+            measured.window_lower_published,
+            measured.window_upper_published,
+        )
+        found += [(other.question.id, cut) for cut in cuts if cut is not None]
+    return tuple(found)
 
 
 def _exposure_samples(cases: list[Case]) -> dict[str, Any]:

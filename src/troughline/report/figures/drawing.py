@@ -87,7 +87,7 @@ def draw(name: str, question: str | None, sketch: Callable[[], Sketch], *, simul
             )
         vector = io.StringIO()
         empty = {"Date": None, "Creator": None, "Format": None, "Type": None}
-        drawn.figure.savefig(vector, format="svg", metadata=empty)
+        drawn.figure.savefig(vector, format="svg", dpi=PNG_DOTS_PER_INCH, metadata=empty)
         raster = io.BytesIO()
         drawn.figure.savefig(raster, format="png", dpi=PNG_DOTS_PER_INCH, metadata={"Software": None})
     svg = _tidy(vector.getvalue(), name, drawn)

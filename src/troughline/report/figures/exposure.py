@@ -13,8 +13,8 @@ import numpy as np
 
 from troughline.report.figures import style
 from troughline.report.figures.drawing import Sketch
-from troughline.report.figures.parts import axis_label
-from troughline.report.figures.scale import scale_of, swarm
+from troughline.report.figures.parts import axis_label, bars
+from troughline.report.figures.scale import Scale, scale_of, swarm
 from troughline.report.figures.style import FloatArray, Json
 from troughline.report.numbers import micro, number
 from troughline.report.reading import entries
@@ -30,12 +30,13 @@ def sketch_exposure(exposure: Json) -> Sketch:
     """Draw `results["exposure"]`: a row a daily dose, a dot a sample; hollow where a sample was not used."""
     samples = [s for s in entries(exposure, "samples") if _positive(s.get("value"))]
     scale = scale_of(np.array([float(s["value"]) for s in samples]), log=True)
+    many = len(samples) > style.BARS_ABOVE
     rows: list[tuple[str, list[Json], FloatArray, float]] = []
     for name, members in _by_dose(samples):
         values = np.array([float(s["value"]) for s in members])
         dot = _DOT if values.size <= 150 else 0.05
-        offsets = swarm(values, scale, width_in=_WIDTH, dot_in=dot) * dot
-        rows.append((name, members, offsets, max(0.34, float(np.ptp(offsets)) + dot + 0.2)))
+        offsets = np.zeros(values.size) if many else swarm(values, scale, width_in=_WIDTH, dot_in=dot) * dot
+        rows.append((name, members, offsets, 0.8 if many else max(0.34, float(np.ptp(offsets)) + dot + 0.2)))
     plot_height = min(sum(r[3] for r in rows), 6.0)
     sheet = style.sheet(plot_height + 0.95)
     axes = style.panel(sheet, left=_LEFT, top=0.32, width=_WIDTH, height=plot_height)
@@ -48,18 +49,47 @@ def sketch_exposure(exposure: Json) -> Sketch:
     colors = _dose_colors([r[0] for r in rows])
     top = 0.0
     for (name, members, offsets, height), color in zip(rows, colors, strict=True):
-        _row(axes, name, members, offsets, top + height / 2, color)
+        _name_row(axes, name, len(members), top + height / 2, color)
+        if many:
+            _bars(axes, scale, members, top + height, color)
+        else:
+            _dots(axes, members, offsets, top + height / 2, color)
         top += height
     axes.set_xlabel(axis_label(exposure.get("label"), exposure.get("unit"), "level") + scale.words)
     _key(axes, samples)
     return Sketch(sheet, "Exposure distribution", _caption(exposure, samples), _description(exposure, rows))
 
 
-def _row(axes: Axes, name: str, members: list[Json], offsets: FloatArray, middle: float, color: str) -> None:
+def _name_row(axes: Axes, name: str, n: int, middle: float, color: str) -> None:
+    axes.annotate(
+        f"{name}\n",
+        xy=(0, middle),
+        xycoords=("axes fraction", "data"),
+        xytext=(-8, -1.5),
+        textcoords="offset points",
+        ha="right",
+        va="center",
+        fontsize=style.BASE,
+        color=style.text_color(color),
+        linespacing=1.2,
+    )
+    axes.annotate(
+        f"{n} samples" if n != 1 else "1 sample",
+        xy=(0, middle),
+        xycoords=("axes fraction", "data"),
+        xytext=(-8, -5),
+        textcoords="offset points",
+        ha="right",
+        va="center",
+        fontsize=style.SMALL,
+        color=style.MUTED,
+    )
+
+
+def _dots(axes: Axes, members: list[Json], offsets: FloatArray, middle: float, color: str) -> None:
     values = np.array([float(s["value"]) for s in members])
     used = np.array([s.get("used") != "not used" for s in members])
     below = np.array([bool(s.get("below_limit")) for s in members])
-    flat = values.size > style.RASTERIZE_ABOVE
     size = 26.0 if values.size <= 150 else 9.0
     for chosen, marker, face, edge in (
         (used & ~below, "o", color, color),
@@ -78,44 +108,32 @@ def _row(axes: Axes, name: str, members: list[Json], offsets: FloatArray, middle
                 linewidths=0.8,
                 alpha=0.9,
                 zorder=3,
-                rasterized=flat,
             )
-    axes.annotate(
-        f"{name}\n",
-        xy=(0, middle),
-        xycoords=("axes fraction", "data"),
-        xytext=(-8, -1.5),
-        textcoords="offset points",
-        ha="right",
-        va="center",
-        fontsize=style.BASE,
-        color=style.text_color(color),
-        linespacing=1.2,
-    )
-    axes.annotate(
-        f"{values.size} samples" if values.size != 1 else "1 sample",
-        xy=(0, middle),
-        xycoords=("axes fraction", "data"),
-        xytext=(-8, -5),
-        textcoords="offset points",
-        ha="right",
-        va="center",
-        fontsize=style.SMALL,
-        color=style.MUTED,
-    )
     if np.count_nonzero(used) >= 3:
         median = float(np.median(values[used]))
         half = 0.13
         axes.plot([median, median], [middle - half, middle + half], color=style.INK, linewidth=1.6, zorder=4)
 
 
+def _bars(axes: Axes, scale: Scale, members: list[Json], foot: float, color: str) -> None:
+    values = np.array([float(s["value"]) for s in members])
+    used = np.array([s.get("used") != "not used" for s in members])
+    bars(axes, scale, ((values[used], color), (values[~used], "#c3cad0")), foot=foot, height=0.68)
+    if np.any(used):
+        median = float(np.median(values[used]))
+        axes.plot([median, median], [foot - 0.74, foot], color=style.INK, linewidth=1.2, zorder=4)
+
+
 def _key(axes: Axes, samples: list[Json]) -> None:
     """What the marks mean, above the rows; only marks that occur."""
     x = 0.0
-    entries = [("o", style.GUARDED, style.GUARDED, "used")]
+    many = len(samples) > style.BARS_ABOVE
+    entries = [("s" if many else "o", style.GUARDED, style.GUARDED, "used")]
     if any(s.get("used") == "not used" for s in samples):
-        entries.append(("o", "#ffffff", style.PUBLISHED, "not used"))
-    if any(s.get("below_limit") for s in samples):
+        entries.append(
+            ("s", "#c3cad0", "#c3cad0", "not used") if many else ("o", "#ffffff", style.PUBLISHED, "not used")
+        )
+    if any(s.get("below_limit") for s in samples) and not many:
         entries.append(("<", "#ffffff", style.INK, "below the limit"))
     for marker, face, edge, text in [*entries, ("|", style.INK, style.INK, "median of those used")]:
         axes.plot(
@@ -186,7 +204,10 @@ def _caption(exposure: Json, samples: list[Json]) -> str:
     unit = micro(str(exposure.get("unit") or ""))
     values = np.array([float(s["value"]) for s in samples if s.get("used") != "not used"])
     patients = len({s.get("patient") for s in samples})
+    many = len(samples) > style.BARS_ABOVE
     text = f"Each dot is one sample ({len(samples)} of {patients} patients), in the row of the daily dose. "
+    if many:
+        text = f"How often each level was measured ({len(samples)} of {patients} patients), by daily dose. "
     if values.size:
         text += (
             f"The {values.size} samples used have a median of {_median(values)} {unit} and run "
@@ -199,7 +220,7 @@ def _caption(exposure: Json, samples: list[Json]) -> str:
     )
     if reasons:
         listed = "; ".join(f"{micro(reason)} ({n})" for reason, n in reasons.most_common(4))
-        text += f"Hollow dots were not used: {listed}."
+        text += f"{'Grey samples' if many else 'Hollow dots'} were not used: {listed}."
     unplaced = len(entries(exposure, "samples")) - len(samples)
     if unplaced:
         text += f" {unplaced} samples without a positive value are not drawn."

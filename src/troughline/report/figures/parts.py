@@ -36,6 +36,38 @@ def cut_text(cut: Json) -> str:
     return label if value in label or f"{cut['value']:g}" in label else f"{label} {value}"
 
 
+def bars(
+    axes: Axes, scale: Scale, layers: Sequence[tuple[FloatArray, str]], *, foot: float, height: float
+) -> None:
+    """Stacked bars of how often values occur, for rows of too many dots: `layers` are values with a colour.
+
+    The bars stand on `foot` and reach `height` upwards on a vertical axis that points down.
+    """
+    edges_at = np.linspace(0.0, 1.0, 49)
+    edges = (
+        scale.low * (scale.high / scale.low) ** edges_at
+        if scale.log
+        else scale.low + (scale.high - scale.low) * edges_at
+    )
+    counts = [np.histogram(values, edges)[0].astype(float) for values, _ in layers]
+    tallest = max(float(np.sum(counts, axis=0).max()), 1.0)
+    below = np.zeros(edges.size - 1)
+    for (_, color), count in zip(layers, counts, strict=True):
+        some = count > 0
+        axes.bar(
+            edges[:-1][some],
+            -count[some] / tallest * height,
+            width=np.diff(edges)[some],
+            bottom=foot - below[some] / tallest * height,
+            align="edge",
+            color=color,
+            edgecolor="#ffffff",
+            linewidth=0.3,
+            zorder=0.8,
+        )
+        below += count
+
+
 def shortened(text: str, longest: int) -> str:
     """`text`, cut to `longest` letters with an ellipsis where it is longer."""
     return text if len(text) <= longest else f"{text[: longest - 1].rstrip()}…"

@@ -20,7 +20,7 @@ def step_at(at: FloatArray, time: FloatArray, value: FloatArray) -> FloatArray:
     return value[index]
 
 
-def thin_steps(time: FloatArray, value: FloatArray, longest: float, *, points: int = 500) -> NDArray[np.intp]:
+def thin_steps(time: FloatArray, value: FloatArray, longest: float, *, points: int = 300) -> NDArray[np.intp]:
     """Which steps to draw: all of few; of many the last in each of `points` cells of the time axis."""
     if time.size <= points:
         return np.arange(time.size)

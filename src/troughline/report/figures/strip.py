@@ -9,6 +9,7 @@ from troughline.report.figures import style
 from troughline.report.figures.drawing import Sketch
 from troughline.report.figures.parts import (
     axis_label,
+    bars,
     cut_rows,
     cut_text,
     cut_values,
@@ -33,13 +34,16 @@ def sketch_strip(question: Json) -> Sketch:
     name = micro(str(data.get("outcome_label") or "the outcome"))
     cuts = usable_cuts(series.get("cuts"))
     scale = scale_of(np.concatenate([value[drawn], cut_values(cuts)]))
+    many = value.size > style.BARS_ABOVE
     dot = _DOT if np.count_nonzero(drawn) <= 200 else 0.045
     rows: list[tuple[str, str, np.ndarray, np.ndarray, float]] = []
     for word, color, chosen in (
         ("with", style.INK, drawn & (outcome > 0.5)),
         ("without", "#8fa3b5", drawn & (outcome <= 0.5)),
     ):
-        offsets = swarm(value[chosen], scale, width_in=_WIDTH, dot_in=dot) * dot
+        offsets = np.zeros(int(np.count_nonzero(chosen)))
+        if not many:
+            offsets = swarm(value[chosen], scale, width_in=_WIDTH, dot_in=dot) * dot
         height = max(0.7, (float(np.ptp(offsets)) if offsets.size else 0.0) + 0.34)
         rows.append((word, color, chosen, offsets, height))
     label_rows = max(cut_rows(cuts, scale, _WIDTH), default=-1) + 1
@@ -55,10 +59,9 @@ def sketch_strip(question: Json) -> Sketch:
     for word, color, chosen, offsets, height in rows:
         middle = top + height / 2
         top += height
-        flat = int(np.count_nonzero(chosen)) > style.RASTERIZE_ABOVE
         size = 30.0 if dot == _DOT else 8.0
         for part, face in ((~below[chosen], color), (below[chosen], "#ffffff")):
-            if np.any(part):
+            if np.any(part) and not many:
                 axes.scatter(
                     value[chosen][part],
                     middle + offsets[part],
@@ -68,13 +71,14 @@ def sketch_strip(question: Json) -> Sketch:
                     linewidths=0.9,
                     zorder=3,
                     alpha=0.92,
-                    rasterized=flat,
                 )
+        if many:
+            bars(axes, scale, ((value[chosen], color),), foot=top - 0.05, height=height - 0.12)
         if np.count_nonzero(chosen) >= 3:
             median = float(np.median(value[chosen]))
-            axes.plot(
-                [median, median], [middle - 0.17, middle + 0.17], color=style.INK, linewidth=1.8, zorder=4
-            )
+            ends = [top - height + 0.05, top - 0.05] if many else [middle - 0.17, middle + 0.17]
+            axes.plot([median, median], ends, color="#ffffff", linewidth=3.4 if many else 0.0, zorder=4)
+            axes.plot([median, median], ends, color=style.INK, linewidth=1.8, zorder=4)
         n = int(np.count_nonzero(chosen))
         lines = wrapped(f"{word} {name}", 21)
         for k, (text, shade) in enumerate(
@@ -105,13 +109,14 @@ def _caption(
 ) -> str:
     unit = unit_text(data.get("unit"))
     name = micro(str(data.get("outcome_label") or "the outcome"))
-    text = f"Each dot is one patient, above with {name}, below without; the short bar is the median. "
+    what = "How many patients have each value" if value.size > style.BARS_ABOVE else "Each dot is one patient"
+    text = f"{what}, above with {name}, below without; the short line is the median. "
     with_it, without = value[drawn & (outcome > 0.5)], value[drawn & (outcome <= 0.5)]
     if with_it.size and without.size:
         medians = (number(float(np.median(x))) for x in (with_it, without))
         text += f"Medians are {' and '.join(medians)} {unit}. "
     hollow = int(np.count_nonzero(below & drawn))
-    if hollow:
+    if hollow and value.size <= style.BARS_ABOVE:
         dots = "One hollow dot lies" if hollow == 1 else f"{hollow} hollow dots lie"
         text += f"{dots} below the limit of quantification. "
     bound = next(

@@ -46,8 +46,10 @@ WIDTH_IN = 7.0
 SMALL = 7.0
 BASE = 8.0
 LARGE = 9.5
+BARS_ABOVE = 600
+"""Dots of one figure beyond which bars show how many there are instead of each."""
 RASTERIZE_ABOVE = 1500
-"""Points of one cloud beyond which an SVG holds them as a picture, so that it stays small."""
+"""Lines of one rug beyond which an SVG holds them as a picture, so that it stays small."""
 
 RC = {
     "svg.fonttype": "none",

@@ -69,8 +69,8 @@ def _panel(sheet: Figure, data: Json, words: str, *, left: float, width: float, 
         if censored.size:
             shown = (
                 censored
-                if censored.size <= 120
-                else censored[np.linspace(0, censored.size - 1, 120).astype(int)]
+                if censored.size <= 60
+                else censored[np.linspace(0, censored.size - 1, 60).astype(int)]
             )
             axes.plot(
                 shown,

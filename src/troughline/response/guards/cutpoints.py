@@ -113,6 +113,7 @@ def degenerate_interval(case: Case) -> Fired | None:
     "such bands tests nothing.",
     reference="Kriegeskorte 2009, doi 10.1038/nn.2303",
     kinds=("survival",),
+    late=True,
 )
 def double_dipping(case: Case) -> Fired | None:
     """Bands from these data, searched in them, or equal to a cut that another question found."""

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 EVENTS_PER_PARAMETER = 10
 MANY_TESTS = 3
+# At 0.05 the test of proportional hazards alarms in 6 to 7.5 % of proportional cohorts
+# (benchmarks/operating_characteristics.py); here it does in less than 5 %.
+PH_ALARM = 0.02
 LIVER_FUNCTION = (
     "child_pugh_score",
     "child_pugh_class",
@@ -127,15 +130,16 @@ def liver_function_confounding(case: Case) -> Fired | None:
     "non-proportional-hazards",
     title="Hazards not proportional",
     detects="a hazard ratio that changes over time",
-    absent="the test of proportional hazards gives p ≥ 0.05",
+    absent="the test of proportional hazards gives p ≥ 0.02 (its own level at 0.05 is 6 to 7 % in small "
+    "cohorts)",
     remedy="Read the difference in restricted mean survival time, which needs no proportionality.",
     reference="Grambsch 1994, doi 10.1093/biomet/81.3.515; Royston 2013, doi 10.1186/1471-2288-13-152",
     kinds=("survival",),
 )
 def non_proportional_hazards(case: Case) -> Fired | None:
-    """The scaled-Schoenfeld test at 5 %; with few events its silence proves little, and that is said."""
+    """The scaled-Schoenfeld test; with few events its silence proves little, and that is said."""
     p = case.measured.ph_p
-    if p is None or p >= 0.05:
+    if p is None or p >= PH_ALARM:
         return None
     return Fired(
         finding=f"The test of proportional hazards gives {p_value(p)}.",

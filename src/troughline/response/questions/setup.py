@@ -41,7 +41,7 @@ def numeric_predictor(
     """
     days: dict[str, float] = {}
     for role, outcome in outcomes.items():
-        if role == "benefit" or "stable" in outcome.label or "/" in outcome.label:
+        if role == "benefit" or outcome.is_response:
             continue
         for patient, day in outcome.day.items():
             days[patient] = min(day, days.get(patient, day))

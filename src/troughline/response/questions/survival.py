@@ -328,7 +328,7 @@ def _time_dependent(
     time = np.array([times.time[p] for p in patients])
     event = np.array([times.status[p] == 1 for p in patients])
     change = np.array(
-        [values.group.day[p] / times.days_per_unit if values.group.happened[p] else np.inf for p in patients]
+        [values.group.day[p] / times.days_per_unit if values.group.happened[p] else np.nan for p in patients]
     )
     try:
         fit = time_dependent_cox(time, event, change, name=values.group.label, level=level)
