@@ -32,7 +32,7 @@ test-system: $(READY)
 bench: $(READY)
 	$(BIN)/python benchmarks/roc_bootstrap.py
 	$(BIN)/python benchmarks/study_speed.py
-	$(BIN)/python benchmarks/operating_characteristics.py
+	$(BIN)/python -m benchmarks.operating_characteristics
 
 docs: $(READY)
 	$(BIN)/python tools/write_docs.py
