@@ -116,7 +116,7 @@ def test_liver_function_confounding_fires_and_names_what_is_recorded() -> None:
         "liver-function-confounding",
     )
     assert found is not None
-    assert found.finding == "Liver function is recorded (albi) and not adjusted for."
+    assert found.finding == "Liver function is recorded (ALBI score) and not adjusted for."
     assert found.effect.startswith("Odds ratio per doubling ")
 
 

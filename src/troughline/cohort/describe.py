@@ -43,11 +43,11 @@ def table_one(cohort: Cohort) -> dict[str, list[Any]]:
         if spec.levels is None:
             unit = "" if spec.unit in (None, "1") else f", {_unit(str(spec.unit))}"
             rows.append(
-                [f"{_readable(name)}{unit}, median (IQR)"]
+                [f"{readable(name)}{unit}, median (IQR)"]
                 + [_quartiles([float(raw[i]) for i in members if not missing[i]]) for _, members in groups]
             )
         else:
-            rows.append([f"{_readable(name)}, n (%)"] + [""] * len(groups))
+            rows.append([f"{readable(name)}, n (%)"] + [""] * len(groups))
             for level in spec.levels:
                 cells: list[str] = []
                 for _, members in groups:
@@ -84,7 +84,8 @@ def _quartiles(values: list[float]) -> str:
     return f"{middle:.3g} ({low:.3g}{joint}{high:.3g})".replace("-", "−")
 
 
-def _readable(name: str) -> str:
+def readable(name: str) -> str:
+    """A covariate's name as it is read: `ALBI score` for `albi`, `Tumour size` for `tumour_size`."""
     if name in NAMES:
         return NAMES[name]
     text = name.replace("_", " ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from troughline.cohort.describe import readable
 from troughline.response.guards.registry import Fired, guard
 from troughline.response.guards.wording import interval, number, p_value
 from troughline.results import GuardSeverity
@@ -112,7 +113,7 @@ def liver_function_confounding(case: Case) -> Fired | None:
         return None
     recorded = [name for name in LIVER_FUNCTION if name in case.cohort.covariates]
     finding = (
-        f"Liver function is recorded ({', '.join(recorded)}) and not adjusted for."
+        f"Liver function is recorded ({', '.join(map(readable, recorded))}) and not adjusted for."
         if recorded
         else "Liver function is not recorded: it cannot be adjusted for."
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from troughline.cohort.describe import readable
 from troughline.response.case import Interval
 from troughline.response.questions.parts import Pairs, covariate_columns
 from troughline.results import Estimate
@@ -51,10 +52,8 @@ def odds_ratios(case: Case, pairs: Pairs, adjust: tuple[str, ...], label: str) -
     enough = rows.sum() > matrix.shape[1] + 3 and 0 < pairs.happened[rows].sum() < rows.sum()
     if matrix.shape[1] == 0 or not enough:
         return estimates
-    adjusted = _fit(
-        matrix[rows], x[rows], pairs.happened[rows], f"{scale}, adjusted for {', '.join(columns)}", level,
-        "guarded: Firth, adjusted",
-    )  # fmt: skip
+    named = f"{scale}, adjusted for {', '.join(map(readable, columns))}"
+    adjusted = _fit(matrix[rows], x[rows], pairs.happened[rows], named, level, "guarded: Firth, adjusted")
     case.measured.odds_ratio_adjusted = _interval(adjusted)
     return [*estimates, adjusted]
 

@@ -154,12 +154,13 @@ def concentrations(
 ) -> list[tuple[str, float, str]]:
     """The exposures at which risk is stated: those the study names and the published cuts of this metric."""
     unit = unit_text(values.unit)
-    points = [(f"{number(x)}{unit}", float(x), "named in the study file") for x in named]
     like, _ = external_cuts(values, drug)
+    sources = {float(x): "named in the study file" for x in named}
     for cut in like:
         x = in_unit(cut, values.unit, drug)
-        if all(abs(x - other) > 1e-9 for _, other, _ in points):
-            points.append((f"{number(x)}{unit}", x, cut.label))
+        same = next((other for other in sources if math.isclose(x, other)), x)
+        sources[same] = cut.label
+    points = [(f"{number(x)}{unit}", x, source) for x, source in sources.items()]
     return sorted(points, key=lambda point: point[1])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from troughline.cohort.describe import readable
 from troughline.response.case import Case, Interval, Measured, Printed
 from troughline.response.guards.wording import count, interval, number, unit_text
 from troughline.response.predictor import NotAnalysable
@@ -52,6 +53,7 @@ def run_threshold(cohort: Cohort, question: ThresholdQuestion, drug: Drug | None
     case.measured.n_events = guarded.n_events
     case.measured.n_non_events = len(guarded.patients) - guarded.n_events
     case.measured.printed = printed_intervals(published)
+    parts.estimates += printed_estimates(published)
     parts.estimates += odds_ratios(case, guarded, question.adjust, question.id)
     _cuts(question, values, drug, guarded, higher, parts, case.measured, cohort.study.study.level)
     _series(values, outcome, naive, guarded, parts, case)
@@ -102,6 +104,30 @@ def printed_intervals(published: PublishedValues | None) -> tuple[Printed, ...]:
             source=published.publication_id.replace("-", " ").capitalize(),
         ),
     )
+
+
+def printed_estimates(published: PublishedValues | None) -> list[Estimate]:
+    """What the published study printed for this endpoint, to stand beside what these patients give."""
+    if published is None:
+        return []
+    source = published.publication_id.replace("-", " ").capitalize()
+    method = "as-published: printed" + ("" if published.verified else ", not verified")
+    rows = (
+        ("auc", published.auc, published.auc_low, published.auc_high, "1"),
+        ("threshold", published.threshold, None, None, published.unit or "1"),
+        ("window_lower", published.window_lower, None, None, published.unit or "1"),
+        ("window_upper", published.window_upper, None, None, published.unit or "1"),
+    )
+    return [
+        Estimate(
+            name=name, value=value, low=low, high=high,
+            level=published.auc_level if name == "auc" else None, unit=unit, n=published.n,
+            label=f"printed in {source}", method=method,
+            note=f"doi {published.doi}" if published.doi else "",
+        )
+        for name, value, low, high, unit in rows
+        if value is not None
+    ]  # fmt: skip
 
 
 def _higher(question: ThresholdQuestion, naive: Pairs) -> bool:
@@ -396,9 +422,8 @@ def _methods(question: ThresholdQuestion, level: float) -> list[str]:
         "of the best one.",
     ]
     if question.adjust:
-        lines.append(
-            f"Odds ratios by Firth's penalised likelihood, adjusted for {', '.join(question.adjust)}."
-        )
+        names = ", ".join(map(readable, question.adjust))
+        lines.append(f"Odds ratios by Firth's penalised likelihood, adjusted for {names}.")
     return lines
 
 

@@ -22,7 +22,7 @@ from troughline.response.questions.setup import (
     outcome_of,
     published_reference,
 )
-from troughline.response.questions.threshold import enough, printed_intervals
+from troughline.response.questions.threshold import enough, printed_estimates, printed_intervals
 from troughline.results import Estimate
 
 if TYPE_CHECKING:
@@ -147,6 +147,7 @@ def _as_published(
     case.measured.window_upper_published = found["toxicity"]
     published = published_reference(question.published)
     case.measured.printed = printed_intervals(published)
+    parts.estimates += printed_estimates(published)
 
 
 def _bounds(
