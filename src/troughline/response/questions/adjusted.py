@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from troughline.cohort.describe import readable
 from troughline.response.case import Interval
-from troughline.response.questions.parts import Pairs, covariate_columns
+from troughline.response.questions.adjustment import adjustment
+from troughline.response.questions.parts import Pairs
 from troughline.results import Estimate
 
 if TYPE_CHECKING:
@@ -45,8 +47,8 @@ def odds_ratios(case: Case, pairs: Pairs, adjust: tuple[str, ...], label: str) -
         names = next(((n,) for n in LIVER_FIRST if n in case.cohort.covariates), ())
     if not names:
         return estimates
-    matrix, columns, complete = covariate_columns(case.cohort, names, pairs.patients)
-    rows = np.array(complete)
+    adjust_by = adjustment(case.cohort, case.predictor, names, pairs.patients)
+    matrix, columns, rows = adjust_by.matrix, adjust_by.names, adjust_by.complete
     if chosen:
         case.measured.n_parameters = 1 + matrix.shape[1]
     enough = rows.sum() > matrix.shape[1] + 3 and 0 < pairs.happened[rows].sum() < rows.sum()
@@ -54,6 +56,7 @@ def odds_ratios(case: Case, pairs: Pairs, adjust: tuple[str, ...], label: str) -
         return estimates
     named = f"{scale}, adjusted for {', '.join(map(readable, columns))}"
     adjusted = _fit(matrix[rows], x[rows], pairs.happened[rows], named, level, "guarded: Firth, adjusted")
+    adjusted = replace(adjusted, note="; ".join(filter(None, (adjusted.note, adjust_by.note))))
     case.measured.odds_ratio_adjusted = _interval(adjusted)
     return [*estimates, adjusted]
 

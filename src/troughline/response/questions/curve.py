@@ -9,10 +9,10 @@ from troughline.response.case import Case, Interval
 from troughline.response.guards.wording import number, percent, unit_text
 from troughline.response.predictor import NotAnalysable
 from troughline.response.questions.adjusted import odds_ratios
+from troughline.response.questions.adjustment import adjustment
 from troughline.response.questions.parts import (
     Pairs,
     Parts,
-    covariate_columns,
     exclude,
     finite,
     generator,
@@ -57,7 +57,7 @@ def run_curve(cohort: Cohort, question: CurveQuestion, drug: Drug | None) -> tup
     parts = Parts()
     level = cohort.study.study.level
     parts.estimates.append(logistic_as_published(naive, level))
-    guarded, covariates, names = adjust_for(cohort, question, guarded)
+    guarded, covariates, names = adjust_for(case, question, guarded, parts)
     exclude(case, case.outcomes, guarded.patients)
     case.measured.n_events = guarded.n_events
     case.measured.n_non_events = len(guarded.patients) - guarded.n_events
@@ -105,17 +105,20 @@ def need_positive(pairs: Pairs, values: PredictorValues) -> None:
 
 
 def adjust_for(
-    cohort: Cohort, question: CurveQuestion | WindowQuestion, pairs: Pairs
+    case: Case, question: CurveQuestion | WindowQuestion, pairs: Pairs, parts: Parts
 ) -> tuple[Pairs, Any, tuple[str, ...] | None]:
     """The patients with every adjusting covariate, the covariate matrix (n, p) and its names."""
-    import numpy as np
-
     if not question.adjust:
         return pairs, None, None
-    matrix, names, complete = covariate_columns(cohort, question.adjust, pairs.patients)
-    rows = np.array(complete)
+    adjust_by = adjustment(case.cohort, case.predictor, question.adjust, pairs.patients)
+    matrix, names, rows = adjust_by.matrix, adjust_by.names, adjust_by.complete
+    if adjust_by.note:
+        parts.methods.append(f"Adjustment: {adjust_by.note}.")
+    for patient, known in zip(pairs.patients, rows.tolist(), strict=True):
+        if not known:
+            case.excluded[patient] = "an adjusting covariate is missing"
     kept = Pairs(
-        patients=tuple(p for p, keep in zip(pairs.patients, complete, strict=True) if keep),
+        patients=tuple(p for p, keep in zip(pairs.patients, rows.tolist(), strict=True) if keep),
         values=pairs.values[rows],
         happened=pairs.happened[rows],
     )

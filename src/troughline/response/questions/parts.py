@@ -70,8 +70,10 @@ def exclude(case: Case, outcomes: Mapping[str, BinaryOutcome], analysed: tuple[s
         if patient in inside:
             continue
         reasons = [o.unknown[patient] for o in outcomes.values() if patient in o.unknown]
-        case.excluded[patient] = case.predictor.left_out.get(patient) or (
-            reasons[0] if reasons else "outcome not known"
+        case.excluded[patient] = (
+            case.predictor.left_out.get(patient)
+            or case.excluded.get(patient)
+            or (reasons[0] if reasons else "outcome not known")
         )
 
 
@@ -86,49 +88,3 @@ def generator(cohort: Cohort, question_id: str) -> np.random.Generator:
 def finite(value: float | None) -> float | None:
     """`value`, or None where it is infinite or not a number: a side that the data do not bound."""
     return None if value is None or not math.isfinite(value) else float(value)
-
-
-def covariate_columns(
-    cohort: Cohort, names: tuple[str, ...], patients: tuple[str, ...]
-) -> tuple[NDArray[np.float64], tuple[str, ...], tuple[bool, ...]]:
-    """Adjusting covariates as columns: numbers as they are, ordered categories as ranks, others as 0/1.
-
-    Returns the matrix (n, p), the column names and, for each patient, whether every covariate is known.
-    Raises `NotAnalysable` for a covariate that is not declared or does not vary.
-    """
-    import numpy as np
-
-    from troughline.response.predictor import NotAnalysable
-
-    table: Any = cohort.patients.loc[list(patients)]
-    columns: list[NDArray[np.float64]] = []
-    labels: list[str] = []
-    for name in names:
-        spec = cohort.covariates.get(name)
-        if spec is None:
-            known = ", ".join(cohort.covariates) or "none"
-            raise NotAnalysable(f"adjust: no covariate {name!r}; declared: {known}")
-        raw: list[Any] = table[name].tolist()
-        if spec.levels is None:
-            columns.append(np.array([float(v) for v in raw], dtype=np.float64))
-            labels.append(name)
-            continue
-        missing = np.array([not isinstance(v, str) for v in raw])
-        if spec.ordered:
-            rank = {level: float(i) for i, level in enumerate(spec.levels)}
-            column = np.array([rank.get(str(v), np.nan) for v in raw])
-            columns.append(column)
-            labels.append(name)
-            continue
-        for level in spec.levels[1:]:
-            column = np.array([float(v == level) for v in raw])
-            column[missing] = np.nan
-            columns.append(column)
-            labels.append(f"{name} = {level}")
-    matrix = np.column_stack(columns) if columns else np.empty((len(patients), 0))
-    complete = np.asarray(np.isfinite(matrix).all(axis=1), dtype=np.bool_)
-    keep = [j for j in range(matrix.shape[1]) if complete.any() and np.ptp(matrix[complete, j]) > 0]
-    flat = [labels[j] for j in range(matrix.shape[1]) if j not in keep]
-    if flat and len(flat) == matrix.shape[1]:
-        raise NotAnalysable(f"adjust: {', '.join(flat)} does not vary among the patients analysed")
-    return matrix[:, keep], tuple(labels[j] for j in keep), tuple(complete.tolist())

@@ -27,6 +27,7 @@ from troughline.response.questions.survival_models import (
     spline_hazard,
 )
 from troughline.response.questions.survival_series import kaplan_meier_series
+from troughline.response.questions.time_varying import time_varying_hazard
 from troughline.results import Estimate
 
 if TYPE_CHECKING:
@@ -143,13 +144,13 @@ def _as_published(case: Case, naive: Column, parts: Parts) -> None:
     if naive.group is not None and len(naive.order) > 1:
         parts.estimates += _log_rank(naive, f"{method}: log-rank from {naive.origin}")
         parts.estimates += _medians(naive, level, unit, f"{method}: Kaplan–Meier from {naive.origin}")
-        hazards = group_hazards(case.cohort, naive, (), level, method=f"{method}: Cox from {naive.origin}")
+        hazards = group_hazards(case, naive, (), level, method=f"{method}: Cox from {naive.origin}")
         parts.estimates += hazards.estimates
         case.measured.hazard_ratio_published = hazards.headline
         case.measured.hazard_ratio_label = hazards.label
     if naive.x is not None:
         one = continuous_hazard(
-            case.cohort, naive, (), level, log=case.predictor.log, unit=case.predictor.unit,
+            case, naive, (), level, log=case.predictor.log, unit=case.predictor.unit,
             method=f"{method}: Cox from {naive.origin}",
         )  # fmt: skip
         parts.estimates += one.estimates
@@ -185,7 +186,7 @@ def _guarded(
         _time_dependent(case, values, times, level, parts)
     if continuous.x is not None:
         one = continuous_hazard(
-            case.cohort, continuous, question.adjust, level, log=values.log, unit=values.unit,
+            case, continuous, question.adjust, level, log=values.log, unit=values.unit,
             method=f"guarded: Cox from {continuous.origin}",
         )  # fmt: skip
         parts.estimates += one.estimates
@@ -194,6 +195,9 @@ def _guarded(
             case.measured.hazard_ratio_guarded = one.headline
         if one.ph_p is not None and case.measured.ph_p is None:
             case.measured.ph_p = one.ph_p
+        current = time_varying_hazard(values, times, level)
+        if current is not None:
+            parts.estimates.append(current)
         spline = spline_hazard(continuous, level, log=values.log, unit=values.unit, label=values.label)
         if spline is not None:
             parts.series["hazard_curve"] = spline.series
@@ -233,7 +237,7 @@ def _guarded_groups(
     origin = f"from {compared.origin}"
     parts.estimates += _log_rank(compared, f"guarded: log-rank {origin}")
     parts.estimates += _medians(compared, level, unit, f"guarded: Kaplan–Meier {origin}")
-    hazards = group_hazards(case.cohort, compared, question.adjust, level, method=f"guarded: Cox {origin}")
+    hazards = group_hazards(case, compared, question.adjust, level, method=f"guarded: Cox {origin}")
     parts.estimates += hazards.estimates
     case.measured.hazard_ratio_guarded = hazards.headline
     case.measured.n_parameters = hazards.n_parameters

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from troughline.response.case import Interval
 from troughline.response.guards.inference import EVENTS_PER_PARAMETER
 from troughline.response.guards.wording import number
-from troughline.response.questions.parts import covariate_columns, finite
+from troughline.response.questions.adjustment import adjustment
+from troughline.response.questions.parts import finite
 from troughline.results import Estimate, Json
 
 if TYPE_CHECKING:
-    from troughline.cohort.cohort import Cohort
     from troughline.cohort.outcomes import TimeToEvent
+    from troughline.response.case import Case
     from troughline.response.questions.survival_columns import Column
 
 # A spline is fitted from this many events on: two terms, ten events each.
@@ -52,7 +53,7 @@ class Competing:
 
 
 def group_hazards(
-    cohort: Cohort, column: Column, adjust: tuple[str, ...], level: float, *, method: str
+    case: Case, column: Column, adjust: tuple[str, ...], level: float, *, method: str
 ) -> Hazards:
     """Hazard ratio of each group against the reference, adjusted where asked."""
     import numpy as np
@@ -61,11 +62,11 @@ def group_hazards(
     others = [g for g in column.order if g != column.reference]
     labels = [f"{g} vs {column.reference}" for g in others]
     matrix = np.column_stack([[float(g == name) for g in column.group] for name in others])
-    return _hazards(cohort, column, matrix, labels, adjust, level, method, len(others))
+    return _hazards(case, column, matrix, labels, adjust, level, method, len(others))
 
 
 def continuous_hazard(
-    cohort: Cohort,
+    case: Case,
     column: Column,
     adjust: tuple[str, ...],
     level: float,
@@ -86,11 +87,11 @@ def continuous_hazard(
         deviation = float(np.std(column.x, ddof=1))
         x = column.x / deviation
         label = f"per standard deviation ({number(deviation)}{'' if unit == '1' else ' ' + unit})"
-    return _hazards(cohort, column, x[:, None], [label], adjust, level, method, 1)
+    return _hazards(case, column, x[:, None], [label], adjust, level, method, 1)
 
 
 def _hazards(
-    cohort: Cohort,
+    case: Case,
     column: Column,
     matrix: Any,
     labels: list[str],
@@ -101,14 +102,15 @@ def _hazards(
 ) -> Hazards:
     import numpy as np
 
-    names = list(labels)
+    names, left_out = list(labels), ""
     rows = np.ones(len(column.patients), dtype=np.bool_)
     if adjust:
-        extra, extra_names, complete = covariate_columns(cohort, adjust, column.patients)
-        if extra_names:
-            rows = np.array(complete)
-            matrix = np.column_stack([matrix, extra])
-            names += list(extra_names)
+        adjust_by = adjustment(case.cohort, case.predictor, adjust, column.patients)
+        left_out = adjust_by.note
+        if adjust_by.names:
+            rows = adjust_by.complete
+            matrix = np.column_stack([matrix, adjust_by.matrix])
+            names += list(adjust_by.names)
     x, time, event = matrix[rows], column.time[rows], column.event[rows]
     entry = column.entry[rows] if column.entry is not None else None
     varies = np.ptp(x, axis=0) > 0 if len(x) else np.zeros(x.shape[1], dtype=np.bool_)
@@ -119,6 +121,7 @@ def _hazards(
     x = x[:, varies]
     n = int(rows.sum())
     solved = _solve(time, event, x, kept, entry, level, published=_published(method), n_events=n_events)
+    solved = replace(solved, note="; ".join(filter(None, (solved.note, left_out))))
     how = method.replace("Cox", "Cox (Firth)") if solved.firth else method
     if adjust:
         how += ", adjusted"

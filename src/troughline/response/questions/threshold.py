@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from troughline.cohort.describe import readable
-from troughline.response.case import Case, Interval, Measured, Printed
+from troughline.response.case import Case, Interval, Measured
 from troughline.response.guards.wording import count, interval, number, unit_text
 from troughline.response.predictor import NotAnalysable
 from troughline.response.questions.adjusted import odds_ratios
+from troughline.response.questions.cuts import classification, fixed_cuts
 from troughline.response.questions.parts import Pairs, Parts, exclude, finite, generator, pair
+from troughline.response.questions.printed import printed_estimates, printed_intervals
 from troughline.response.questions.setup import (
-    external_cuts,
-    in_unit,
     numeric_predictor,
     outcome_of,
     published_reference,
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from troughline.cohort.outcomes import BinaryOutcome
     from troughline.cohort.studyfile import ThresholdQuestion
     from troughline.evidence.records import Drug
-    from troughline.evidence.store import PublishedValues
     from troughline.response.predictor import PredictorValues
     from troughline.response.thresholds import Criterion
 
@@ -55,7 +54,7 @@ def run_threshold(cohort: Cohort, question: ThresholdQuestion, drug: Drug | None
     case.measured.printed = printed_intervals(published)
     parts.estimates += printed_estimates(published)
     parts.estimates += odds_ratios(case, guarded, question.adjust, question.id)
-    _cuts(question, values, drug, guarded, higher, parts, case.measured, cohort.study.study.level)
+    fixed_cuts(question, values, drug, guarded, higher, parts, case.measured, cohort.study.study.level)
     _series(values, outcome, naive, guarded, parts, case)
     parts.methods += _methods(question, cohort.study.study.level)
     parts.references += [
@@ -89,45 +88,6 @@ def enough(pairs: Pairs, column: str, label: str) -> None:
             f"{column}: {count(n, 'patient')} with a level and a known outcome, {k} with “{label}” and "
             f"{n - k} without; at least {FEWEST_EACH} of each are needed"
         )
-
-
-def printed_intervals(published: PublishedValues | None) -> tuple[Printed, ...]:
-    """The AUC interval that the published study printed, where it printed one."""
-    if published is None or published.auc is None or published.auc_low is None or published.auc_high is None:
-        return ()
-    return (
-        Printed(
-            quantity="AUC",
-            value=published.auc,
-            low=published.auc_low,
-            high=published.auc_high,
-            source=published.publication_id.replace("-", " ").capitalize(),
-        ),
-    )
-
-
-def printed_estimates(published: PublishedValues | None) -> list[Estimate]:
-    """What the published study printed for this endpoint, to stand beside what these patients give."""
-    if published is None:
-        return []
-    source = published.publication_id.replace("-", " ").capitalize()
-    method = "as-published: printed" + ("" if published.verified else ", not verified")
-    rows = (
-        ("auc", published.auc, published.auc_low, published.auc_high, "1"),
-        ("threshold", published.threshold, None, None, published.unit or "1"),
-        ("window_lower", published.window_lower, None, None, published.unit or "1"),
-        ("window_upper", published.window_upper, None, None, published.unit or "1"),
-    )
-    return [
-        Estimate(
-            name=name, value=value, low=low, high=high,
-            level=published.auc_level if name == "auc" else None, unit=unit, n=published.n,
-            label=f"printed in {source}", method=method,
-            note=f"doi {published.doi}" if published.doi else "",
-        )
-        for name, value, low, high, unit in rows
-        if value is not None
-    ]  # fmt: skip
 
 
 def _higher(question: ThresholdQuestion, naive: Pairs) -> bool:
@@ -194,32 +154,17 @@ def _as_published(
             parts.estimates += classification(point, n, label, "as-published: Wilson at the chosen cut")
 
 
-def classification(point: Any, n: int, label: str, method: str) -> list[Estimate]:
-    """Sensitivity, specificity and predictive values of one cut as estimates."""
-    rows = (
-        ("sensitivity", point.sensitivity),
-        ("specificity", point.specificity),
-        ("ppv", point.positive_predictive_value),
-        ("npv", point.negative_predictive_value),
-    )
-    return [
-        Estimate(
-            name=name, value=finite(p.value), low=p.low, high=p.high, level=p.level, n=n, label=label,
-            method=method, note=f"{p.successes} of {p.trials}",
-        )
-        for name, p in rows
-    ]  # fmt: skip
-
-
 def _guarded(
     cohort: Cohort, question: ThresholdQuestion, pairs: Pairs, higher: bool, measured: Measured, parts: Parts
 ) -> None:
     import numpy as np
 
     from troughline.response.auc_interval import auc_interval
-    from troughline.response.bootstrap import bootstrap_roc, roc_band
+    from troughline.response.bootstrap import bootstrap_roc, percentile_interval, roc_band
     from troughline.response.optimism import corrected_youden
+    from troughline.response.roc import roc_curve
     from troughline.response.threshold_interval import threshold_interval
+    from troughline.response.thresholds import optimal_threshold
 
     level, unit, n = cohort.study.study.level, question.predictor.unit or "1", len(pairs.patients)
     rng = generator(cohort, question.id)
@@ -295,6 +240,18 @@ def _guarded(
                 note=f"apparent {share.apparent:.2f}",
             )
         )  # fmt: skip
+    corner = bootstrap_roc(
+        pairs.values, pairs.happened, n_replicates=question.bootstrap, rng=rng, higher_is_case=higher,
+        criterion="closest-corner",
+    )  # fmt: skip
+    low, high = percentile_interval(corner.threshold, level=level)
+    best = optimal_threshold(roc_curve(pairs.values, pairs.happened, higher_is_case=higher), "closest-corner")
+    add(
+        Estimate(
+            name="threshold", value=finite(best.threshold), low=finite(low), high=finite(high), level=level,
+            unit=unit, n=n, label="closest corner", method="guarded: bootstrap percentiles, for comparison",
+        )
+    )  # fmt: skip
     boot = bootstrap_roc(
         pairs.values, pairs.happened, n_replicates=question.bootstrap, rng=rng, higher_is_case=higher
     )
@@ -314,81 +271,6 @@ def _span(cut: Interval, pairs: Pairs) -> tuple[bool, str]:
         return cut.ratio > WIDEST_FACTOR, f"a factor of {cut.ratio:.1f}"
     share = float(((pairs.values >= cut.low) & (pairs.values <= cut.high)).mean())
     return share > WIDEST_SHARE, f"{100 * share:.0f} % of the patients"
-
-
-def _cuts(
-    question: ThresholdQuestion,
-    values: PredictorValues,
-    drug: Drug | None,
-    pairs: Pairs,
-    higher: bool,
-    parts: Parts,
-    measured: Measured,
-    level: float,
-) -> None:
-    """Performance at cuts fixed beforehand: those the question names and the published ones like them."""
-    from troughline.response.thresholds import operating_point
-
-    like, unlike = external_cuts(values, drug)
-    named = [
-        (f"{number(c)}{unit_text(values.unit)}", c, "named in the study file", None) for c in question.at
-    ]
-    named += [
-        (
-            f"{number(in_unit(c, values.unit, drug))}{unit_text(values.unit)}",
-            in_unit(c, values.unit, drug),
-            c.label,
-            c,
-        )
-        for c in like
-    ]
-    rows: list[dict[str, Any]] = []
-    marks: list[dict[str, Any]] = []
-    seen: set[str] = set()
-    for label, cut, source, external in named:
-        point = operating_point(pairs.values, pairs.happened, cut, higher_is_case=higher, level=level)
-        if label not in seen:
-            parts.estimates += classification(
-                point, len(pairs.patients), f"at {label}", "guarded: Wilson at a fixed cut"
-            )
-            marks.append({"label": source, "value": cut, "low": None, "high": None, "kind": "external"})
-        seen.add(label)
-        rows.append(
-            {
-                "cut": cut, "unit": values.unit, "source": source,
-                "citation": external.citation if external else "",
-                "verified": external.verified if external else None,
-                "above, with outcome": point.true_positives,
-                "above, without": point.false_positives,
-                "below, with outcome": point.false_negatives,
-                "below, without": point.true_negatives,
-                "compared": "yes",
-            }
-        )  # fmt: skip
-    for c in unlike:
-        rows.append(  # noqa: PERF401
-            {
-                "cut": in_unit(c, values.unit, drug), "unit": values.unit, "source": c.label,
-                "citation": c.citation, "verified": c.verified,
-                "above, with outcome": None, "above, without": None,
-                "below, with outcome": None, "below, without": None,
-                "compared": f"no: a {c.metric} level, not like with like",
-            }
-        )  # fmt: skip
-    if rows:
-        parts.tables["fixed-cuts"] = rows
-    published, guarded = measured.threshold_published, measured.threshold_guarded
-    if published is not None and published.value is not None:
-        marks.append(
-            {"label": "best cut, as published", "value": published.value, "low": None, "high": None,
-             "kind": "as-published"}
-        )  # fmt: skip
-    if guarded is not None:
-        marks.append(
-            {"label": "range of the best cut, guarded", "value": None, "low": guarded.low,
-             "high": guarded.high, "kind": "guarded"}
-        )  # fmt: skip
-    parts.series["cuts"] = marks
 
 
 def _series(

@@ -15,6 +15,7 @@ from troughline.response.questions.curve import (
     poor,
 )
 from troughline.response.questions.parts import Pairs, Parts, exclude, finite, generator, pair
+from troughline.response.questions.printed import printed_estimates, printed_intervals
 from troughline.response.questions.setup import (
     external_cuts,
     in_unit,
@@ -22,7 +23,7 @@ from troughline.response.questions.setup import (
     outcome_of,
     published_reference,
 )
-from troughline.response.questions.threshold import enough, printed_estimates, printed_intervals
+from troughline.response.questions.threshold import enough
 from troughline.results import Estimate
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def run_window(cohort: Cohort, question: WindowQuestion, drug: Drug | None) -> t
     parts = Parts()
     _as_published(case, question, outcomes, parts)
     both, benefit_known, toxicity_known = _together(values, benefit, toxicity)
-    both, covariates, names = adjust_for(cohort, question, both)
+    both, covariates, names = adjust_for(case, question, both, parts)
     benefit_known, toxicity_known = (
         {p: v for p, v in known.items() if p in set(both.patients)}
         for known in (benefit_known, toxicity_known)
