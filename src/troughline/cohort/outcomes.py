@@ -20,7 +20,9 @@ class BinaryOutcome:
 
     `happened` holds True, False or None (cannot be told; `unknown` says why). `day` is the study day on
     which it was first known for those who had it; `died_before` are patients who died without it.
-    `is_response` marks a tumour response: wanted, and no reason to stop counting levels.
+    `is_response` marks a tumour response; `decided_day` is then the day from which the answer, yes or no,
+    was known (the first response, progression or death, or the day a stable patient becomes one). `notes`
+    are sentences for the methods.
     """
 
     label: str
@@ -29,6 +31,8 @@ class BinaryOutcome:
     unknown: Mapping[str, str]
     died_before: frozenset[str] = frozenset()
     is_response: bool = False
+    decided_day: Mapping[str, float] = field(default_factory=dict[str, float])
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,52 +162,70 @@ def response_outcome(
 ) -> BinaryOutcome:
     """Responders: a best response among `responses`, or no progression for `stable_days` with an assessment.
 
-    A responder by stability is known to be one only on day `stable_days`: that day is what `day` holds.
+    A responder by stability is known to be one only on day `stable_days`: that day is what `day` holds. A
+    response after progression (or on its day) does not count.
     """
     history = events_by_patient(cohort)
     seen, _ = last_seen(cohort)
     happened: dict[str, bool | None] = {}
     day: dict[str, float] = {}
+    decided: dict[str, float] = {}
     unknown: dict[str, str] = {}
     died: set[str] = set()
+    after_progression = 0
+    long_unseen = 0
     for patient in cohort.patient_ids:
         rows = history[patient]
-        assessed = [e for e in rows if e.response and (criterion is None or e.criterion in ("", criterion))]
-        responded = [e.day for e in assessed if e.response in responses]
-        ended = [e.day for e in rows if e.event in ("progression", "death") or e.response == "PD"]
         death = [e.day for e in rows if e.event == "death"]
+        ended = [e.day for e in rows if e.event in ("progression", "death") or e.response == "PD"]
+        end = ended[0] if ended else math.inf
+        assessed = [e for e in rows if e.response and (criterion is None or e.criterion in ("", criterion))]
+        all_responses = [e.day for e in assessed if e.response in responses]
+        responded = [d for d in all_responses if d < end]
+        after_progression += bool(all_responses) and not responded
+        controlled = [e.day for e in assessed if e.response in ("CR", "PR", "SD") and e.day < end]
         stable = (
             stable_days is not None
-            and not (ended and ended[0] <= stable_days)
-            and any(e.response in ("CR", "PR", "SD") for e in assessed)
+            and end > stable_days
+            and bool(controlled)
             and seen.get(patient, -math.inf) >= stable_days
         )
-        if responded:
+        if responded or stable:
             happened[patient] = True
-            day[patient] = min(responded[0], stable_days) if stable and stable_days else responded[0]
-        elif stable_days is None:
-            if assessed:
-                happened[patient] = False
-            else:
-                happened[patient], unknown[patient] = None, "no tumour assessment"
-        elif ended and ended[0] <= stable_days:
+            known = [*responded[:1], *([stable_days] if stable and stable_days is not None else [])]
+            day[patient] = decided[patient] = min(known)
+            if not responded and stable_days is not None and controlled[-1] < stable_days / 2:
+                long_unseen += 1
+        elif end < math.inf and (stable_days is None or end <= stable_days):
             happened[patient] = False
-            if death and death[0] <= stable_days:
+            decided[patient] = end
+            if death and death[0] <= end:
                 died.add(patient)
-        elif not any(e.response in ("CR", "PR", "SD") for e in assessed):
+        elif not (assessed if stable_days is None else controlled):
             happened[patient], unknown[patient] = None, "no tumour assessment"
-        elif seen.get(patient, -math.inf) < stable_days:
+        elif stable_days is not None:
             happened[patient], unknown[patient] = None, f"followed for less than {stable_days:g} days"
         else:
-            happened[patient], day[patient] = True, stable_days
+            happened[patient] = False
+            decided[patient] = assessed[-1].day
     label = "/".join(responses) + (f" or stable for {stable_days:g} days" if stable_days else "")
+    notes: list[str] = []
+    if after_progression:
+        notes.append(f"A response recorded after progression does not count ({after_progression} patients).")
+    if long_unseen and stable_days is not None:
+        notes.append(
+            f"{long_unseen} patients count as stable for {stable_days:g} days although their last tumour "
+            f"assessment was before day {stable_days / 2:g}."
+        )
     return BinaryOutcome(
         label=label,
         happened=happened,
         day=day,
+        decided_day=decided,
         unknown=unknown,
         died_before=frozenset(died),
         is_response=True,
+        notes=tuple(notes),
     )
 
 

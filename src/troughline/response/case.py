@@ -66,6 +66,7 @@ class Measured:
     n_non_events: int | None = None
     n_parameters: int = 1
     separated: bool = False
+    odds_ratio_published: Interval | None = None
     odds_ratio_unadjusted: Interval | None = None
     odds_ratio_adjusted: Interval | None = None
     window_lower: Interval | None = None
@@ -74,15 +75,19 @@ class Measured:
     window_upper_published: float | None = None
     p_window_exists: float | None = None
     n_to_halve: float | None = None
+    n_to_halve_is_least: bool = False
     p_slope_negative: Mapping[str, float] = field(default_factory=dict[str, float])
     hazard_ratio_published: Interval | None = None
     hazard_ratio_guarded: Interval | None = None
+    hazard_ratio_adjusted: Interval | None = None
     hazard_ratio_label: str = ""
+    n_incomplete_covariates: int = 0
     landmark_day: float | None = None
     early_events: int = 0
     cut_p_naive: float | None = None
     cut_p_corrected: float | None = None
     ph_p: float | None = None
+    ph_label: str = ""
     ph_n_events: int | None = None
     naive_incidence: float | None = None
     competing_incidence: float | None = None

@@ -116,6 +116,7 @@ def _answer_question(cohort: Cohort, question: AnyQuestion, drug: Any) -> tuple[
     from troughline.response.guards import check
     from troughline.response.predictor import NotAnalysable
     from troughline.response.questions import runner_for
+    from troughline.response.questions.parts import left_out_table
 
     title = question.title or question.id.replace("-", " ")
     try:
@@ -138,11 +139,13 @@ def _answer_question(cohort: Cohort, question: AnyQuestion, drug: Any) -> tuple[
             id=question.id,
             kind=question.kind,
             title=title,
-            verdict=verdict_of(Verdict.ANSWERED, guards),
-            summary=parts.summary,
+            verdict=verdict_of(Verdict.NOT_ANALYSABLE if parts.not_analysable else Verdict.ANSWERED, guards),
+            summary=f"Not analysable: {parts.not_analysable}. {parts.summary}"
+            if parts.not_analysable
+            else parts.summary,
             guards=guards,
             estimates=tuple(parts.estimates),
-            tables=parts.tables,
+            tables={**parts.tables, **left_out_table(case)},
             series=parts.series,
             methods=tuple(parts.methods),
             references=tuple(parts.references),

@@ -21,9 +21,13 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, kw_only=True)
 class Parts:
-    """The pieces of a `QuestionResult` while it is being built."""
+    """The pieces of a `QuestionResult` while it is being built.
+
+    `not_analysable` says why the guarded column has no answer although the as-published one has.
+    """
 
     summary: str = ""
+    not_analysable: str = ""
     estimates: list[Estimate] = field(default_factory=list[Estimate])
     tables: dict[str, list[Json]] = field(default_factory=dict[str, list[Json]])
     series: Json = field(default_factory=dict[str, Any])
@@ -75,6 +79,17 @@ def exclude(case: Case, outcomes: Mapping[str, BinaryOutcome], analysed: tuple[s
             or case.excluded.get(patient)
             or (reasons[0] if reasons else "outcome not known")
         )
+
+
+def left_out_table(case: Case) -> dict[str, list[Json]]:
+    """The table `left-out`: each patient who is not in the guarded analysis, and why; none where all are."""
+    inside = set(case.analysed)
+    rows: list[Json] = [
+        {"patient": p, "reason": case.excluded.get(p, "not stated")}
+        for p in case.cohort.patient_ids
+        if p not in inside
+    ]
+    return {"left-out": rows} if rows else {}
 
 
 def generator(cohort: Cohort, question_id: str) -> np.random.Generator:

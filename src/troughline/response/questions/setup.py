@@ -36,16 +36,17 @@ def numeric_predictor(
 ) -> PredictorValues:
     """The predictor of a yes/no question, as one number a patient.
 
-    A level counts only when it was drawn no later than the first day on which any of the outcomes that
-    are adverse to treatment was known; a response does not stop sampling.
+    A level counts only when it was drawn no later than the day on which any of the outcomes was known:
+    the event, or the response, progression or death that decides a response.
     """
     days: dict[str, float] = {}
-    for role, outcome in outcomes.items():
-        if role == "benefit" or outcome.is_response:
-            continue
-        for patient, day in outcome.day.items():
+    for outcome in outcomes.values():
+        known = outcome.decided_day if outcome.is_response else outcome.day
+        for patient, day in known.items():
             days[patient] = min(day, days.get(patient, day))
-    name = next((o.label for role, o in outcomes.items() if role != "benefit"), "the event")
+    name = next(iter(outcomes.values())).label if len(outcomes) == 1 else "an outcome"
+    if any(o.is_response for o in outcomes.values()):
+        name += " was known"
     values = predictor_values(cohort, predictor, drug, event_day=days, event_name=name)
     if values.category or values.group is not None:
         raise NotAnalysable(f"“{values.label}” is not a number: a cut or a curve needs one")

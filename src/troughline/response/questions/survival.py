@@ -10,7 +10,8 @@ from troughline.cohort.outcomes import TimeToEvent, time_to_event
 from troughline.response.case import Case, Interval
 from troughline.response.guards.wording import interval, number, p_value
 from troughline.response.predictor import NotAnalysable, PredictorValues, predictor_values
-from troughline.response.questions.parts import Parts, exclude, finite, generator
+from troughline.response.questions.parts import Parts, exclude
+from troughline.response.questions.searched_cut import RESAMPLES, search_cut, searched_estimates
 from troughline.response.questions.setup import published_reference
 from troughline.response.questions.survival_columns import (
     Column,
@@ -20,6 +21,12 @@ from troughline.response.questions.survival_columns import (
     landmark_column,
     naive_column,
 )
+from troughline.response.questions.survival_groups import (
+    changing_group,
+    log_rank_test,
+    medians,
+    restricted_means,
+)
 from troughline.response.questions.survival_models import (
     continuous_hazard,
     cumulative_incidence,
@@ -28,7 +35,6 @@ from troughline.response.questions.survival_models import (
 )
 from troughline.response.questions.survival_series import kaplan_meier_series
 from troughline.response.questions.time_varying import time_varying_hazard
-from troughline.results import Estimate
 
 if TYPE_CHECKING:
     from troughline.cohort.cohort import Cohort
@@ -72,7 +78,12 @@ def run_survival(cohort: Cohort, question: SurvivalQuestion, drug: Drug | None) 
             or "no longer at risk, or not yet measured, at the landmark"
         )
     case.measured.n_events = int(guarded.event.sum())
-    _competing(case, question, times, naive, parts)
+    if case.measured.n_events < FEWEST_EVENTS:
+        parts.not_analysable = (
+            f"{case.measured.n_events} events are left among {len(guarded.patients)} patients once time "
+            f"counts from {guarded.origin}; at least {FEWEST_EVENTS} are needed"
+        )
+    _competing(case, question, times, cuts, parts)
     parts.references += [
         "Kaplan 1958, doi 10.2307/2281868",
         "Anderson 1983, doi 10.1200/JCO.1983.1.11.710",
@@ -103,38 +114,39 @@ def _cuts(
 ) -> tuple[float, ...]:
     """The cuts of the bands; an optimal one is searched, with its p-value corrected for the search."""
     if question.predictor.bands != "optimal":
+        if question.predictor.bands is not None and (values.group is not None or values.category):
+            raise NotAnalysable("bands need a number as predictor")
         return cut_points(question, values.as_published)
-    import numpy as np
+    return (_searched(case, values, times, parts),)
 
-    from troughline.response.maxstat import maximally_selected_log_rank
 
-    patients = [p for p in times.time if p in values.as_published]
-    time = np.array([times.time[p] for p in patients])
-    event = np.array([times.status[p] == 1 for p in patients])
-    marker = np.array([values.as_published[p] for p in patients])
+def _searched(case: Case, values: PredictorValues, times: TimeToEvent, parts: Parts) -> float:
+    """Search the cut in both columns; the bands of both use the as-published one, so that they compare."""
+    level = case.cohort.study.study.level
+    if values.group is not None or values.category:
+        raise NotAnalysable("bands = 'optimal' needs a number as predictor")
+    whole = naive_column(values, times, ())
+    published = search_cut(case, whole, level, resamples=0)
+    question = case.question
+    assert question.kind == "survival"
+    day = _landmark_day(question, values)
+    column = whole if day is None else landmark_column(values, times, (), day)[0]
     try:
-        found = maximally_selected_log_rank(time, event, marker, rng=generator(case.cohort, question.id))
-    except ValueError as error:
-        raise NotAnalysable(f"bands = 'optimal': {error}") from None
-    case.measured.cut_p_naive, case.measured.cut_p_corrected = found.p_naive, found.p_permutation
-    n = len(patients)
-    # The search splits at "at most the cut"; bands here start at their cut, so it moves half-way up.
-    above = marker[marker > found.cut]
-    cut = float((found.cut + above.min()) / 2) if len(above) else found.cut
-    parts.estimates += [
-        Estimate(
-            name="threshold", value=cut, level=None, unit=values.unit, n=n, p_value=found.p_naive,
-            method="as-published: smallest log-rank p-value", note="p not corrected for the search",
-        ),
-        Estimate(
-            name="threshold", value=cut, level=None, unit=values.unit, n=n,
-            p_value=found.p_permutation,
-            method="guarded: maximally selected log-rank, permutation",
-            note=f"M = {found.statistic:.2f}; p corrected for the search over {len(found.cuts)} cuts",
-        ),
-    ]  # fmt: skip
+        guarded = search_cut(case, column, level, resamples=RESAMPLES)
+    except NotAnalysable as reason:
+        guarded = None
+        parts.methods.append(f"The guarded cut could not be searched: {reason}.")
+    estimates, wide = searched_estimates(
+        published, guarded, values.unit, len(whole.patients), len(column.patients), level
+    )
+    parts.estimates += estimates
     parts.references.append("Hothorn 2003, doi 10.1016/S0167-9473(02)00225-6")
-    return (cut,)
+    measured = case.measured
+    measured.cut_p_naive = published.search.p_naive
+    measured.cut_p_corrected = guarded.search.p_permutation if guarded else None
+    measured.threshold_guarded = guarded.interval if guarded else None
+    measured.threshold_wide = wide
+    return published.cut
 
 
 def _as_published(case: Case, naive: Column, parts: Parts) -> None:
@@ -142,8 +154,8 @@ def _as_published(case: Case, naive: Column, parts: Parts) -> None:
     level, unit = case.cohort.study.study.level, case.survival.unit
     method = "as-published"
     if naive.group is not None and len(naive.order) > 1:
-        parts.estimates += _log_rank(naive, f"{method}: log-rank from {naive.origin}")
-        parts.estimates += _medians(naive, level, unit, f"{method}: Kaplan–Meier from {naive.origin}")
+        parts.estimates += log_rank_test(naive, f"{method}: log-rank from {naive.origin}")
+        parts.estimates += medians(naive, level, unit, f"{method}: Kaplan–Meier from {naive.origin}")
         hazards = group_hazards(case, naive, (), level, method=f"{method}: Cox from {naive.origin}")
         parts.estimates += hazards.estimates
         case.measured.hazard_ratio_published = hazards.headline
@@ -179,11 +191,12 @@ def _guarded(
     else:
         compared, early = landmark_column(values, times, cuts, day)
         case.measured.landmark_day, case.measured.early_events = day, early
-        continuous = compared if values.group is not None else entry_column(values, times)
+        # A covariate is known at time zero: nobody enters late, and the landmark serves both forms.
+        continuous = compared if values.exposure is None else entry_column(values, times)
     if compared.group is not None and len(compared.order) > 1:
         _guarded_groups(case, question, compared, level, times.unit, parts)
     if values.group is not None:
-        _time_dependent(case, values, times, level, parts)
+        parts.estimates += changing_group(case, question, times, level)
     if continuous.x is not None:
         one = continuous_hazard(
             case, continuous, question.adjust, level, log=values.log, unit=values.unit,
@@ -193,8 +206,7 @@ def _guarded(
         case.measured.n_parameters = max(case.measured.n_parameters, one.n_parameters)
         if one.headline is not None and (values.exposure is not None or compared.group is None):
             case.measured.hazard_ratio_guarded = one.headline
-        if one.ph_p is not None and case.measured.ph_p is None:
-            case.measured.ph_p = one.ph_p
+        _note_ph(case, one.ph_p, one.label)
         current = time_varying_hazard(values, times, level)
         if current is not None:
             parts.estimates.append(current)
@@ -206,6 +218,12 @@ def _guarded(
         compared, times.unit, level, title="Guarded", competing=False
     )
     return continuous if continuous.x is not None else compared
+
+
+def _note_ph(case: Case, p: float | None, label: str) -> None:
+    """Keep the smaller p of the proportionality tests, and which hazard ratio it speaks of."""
+    if p is not None and (case.measured.ph_p is None or p < case.measured.ph_p):
+        case.measured.ph_p, case.measured.ph_label = p, label
 
 
 def _landmark_day(question: SurvivalQuestion, values: PredictorValues) -> float | None:
@@ -235,139 +253,44 @@ def _guarded_groups(
     case: Case, question: SurvivalQuestion, compared: Column, level: float, unit: str, parts: Parts
 ) -> None:
     origin = f"from {compared.origin}"
-    parts.estimates += _log_rank(compared, f"guarded: log-rank {origin}")
-    parts.estimates += _medians(compared, level, unit, f"guarded: Kaplan–Meier {origin}")
+    parts.estimates += log_rank_test(compared, f"guarded: log-rank {origin}")
+    parts.estimates += medians(compared, level, unit, f"guarded: Kaplan–Meier {origin}")
     hazards = group_hazards(case, compared, question.adjust, level, method=f"guarded: Cox {origin}")
     parts.estimates += hazards.estimates
     case.measured.hazard_ratio_guarded = hazards.headline
     case.measured.n_parameters = hazards.n_parameters
-    case.measured.ph_p = hazards.ph_p
-    parts.estimates += _restricted_means(compared, question, case, level, unit, origin)
-
-
-def _log_rank(column: Column, method: str) -> list[Estimate]:
-    from troughline.response.log_rank import log_rank
-
-    assert column.group is not None
-    if int(column.event.sum()) == 0:
-        return []
-    test = log_rank(column.time, column.event, column.group, order=column.order)
-    return [
-        Estimate(
-            name="log_rank", value=test.statistic, level=None, n=len(column.patients),
-            p_value=finite(test.p_value), method=method, note=f"{test.degrees_of_freedom} degrees of freedom",
-        )
-    ]  # fmt: skip
-
-
-def _medians(column: Column, level: float, unit: str, method: str) -> list[Estimate]:
-    from troughline.response.kaplan_meier import kaplan_meier
-
-    assert column.group is not None
-    return [
-        Estimate(
-            name="median_survival", value=finite(c.median), low=finite(c.median_low),
-            high=finite(c.median_high), level=level, unit=unit, n=c.n, label=c.group, method=method,
-            note=f"{c.n_events_total} events" + ("" if math.isfinite(c.median) else "; not reached"),
-        )
-        for c in kaplan_meier(column.time, column.event, column.group, order=column.order, level=level)
-    ]  # fmt: skip
-
-
-def _restricted_means(
-    column: Column, question: SurvivalQuestion, case: Case, level: float, unit: str, origin: str
-) -> list[Estimate]:
-    from troughline.response.rmst import restricted_mean_difference, restricted_mean_survival
-
-    assert column.group is not None
-    assert case.survival is not None
-    longest = [
-        max(t for t, g in zip(column.time, column.group, strict=True) if g == name) for name in column.order
-    ]
-    shared = float(min(longest))
-    tau = shared
-    note = f"over {number(shared)} {unit}, the longest that every group was followed"
-    if question.rmst_days is not None:
-        asked = question.rmst_days / case.survival.days_per_unit
-        if asked <= shared:
-            tau, note = asked, f"over {number(asked)} {unit}"
-        else:
-            note += f" ({number(asked)} {unit} were asked for)"
-    means = restricted_mean_survival(
-        column.time, column.event, column.group, tau=tau, order=column.order, level=level
-    )
-    by_name = {m.group: m for m in means}
-    estimates = [
-        Estimate(
-            name="rmst", value=m.value, low=finite(m.low), high=finite(m.high), level=level, unit=unit, n=m.n,
-            label=m.group, method=f"guarded: restricted mean {origin}", note=note,
-        )
-        for m in means
-    ]  # fmt: skip
-    for name in column.order:
-        if name == column.reference:
-            continue
-        d = restricted_mean_difference(by_name[name], by_name[column.reference], level=level)
-        estimates.append(
-            Estimate(
-                name="rmst_difference", value=finite(d.value), low=finite(d.low), high=finite(d.high),
-                level=level, unit=unit, n=by_name[name].n + by_name[column.reference].n,
-                label=f"{name} vs {column.reference}", p_value=finite(d.p_value),
-                method=f"guarded: restricted mean {origin}", note=note,
-            )
-        )  # fmt: skip
-    return estimates
-
-
-def _time_dependent(
-    case: Case, values: PredictorValues, times: TimeToEvent, level: float, parts: Parts
-) -> None:
-    """The group as it changes over time: the hazard ratio that no landmark day decides."""
-    import numpy as np
-
-    from troughline.response.cox import CoxFitError
-    from troughline.response.time_dependent import time_dependent_cox
-
-    assert values.group is not None
-    patients = [p for p in times.time if values.group.happened.get(p) is not None]
-    time = np.array([times.time[p] for p in patients])
-    event = np.array([times.status[p] == 1 for p in patients])
-    change = np.array(
-        [values.group.day[p] / times.days_per_unit if values.group.happened[p] else np.nan for p in patients]
-    )
-    try:
-        fit = time_dependent_cox(time, event, change, name=values.group.label, level=level)
-    except (CoxFitError, ValueError) as error:
-        parts.methods.append(f"The time-dependent hazard ratio could not be fitted: {error}.")
-        return
-    term = fit.terms[0]
-    parts.estimates.append(
-        Estimate(
-            name="hazard_ratio", value=finite(term.hazard_ratio), low=finite(term.low),
-            high=finite(term.high), level=level, n=len(patients), p_value=term.p_value,
-            label=f"{values.group_names[1]}, from when it was known",
-            method="guarded: Cox with a group that changes over time",
-        )
-    )  # fmt: skip
+    _note_ph(case, hazards.ph_p, "between the groups")
+    parts.estimates += restricted_means(compared, question, case, level, unit, origin)
 
 
 def _competing(
-    case: Case, question: SurvivalQuestion, times: TimeToEvent, naive: Column, parts: Parts
+    case: Case, question: SurvivalQuestion, times: TimeToEvent, cuts: tuple[float, ...], parts: Parts
 ) -> None:
-    """Cumulative incidence with death competing: where named, or for the guard where deaths were censored."""
+    """Cumulative incidence with other events competing: where named, or death where it was censored.
+
+    As published: 1 − Kaplan–Meier from the first dose. Guarded: Aalen–Johansen in the guarded groups.
+    """
     rivals = question.competing
     names = question.outcome.event or ()
     if not rivals and names and "death" not in names:
         rivals = ("death",)
     if not rivals:
         return
-    with_rivals = time_to_event(case.cohort, question.outcome, rivals)
-    if 2 not in set(with_rivals.status.values()):
+    values, level = case.predictor, case.cohort.study.study.level
+    both = time_to_event(case.cohort, question.outcome, rivals)
+    if 2 not in set(both.status.values()):
         return
-    found = cumulative_incidence(naive, with_rivals, case.cohort.study.study.level)
-    case.measured.naive_incidence, case.measured.competing_incidence = found.naive_last, found.last
-    parts.series["cumulative_incidence"] = found.series
-    parts.estimates += found.estimates
+    whole = naive_column(values, both, cuts)
+    day = case.measured.landmark_day
+    guarded = (
+        at_zero_column(values, both, cuts) if day is None else landmark_column(values, both, cuts, day)[0]
+    )
+    label = " or ".join(rivals)
+    naive = cumulative_incidence(whole, both.unit, level, label)
+    safe = cumulative_incidence(guarded, both.unit, level, label)
+    case.measured.naive_incidence, case.measured.competing_incidence = naive.naive_last, naive.last
+    parts.series["cumulative_incidence"] = safe.series
+    parts.estimates += [*naive.naive_estimates, *safe.estimates]
 
 
 def _methods(

@@ -14,8 +14,8 @@ from troughline.response.questions.parts import finite
 from troughline.results import Estimate, Json
 
 if TYPE_CHECKING:
-    from troughline.cohort.outcomes import TimeToEvent
     from troughline.response.case import Case
+    from troughline.response.competing import IncidenceCurve
     from troughline.response.questions.survival_columns import Column
 
 # A spline is fitted from this many events on: two terms, ten events each.
@@ -44,10 +44,11 @@ class SplineHazard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Competing:
-    """Cumulative incidence with death competing, and 1 − Kaplan–Meier beside it, at the end of follow-up."""
+    """Cumulative incidence with competing events and 1 − Kaplan–Meier, at the end of follow-up."""
 
     series: Json
     estimates: list[Estimate]
+    naive_estimates: list[Estimate]
     last: float | None
     naive_last: float | None
 
@@ -255,48 +256,56 @@ def spline_hazard(column: Column, level: float, *, log: bool, unit: str, label: 
     )  # fmt: skip
 
 
-def cumulative_incidence(column: Column, times: TimeToEvent, level: float) -> Competing:
-    """Cumulative incidence of the event with competing deaths, in the groups of a column."""
+def cumulative_incidence(column: Column, unit: str, level: float, rivals: str) -> Competing:
+    """Cumulative incidence of the event with `rivals` competing, in the groups of a column.
+
+    A group without an event has an incidence of 0 with no interval: the estimator has no variance there.
+    """
     from troughline.response.competing import cumulative_incidence as incidence
     from troughline.response.competing import one_minus_kaplan_meier
 
-    patients = [p for p in column.patients if p in times.time]
-    time = [times.time[p] for p in patients]
-    cause = [{0: None, 1: "event", 2: "competing"}[times.status[p]] for p in patients]
-    label_of = dict(
-        zip(column.patients, column.group or ("all patients",) * len(column.patients), strict=True)
-    )
-    group = [label_of[p] for p in patients]
+    time = column.time
+    cause = [{0: None, 1: "event", 2: "competing"}[int(k)] for k in column.status]
+    group = list(column.group or ("all patients",) * len(column.patients))
     order = tuple(column.order) if column.group is not None else ("all patients",)
+    named = ("event", "competing")
     curves = [
-        c
-        for c in incidence(time, cause, group, causes=("event", "competing"), order=order, level=level)
-        if c.cause == "event"
+        c for c in incidence(time, cause, group, causes=named, order=order, level=level) if c.cause == "event"
     ]
     naive = one_minus_kaplan_meier(time, cause, "event", group, order=order, level=level)
-    whole = [
-        c for c in incidence(time, cause, causes=("event", "competing"), level=level) if c.cause == "event"
-    ]
+    whole = [c for c in incidence(time, cause, causes=named, level=level) if c.cause == "event"]
     whole_naive = one_minus_kaplan_meier(time, cause, "event", level=level)
-    estimates = [
-        Estimate(
-            name="cumulative_incidence", value=finite(float(c.probability[-1])), low=finite(float(c.low[-1])),
-            high=finite(float(c.high[-1])), level=level, n=c.n, label=f"{c.group}, end of follow-up",
-            method="guarded: Aalen–Johansen, death competing",
-        )
-        for c in curves
-        if len(c.probability)
-    ]  # fmt: skip
+
+    def at_end(c: IncidenceCurve, method: str) -> Estimate:
+        varies = c.n_events_total > 0 and 0 < float(c.probability[-1]) < 1
+        return Estimate(
+            name="cumulative_incidence", value=finite(float(c.probability[-1])),
+            low=finite(float(c.low[-1])) if varies else None,
+            high=finite(float(c.high[-1])) if varies else None, level=level, n=c.n,
+            label=f"{c.group}, end of follow-up", method=method,
+            note=f"{c.n_events_total} events" + ("" if varies else "; no interval at 0 or 1"),
+        )  # fmt: skip
+
     return Competing(
         series={
-            "time_unit": times.unit,
+            "time_unit": unit,
+            "origin": column.origin,
             "groups": [
                 {"label": c.group, "time": c.time, "incidence": c.probability, "low": c.low, "high": c.high}
                 for c in curves
             ],
             "naive": [{"label": c.group, "time": c.time, "incidence": c.probability} for c in naive],
         },
-        estimates=estimates,
+        estimates=[
+            at_end(c, f"guarded: Aalen–Johansen from {column.origin}, {rivals} competing")
+            for c in curves
+            if len(c.probability)
+        ],
+        naive_estimates=[
+            at_end(c, f"as-published: 1 − Kaplan–Meier from {column.origin}, {rivals} censored")
+            for c in naive
+            if len(c.probability)
+        ],
         last=float(whole[0].probability[-1]) if whole and len(whole[0].probability) else None,
         naive_last=float(whole_naive[0].probability[-1]) if len(whole_naive[0].probability) else None,
     )
