@@ -318,6 +318,18 @@ def _not_a_trough(n: int, rng: np.random.Generator) -> Cohort:
     return rows.cohort([question("threshold")], covariates=COVARIATES)
 
 
+@_trap("timing-unknown")
+def _timing_unknown(n: int, rng: np.random.Generator) -> Cohort:
+    """The trough as a column of the patients table, declared as a level of the drug."""
+    truth = draw_truth(n, rng)
+    rows = records(truth, rng)
+    for i, patient in enumerate(truth.patients):
+        rows.patients[patient]["trough"] = float(truth.exposure[i])
+    level = {"unit": "ug/mL", "is_level_of": "sorafenib"}
+    asked = question("threshold", predictor={"covariate": "trough"})
+    return rows.cohort([asked], covariates={**COVARIATES, "trough": level})
+
+
 @_trap("repeated-samples")
 def _repeated_samples(n: int, rng: np.random.Generator) -> Cohort:
     """Three more troughs in every patient, within-patient log-SD 0.3, each counted as a patient."""

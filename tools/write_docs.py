@@ -5,9 +5,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from troughline.response.guards import REGISTRY
+from troughline.response.guards import REGISTRY, Guard
 
 GUARDS = Path(__file__).resolve().parents[1] / "docs" / "guards.md"
+
+
+def _severity(guard: Guard) -> str:
+    return f"{guard.severity}, or refusal" if guard.refuses else str(guard.severity)
 
 
 def guards_page() -> str:
@@ -25,7 +29,7 @@ def guards_page() -> str:
         "|---|---|---|---|",
     ]
     lines += [
-        f"| [`{g.id}`](#{g.id}) | {g.title} | {', '.join(g.kinds)} | {g.severity} |"
+        f"| [`{g.id}`](#{g.id}) | {g.title} | {', '.join(g.kinds)} | {_severity(g)} |"
         for g in REGISTRY.values()
     ]
     for g in REGISTRY.values():
@@ -34,6 +38,7 @@ def guards_page() -> str:
             f"## {g.id}",
             f"**{g.title}.** Fires on {g.detects}. Silent when {g.absent}.",
             "",
+            *([f"- Refuses the question where {g.refuses}."] if g.refuses else []),
             f"- Remedy: {g.remedy}",
             f"- Reference: {g.reference}",
         ]

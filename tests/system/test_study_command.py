@@ -18,7 +18,8 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of one run of the example."""
     out = tmp_path_factory.mktemp("example") / "out"
     done = troughline("study", EXAMPLE, "--out", out)
-    assert done.returncode in (0, 1), done.stderr
+    # Both thresholds are refused (their intervals are too wide), everything else is answered.
+    assert done.returncode == 1, done.stderr
     return out
 
 
@@ -42,6 +43,15 @@ def test_as_published_comes_near_what_noda_printed(example: Path) -> None:
         assert _value(questions[name], "auc", "as-published")["value"] == pytest.approx(auc, abs=0.005)
 
 
+def test_survival_by_band_has_the_printed_pattern(example: Path) -> None:
+    """Noda 2020 prints medians of 5.3, 17.8 and 9.5 months; the simulated cohort lies within 15 %."""
+    medians = [
+        e["value"] for e in _questions(example)["survival-by-band"]["estimates"]
+        if e["name"] == "median_survival" and e["method"].startswith("as-published")
+    ]  # fmt: skip
+    assert medians == pytest.approx([5.3, 17.8, 9.5], rel=0.15)
+
+
 def test_the_printed_interval_is_called_impossible(example: Path) -> None:
     """0.97 with the interval 0.97–1.00 starts at its estimate."""
     guards = {g["id"]: g for g in _questions(example)["response-threshold"]["guards"]}
@@ -56,9 +66,11 @@ def test_immortal_time_is_named_with_what_it_did(example: Path) -> None:
     question = _questions(example)["survival-by-response"]
     guard = next(g for g in question["guards"] if g["id"] == "immortal-time")
     assert "day 90" in guard["finding"]
-    naive = next(e for e in question["estimates"] if e["name"] == "hazard_ratio" and "as-pub" in e["method"])
-    safe = next(e for e in question["estimates"] if e["name"] == "hazard_ratio" and "guarded" in e["method"])
-    assert naive["value"] < 0.8 < safe["value"]
+    ratios = [e for e in question["estimates"] if e["name"] == "hazard_ratio"]
+    naive = next(e for e in ratios if e["method"].startswith("as-published"))
+    landmark = next(e for e in ratios if "landmark on day 90" in e["method"])
+    changing = next(e for e in ratios if "changes over time" in e["method"])
+    assert naive["value"] < 0.8 < min(landmark["value"], changing["value"])
 
 
 def test_both_bounds_are_wider_than_a_factor_of_two(example: Path) -> None:
@@ -68,7 +80,7 @@ def test_both_bounds_are_wider_than_a_factor_of_two(example: Path) -> None:
         bound = _value(question, name, "guarded")
         assert bound["low"] is None or bound["high"] is None or bound["high"] / bound["low"] > 2
     assert "wide-window" in {g["id"] for g in question["guards"]}
-    assert 0 <= _value(question, "p_window_exists", "guarded")["value"] <= 1
+    assert 0.5 < _value(question, "p_window_exists", "guarded")["value"] < 0.99
 
 
 def test_every_name_of_the_contract_is_there(example: Path) -> None:

@@ -66,7 +66,8 @@ def test_optimal_cutpoint_fires_for_bands_searched_by_survival() -> None:
         records(truth, np.random.default_rng(2)).cohort([asked], covariates=COVARIATES), "optimal-cutpoint"
     )
     assert found is not None
-    assert found.severity is GuardSeverity.CAUTION
+    # Exposure does nothing to survival here: the best cut may lie anywhere, and no single one is given.
+    assert found.severity is GuardSeverity.REFUSAL
     assert "corrected for the search" in found.effect
 
 

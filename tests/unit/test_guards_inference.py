@@ -69,7 +69,7 @@ def test_multiplicity_fires_with_the_number_of_tests_and_the_corrected_p() -> No
     corrected = holm(p)
     for question_id in names:
         found = next(g for g in study.question(question_id).guards if g.id == "multiplicity")
-        assert found.finding == "This study runs 3 tests."
+        assert found.finding.startswith("This study has 3 questions with a test each")
         lost = p[question_id] < 0.05 <= corrected[question_id]
         assert found.severity is (GuardSeverity.CAUTION if lost else GuardSeverity.NOTE)
 

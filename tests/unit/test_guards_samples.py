@@ -42,6 +42,19 @@ def asked(rows: Records, **changes: object) -> Cohort:
     return rows.cohort([question("threshold", **changes)], covariates=COVARIATES)
 
 
+def test_timing_unknown_fires_for_a_drug_level_in_the_patients_table() -> None:
+    result, case = judge(cohort_with_trap("timing-unknown", 74, np.random.default_rng(1)))
+    assert case.predictor.is_drug_level
+    found = next(g for g in result.guards if g.id == "timing-unknown")
+    assert "without the day it was drawn" in found.finding
+
+
+def test_timing_unknown_is_silent_for_measured_levels_and_other_covariates() -> None:
+    assert finding(clean_cohort(74, np.random.default_rng(1), "threshold"), "timing-unknown") is None
+    other = base().cohort([question("threshold", predictor={"covariate": "albi"})], covariates=COVARIATES)
+    assert finding(other, "timing-unknown") is None
+
+
 def test_not_a_trough_fires_with_the_number_and_the_hours() -> None:
     rows = base()
     for row in rows.measurements[:2]:

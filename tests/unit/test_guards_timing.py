@@ -127,7 +127,7 @@ def test_exposure_after_change_fires_with_the_number_of_late_samples() -> None:
     found = finding(cohort, "exposure-after-change")
     assert found is not None
     assert f"{toxic} samples in {toxic} patients were drawn after the event" in found.finding
-    assert found.effect.startswith("AUC with these samples 0.")
+    assert found.effect.startswith("AUC as published 0.")
 
 
 def test_exposure_after_change_fires_for_a_level_after_the_event_alone() -> None:

@@ -39,9 +39,9 @@ def test_every_check_is_used_and_every_need_is_checked() -> None:
 
 def test_items_follow_what_the_results_contain() -> None:
     full = _items(sample())
-    assert full["REMARK", "7"] == "in this report"
+    assert full["REMARK", "7"] == "in part"
     assert full["REMARK", "16"] == "not in this report"
-    assert full["STROBE", "17"] == "in this report"
+    assert full["STROBE", "17"] == "in part"
     assert full["STROBE", "22"] == "not in this report"
 
     without = sample()
@@ -53,13 +53,45 @@ def test_items_follow_what_the_results_contain() -> None:
     assert fewer["STROBE", "17"] == "not in this report"
 
 
-def test_an_adjusted_estimate_satisfies_the_multivariable_item_and_an_unadjusted_one_does_not() -> None:
+def test_the_multivariable_item_needs_intervals_for_the_marker_and_for_every_other_variable() -> None:
+    """REMARK item 16: effects with confidence intervals for the marker and for all other variables."""
     results = sample()
-    estimate = results["questions"][4]["estimates"][1]
-    estimate["method"] = "guarded: Cox, unadjusted"
+    estimates = results["questions"][4]["estimates"]
+    ratio = next(e for e in estimates if e["name"] == "hazard_ratio" and e["method"].startswith("guarded"))
+    ratio["method"] = "guarded: Cox, unadjusted"
     assert _items(results)["REMARK", "16"] == "not in this report"
-    estimate["method"] = "guarded: Cox, adjusted for albumin"
+    ratio["method"] = "guarded: Cox, adjusted for albumin"
+    assert _items(results)["REMARK", "16"] == "in part"
+    estimates.append({**ratio, "name": "covariate_hazard_ratio", "label": "albumin", "high": None})
+    assert _items(results)["REMARK", "16"] == "in part"
+    estimates[-1]["high"] = 2.0
     assert _items(results)["REMARK", "16"] == "in this report"
+
+
+def test_an_item_about_all_questions_is_not_met_by_one_of_them() -> None:
+    """STROBE 15 asks for the numbers of events, not for those of one of several questions."""
+    results = sample()
+    results["questions"] = [q for q in results["questions"] if q["id"].endswith("-threshold")]
+    assert _items(results)["STROBE", "15"] == "in this report"
+    del results["questions"][1]["series"]["distribution"]["outcome"]
+    assert _items(results)["STROBE", "15"] == "not in this report"
+
+
+def test_an_effect_that_was_not_computed_is_no_size_of_a_bias() -> None:
+    """STROBE 19 asks for direction and magnitude of bias."""
+    results = sample()
+    for question in results["questions"]:
+        for guard in question["guards"]:
+            guard["effect"] = "Not computed for this question."
+    assert _items(results)["STROBE", "19"] == "not in this report"
+
+
+def test_what_is_missing_of_an_item_met_in_part_stands_in_the_page() -> None:
+    text = " ".join(Page(render_page(sample(), [])).text.split())
+    remark, _ = checklists(sample())
+    parts = [i for i in remark.items if i.status == "in part"]
+    assert parts
+    assert all(f"Missing: {'; '.join(i.missing)}" in text for i in parts)
 
 
 def test_what_only_authors_can_write_keeps_an_item_from_being_met() -> None:

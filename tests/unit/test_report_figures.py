@@ -10,6 +10,7 @@ import pytest
 
 from tests.unit.report_sample import sample
 from troughline.report.figures.drawing import Drawing
+from troughline.report.figures.parts import cut_text
 from troughline.report.figures.plan import draw_figures, plan_figures
 from troughline.report.figures.scale import linear_ticks, log_ticks, scale_of, swarm
 from troughline.report.figures.steps import step_at, thin_steps
@@ -79,6 +80,7 @@ def test_numbers_in_the_text_of_a_figure_are_not_cut_short() -> None:
 
 OPTIONAL = {
     "roc_band",
+    "roc_guarded",
     "distribution",
     "threshold_bootstrap",
     "cuts",
@@ -148,6 +150,54 @@ def test_any_optional_part_of_a_series_may_be_missing(k: int, path: tuple[str, .
         sketch = planned.sketch()
         assert sketch.caption
         assert "None" not in f"{sketch.caption} {sketch.description} {sketch.title}"
+
+
+def _roc_axes(question: dict[str, Any]) -> Any:
+    return (
+        next(p for p in plan_figures({"questions": [question]}) if p.name.endswith("roc"))
+        .sketch()
+        .figure.axes[0]
+    )
+
+
+def test_the_roc_band_belongs_to_the_guarded_curve_and_both_curves_say_how_many() -> None:
+    question = sample()["questions"][1]
+    axes = _roc_axes(question)
+    words = [t.get_text() for t in axes.texts]
+    assert {"guarded, n = 24", "as published, n = 26"} <= set(words)
+    lines = {line.get_color(): line for line in axes.lines if len(line.get_xdata()) > 5}
+    guarded, published = lines["#2b5797"], lines["#7b858e"]
+    assert guarded.get_linewidth() > published.get_linewidth()
+    assert sorted(guarded.get_ydata()) == sorted(question["series"]["roc_guarded"]["sensitivity"])
+    assert sorted(published.get_ydata()) == sorted(question["series"]["roc"]["sensitivity"])
+    assert len(axes.collections) == 1
+
+
+def test_without_a_guarded_curve_no_band_is_drawn_around_the_published_one() -> None:
+    question = sample()["questions"][1]
+    del question["series"]["roc_guarded"]
+    axes = _roc_axes(question)
+    assert "as published, n = 26" in [t.get_text() for t in axes.texts]
+    assert len(axes.collections) == 0
+
+
+def test_the_caption_says_what_the_roc_band_is() -> None:
+    caption = plan_figures({"questions": [sample()["questions"][1]]})[0].sketch().caption
+    assert "pointwise bootstrap interval of the sensitivity of the guarded curve" in caption
+    assert "chance" not in caption
+
+
+def test_equal_curves_are_named_once() -> None:
+    question = sample()["questions"][1]
+    question["series"]["roc_guarded"] = question["series"]["roc"]
+    for e in question["estimates"]:
+        e["n"] = 26
+    assert "guarded and as published, n = 26" in [t.get_text() for t in _roc_axes(question).texts]
+
+
+def test_a_long_label_of_a_cut_loses_its_bracket_before_its_letters() -> None:
+    cut = {"label": "prespecified trough target (dose increase advised below it)", "value": 3.75}
+    assert cut_text(cut) == "prespecified trough target 3.75"
 
 
 def test_a_bound_that_the_data_do_not_give_is_drawn_as_an_arrow() -> None:

@@ -5,8 +5,15 @@ from __future__ import annotations
 import pytest
 
 from troughline.report.names import estimate_name
-from troughline.report.numbers import count, interval, micro, number, p_value, percent, unit_text
-from troughline.report.view import cell, first_sentence, pairs, table_view, value_and_interval
+from troughline.report.numbers import count, interval, micro, number, p_value, percent, range_text, unit_text
+from troughline.report.view import (
+    card_numbers,
+    cell,
+    first_sentence,
+    pairs,
+    table_view,
+    value_and_interval,
+)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +96,36 @@ def test_a_refused_value_reads_as_a_range() -> None:
     estimate = {"name": "threshold", "value": None, "low": 1.7, "high": 6.1, "unit": "ug/mL"}
     assert value_and_interval(estimate, estimate_name("threshold")) == ("1.70–6.10 µg/mL", "range")
     nothing = {"name": "threshold", "value": None, "low": None, "high": None, "unit": "ug/mL"}
-    assert value_and_interval(nothing, estimate_name("threshold")) == ("not given", "")
+    assert value_and_interval(nothing, estimate_name("threshold")) == ("not bounded by these data", "")
+    failed = {**nothing, "note": "no estimate: nobody had the event"}
+    assert value_and_interval(failed, estimate_name("threshold")) == ("not given", "")
+    assert not cell({**estimate, "method": "guarded: x"}, {}).single
+    assert cell({**estimate, "value": 2.0, "method": "guarded: x"}, {}).single
+
+
+def test_a_range_open_on_one_side_has_its_unit_after_the_number() -> None:
+    assert range_text(1.7, 6.1, unit="µg/mL") == "1.70–6.10 µg/mL"
+    assert range_text(1.7, None, unit="µg/mL") == "from 1.70 µg/mL, not bounded above"
+    assert range_text(None, 6.1, unit="µg/mL") == "up to 6.10 µg/mL, not bounded below"
+    assert range_text(None, None, unit="µg/mL") == "not bounded by these data"
+
+
+@pytest.mark.parametrize("label", ["bootstrap percentiles", "closest corner"])
+def test_a_card_takes_the_answer_before_any_variant_of_it(label: str) -> None:
+    variant = {
+        "name": "threshold",
+        "value": 3.5,
+        "low": 1.2,
+        "high": 4.1,
+        "label": label,
+        "method": "guarded: x",
+    }
+    answer = {**variant, "value": None, "low": 1.2, "high": 4.3, "label": ""}
+    (number_shown,) = card_numbers({"estimates": [variant, answer]})
+    assert (number_shown.name, number_shown.value, number_shown.single) == ("Cut point", "1.20–4.30", False)
+    unbounded = {**answer, "low": None, "high": None}
+    (number_shown,) = card_numbers({"estimates": [variant, unbounded]})
+    assert (number_shown.name, number_shown.value) == ("Cut point", "not bounded by these data")
 
 
 def test_n_and_level_are_said_only_where_they_differ_from_the_study() -> None:
@@ -139,6 +175,16 @@ def test_long_tables_say_how_many_rows_are_left_out() -> None:
     assert view.header == ("Patient", "Inside the window")
     assert view.rows[25] == ("P25", "25%")
     assert view.numeric == (False, True)
+
+
+def test_long_tables_and_patients_left_out_are_folded() -> None:
+    rows = [{"patient": f"P{i}", "reason": "drawn after the event"} for i in range(126)]
+    left_out = table_view("left-out", "x.csv", rows)
+    assert (left_out.title, len(left_out.rows), left_out.extent) == ("Patients left out", 126, "")
+    assert left_out.folded
+    assert table_view("left-out", "x.csv", rows[:2]).folded
+    assert not table_view("fixed-cuts", "x.csv", rows[:12]).folded
+    assert table_view("fixed-cuts", "x.csv", rows[:13]).folded
 
 
 def test_long_tables_of_numbers_show_rows_over_their_whole_length() -> None:

@@ -124,6 +124,62 @@ def test_text_of_the_data_is_escaped_everywhere() -> None:
     assert Page(html).mismatched == []
 
 
+def test_long_tables_are_closed_on_screen_and_open_in_print(html: str) -> None:
+    folds = [attributes for tag, attributes in Page(html).tags if tag == "details"]
+    assert folds
+    assert all("open" not in attributes for attributes in folds)
+    printed = html[html.index("@media print {\n  html") :]
+    assert "::details-content { display: block; content-visibility: visible" in printed
+
+
+def test_patients_left_out_stand_folded_in_their_question() -> None:
+    results = small_sample()
+    results["questions"] = results["questions"][:1]
+    results["questions"][0]["tables"] = {"left-out": [{"patient": "P07", "reason": "drawn after the event"}]}
+    page = Page(render_page(results, []))
+    assert "P07" in page.text
+    assert "drawn after the event" in page.text
+    assert "tables/window-left-out.csv" in page.values("href")
+    folded = [a for tag, a in page.tags if tag == "details"]
+    del results["questions"][0]["tables"]
+    assert page.count("details") == len(folded) == Page(render_page(results, [])).count("details") + 1
+
+
+def test_a_range_is_never_bold_and_a_single_number_is() -> None:
+    results = small_sample()
+    base = {"low": 1.25, "high": 4.5, "unit": "1", "n": 24, "level": 0.95, "method": "guarded: x"}
+    results["questions"] = [
+        {"id": "q", "estimates": [{**base, "name": "threshold", "value": None, "label": ""}]},
+        {"id": "r", "estimates": [{**base, "name": "threshold", "value": 2.5, "label": ""}]},
+    ]
+    html = render_page(results, [])
+    assert '<span class="value range">1.25–4.50</span>' in html
+    assert '<span class="range">1.25–4.50</span>' in html
+    assert "<b>1.25–4.50</b>" not in html
+    assert "<b>2.50</b>" in html
+
+
+def test_an_effect_that_was_not_computed_is_muted() -> None:
+    results = small_sample()
+    results["questions"] = results["questions"][:1]
+    guard = results["questions"][0]["guards"][0]
+    guard["effect"] = "Not computed for this question."
+    assert '<dd class="muted">Not computed for this question.</dd>' in render_page(results, [])
+    guard["effect"] = "The odds ratio falls."
+    assert "<dd>The odds ratio falls.</dd>" in render_page(results, [])
+
+
+def test_the_samples_shown_say_whose_question_they_belong_to(page: Page, figures: list[Drawing]) -> None:
+    results = sample()
+    identity = results["exposure"]["question"]
+    title = next(q["title"] for q in results["questions"] if q["id"] == identity)
+    caption = next(f.caption for f in figures if f.name == "exposure")
+    assert f"“{title}”" in caption
+    assert " ".join(page.text.split()).count(title) >= 4
+    del results["exposure"]["question"]
+    assert "Other questions may use other samples" not in render_page(results, figures)
+
+
 def test_dois_become_links_and_the_rest_is_escaped() -> None:
     assert linked("doi 10.1002/sim.2324") == (
         '<a href="https://doi.org/10.1002/sim.2324">doi:10.1002/sim.2324</a>'

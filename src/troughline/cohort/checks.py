@@ -100,7 +100,8 @@ def check_questions(
 ) -> None:
     """Errors for predictors that the study cannot have: unknown units, undeclared covariates.
 
-    An analyte without a row is a warning, because only its question suffers.
+    An analyte without a row, or in a unit that does not convert to the question's, is a warning, because
+    only its question suffers.
     """
     known = list(covariates)
     for question in study.question:
@@ -145,12 +146,14 @@ def _check_analyte(
         )
         return
     mass = molar_mass_g_per_mol(analyte)
-    for used in sorted(str(u) for u in rows["unit"].dropna().unique()):
-        if is_unit(used) and not is_convertible(used, unit, molar_mass_g_per_mol=mass):
-            found.add(
-                Severity.ERROR,
-                "unit-not-convertible",
-                f"{analyte} is measured in {used}, which does not convert to the question's {unit}",
-                file=place,
-                column=where,
-            )
+    used = sorted(str(u) for u in rows["unit"].dropna().unique())
+    apart = [u for u in used if is_unit(u) and not is_convertible(u, unit, molar_mass_g_per_mol=mass)]
+    if apart:
+        found.add(
+            Severity.WARNING,
+            "unit-not-convertible",
+            f"{analyte} is measured in {' and '.join(apart)}, which does not convert to the question's "
+            f"{unit}: this question cannot be answered",
+            file=place,
+            column=where,
+        )

@@ -68,7 +68,7 @@ def dose_frame(table: Table, roster: Roster, found: Findings) -> pd.DataFrame:
         file=table.file,
         column=table.called("time"),
     )
-    return frame_of(
+    frame = frame_of(
         {
             "patient": patients,
             "day": days.day,
@@ -78,6 +78,34 @@ def dose_frame(table: Table, roster: Roster, found: Findings) -> pd.DataFrame:
             "steady_state": steady_state,
             "row": table.rows,
         }
+    )
+    _check_intervals(table, frame, is_missing(table.column("interval_h")), found)
+    return frame
+
+
+def _check_intervals(
+    table: Table, frame: pd.DataFrame, blank: np.ndarray[tuple[int], np.dtype[np.bool_]], found: Findings
+) -> None:
+    """A warning for each dose without an interval whose neighbour in time (holds aside) has one."""
+    unknown = np.zeros(len(frame), dtype=bool)
+    given = frame.assign(position=np.arange(len(frame)))[frame["amount_mg"] > 0]
+    for _, rows in given.sort_values("day", kind="stable").groupby("patient", sort=False):
+        at = rows["position"].to_numpy(dtype=np.int64)
+        mixed = blank[at[:-1]] != blank[at[1:]]
+        unknown[at[:-1][mixed]] = True
+        unknown[at[1:][mixed]] = True
+    add_rows(
+        found,
+        Severity.WARNING,
+        "dose-per-day-unknown",
+        table.rows,
+        unknown & blank,
+        lambda i: (
+            f"is empty, and a neighbouring dose of patient {shown(frame['patient'].iloc[i])} has one: "
+            "the dose per day is unknown, and a lower amount counts as a dose reduction"
+        ),
+        file=table.file,
+        column=table.called("interval_h"),
     )
 
 

@@ -37,6 +37,7 @@ EVENTS = (
     "tace",
     "ablation",
 )
+CTCAE_VERSIONS = ("3.0", "4.0", "4.03", "5.0", "6.0")
 RESPONSES = ("CR", "PR", "SD", "PD")
 CRITERIA = ("RECIST 1.1", "mRECIST")
 
@@ -123,7 +124,17 @@ def _check_adverse_events(table: Table, frame: pd.DataFrame, found: Findings) ->
             file=table.file,
             column=table.called("version"),
         )
-    used = sorted({_plain_version(str(v)) for v in version[adverse].dropna()})
+    add_rows(
+        found,
+        Severity.ERROR,
+        "ctcae-version-unknown",
+        table.rows,
+        adverse & np.array([isinstance(v, str) and _plain_version(v) is None for v in version], dtype=bool),
+        lambda i: f"{shown(version.iloc[i])} is no version of CTCAE; there are {', '.join(CTCAE_VERSIONS)}",
+        file=table.file,
+        column=table.called("version"),
+    )
+    used = sorted({read for v in version[adverse].dropna() if (read := _plain_version(str(v)))})
     if len(used) > 1:
         found.add(
             Severity.WARNING,
@@ -134,10 +145,13 @@ def _check_adverse_events(table: Table, frame: pd.DataFrame, found: Findings) ->
         )
 
 
-def _plain_version(text: str) -> str:
-    """`CTCAE v5.0`, `5.0` and `5` as one text."""
-    number = re.search(r"\d+(?:\.\d+)?", text.replace(",", "."))
-    return f"{float(number[0]):.1f}" if number else text
+def _plain_version(text: str) -> str | None:
+    """`CTCAE v5.0`, `5.0` and `5` as the version they name; None where there is no such version."""
+    number = re.fullmatch(r"[^\d.,]*(\d+(?:[.,]\d+)?)\s*", text)
+    if number is None:
+        return None
+    value = float(number[1].replace(",", "."))
+    return next((version for version in CTCAE_VERSIONS if float(version) == value), None)
 
 
 def _check_responses(table: Table, frame: pd.DataFrame, found: Findings) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from troughline.cohort.studyfile import Predictor
 
 MODIFICATIONS = ("dose reduction", "dose hold", "discontinuation")
+STEADY_STATE_TOLERANCE_DAYS = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +91,9 @@ def exposure_of(
     """Each patient's exposure for one question.
 
     `event_day` gives the first day (study days) of the event the question counts, for the patients who had
-    it. `trough_min_hours` and `steady_state_days` come from the drug's file; None skips that rule.
+    it. `trough_min_hours` and `steady_state_days` come from the drug's file; None skips that rule. A sample
+    up to half a day before `steady_state_days` counts: a study day is a calendar day, and a trough is drawn
+    before the dose that would complete it.
     Raises `ValueError` when the analyte was not measured or its unit cannot be converted.
     """
     if predictor.analyte is None or predictor.unit is None:
@@ -146,32 +149,65 @@ def exposure_of(
 def first_modification_day(cohort: Cohort) -> dict[str, float]:
     """The day of each patient's first dose reduction, hold or discontinuation, from events and doses.
 
-    In the dose table a modification is a row whose daily amount is lower than the row before it.
+    In the dose table a modification is a hold (amount 0, other than before treatment begins), or a row whose
+    daily dose is lower than that of the row before it; where one of the two has no interval, so that a daily
+    dose is unknown, the amounts are compared as they stand.
     """
     days: dict[str, float] = {}
     events = cohort.events
     for patient, day, event in zip(events["patient"], events["day"], events["event"], strict=True):
         if event in MODIFICATIONS:
             days[str(patient)] = min(float(day), days.get(str(patient), math.inf))
-    for patient, history in dose_history(cohort).items():
-        for (_, before), (day, after) in itertools.pairwise(history):
-            if after < before:
-                days[patient] = min(day, days.get(patient, math.inf))
+    for patient, rows in _dose_rows(cohort).items():
+        lowered = [after.day for before, after in itertools.pairwise(rows) if _is_lower(before, after)]
+        # Where the table holds changes alone, a hold may be its first row.
+        lowered += [row.day for row in rows[:1] if row.amount_mg == 0 and row.day > 0]
+        if lowered:
+            days[patient] = min(*lowered, days.get(patient, math.inf))
     return days
 
 
 def dose_history(cohort: Cohort) -> dict[str, list[tuple[float, float]]]:
-    """For each patient the (day, mg per day) at each change, in time order; a hold is 0 mg per day."""
-    history: dict[str, list[tuple[float, float]]] = {}
+    """For each patient the (day, mg per day) at each change, in time order; a hold is 0 mg per day.
+
+    mg per day = amount · 24 / interval_h, NaN where the interval is blank. `additional` and `steady_state`
+    say how many doses were taken, not how large the daily dose is, and are not needed here.
+    """
+    return {
+        patient: [(row.day, row.mg_per_day) for row in rows] for patient, rows in _dose_rows(cohort).items()
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _DoseRow:
+    """One row of the doses table; `interval_h` is NaN where it is blank."""
+
+    day: float
+    amount_mg: float
+    interval_h: float
+
+    @property
+    def mg_per_day(self) -> float:
+        return 0.0 if self.amount_mg == 0 else self.amount_mg * 24 / self.interval_h
+
+
+def _dose_rows(cohort: Cohort) -> dict[str, list[_DoseRow]]:
     table = cohort.doses
+    out: dict[str, list[_DoseRow]] = {}
     for patient, day, amount, interval in zip(
-        table["patient"], table["day"], table["amount_mg"], table["interval_h"], strict=True
+        *(table[c].tolist() for c in ("patient", "day", "amount_mg", "interval_h")), strict=True
     ):
-        per_day = 0.0 if float(amount) == 0 else float(amount) * 24 / float(interval)
-        history.setdefault(str(patient), []).append((float(day), per_day))
-    for changes in history.values():
-        changes.sort(key=lambda change: change[0])
-    return history
+        row = _DoseRow(day=float(day), amount_mg=float(amount), interval_h=float(interval))
+        out.setdefault(str(patient), []).append(row)
+    for rows in out.values():
+        rows.sort(key=lambda row: row.day)
+    return out
+
+
+def _is_lower(before: _DoseRow, after: _DoseRow) -> bool:
+    if math.isnan(before.mg_per_day) or math.isnan(after.mg_per_day):
+        return after.amount_mg < before.amount_mg
+    return after.mg_per_day < before.mg_per_day
 
 
 def _samples(cohort: Cohort, analyte: str, unit: str, molar_mass: float | None) -> list[Sample]:
@@ -207,8 +243,8 @@ def _samples(cohort: Cohort, analyte: str, unit: str, molar_mass: float | None) 
 
 def _dose_before(history: list[tuple[float, float]], day: float) -> float:
     dose = math.nan
-    for changed, per_day in history:
-        if changed >= day and not math.isnan(dose):
+    for position, (changed, per_day) in enumerate(history):
+        if changed >= day and position > 0:
             break
         if changed > day:
             break
@@ -231,7 +267,11 @@ def _reason(
         return "drawn before the first dose"
     if trough and trough_min_hours is not None and sample.time_after_dose_h < trough_min_hours:
         return f"not a trough: {sample.time_after_dose_h:g} h after the dose, under {trough_min_hours:g} h"
-    if is_drug and steady_state_days is not None and sample.day < steady_state_days:
+    if (
+        is_drug
+        and steady_state_days is not None
+        and (sample.day < steady_state_days - STEADY_STATE_TOLERANCE_DAYS)
+    ):
         return f"before steady state: day {sample.day:g}, under {steady_state_days:g}"
     if sample.day > modification_day:
         return f"drawn after the dose was changed (day {modification_day:g})"

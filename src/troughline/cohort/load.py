@@ -16,6 +16,7 @@ from troughline.cohort.doses import dose_frame
 from troughline.cohort.events import event_frame
 from troughline.cohort.measurements import measurement_frame
 from troughline.cohort.patients import Roster, check_declarations, patient_frame, patient_roster
+from troughline.cohort.question_checks import check_drug, check_outcome_columns
 from troughline.cohort.readers import read_table
 from troughline.cohort.schema import SCHEMA, Table, TableName, standard_table
 from troughline.cohort.times import check_timezone
@@ -96,6 +97,7 @@ def _read(study: Study, progress: Progress | None) -> _Reading:
     if found.errors:
         # A wrong zone or unit would repeat itself in every row.
         return reading
+    check_drug(study, found)
     tables: dict[TableName, Table] = {}
     given: list[TableName] = [name for name in SCHEMA if name in study.tables]
     for done, name in enumerate(given):
@@ -114,6 +116,7 @@ def _read(study: Study, progress: Progress | None) -> _Reading:
     _other_tables(tables, roster, study, reading)
     known = [*reading.covariates, *(name for name in SCORE_SPECS if name in reading.patients.columns)]
     check_questions(study, reading.frames.get("measurements"), dict.fromkeys(known), found)
+    check_outcome_columns(study, tables["patients"], reading.patients, found)
     return reading
 
 

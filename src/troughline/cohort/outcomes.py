@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from troughline.cohort.values import comparable
+
 if TYPE_CHECKING:
     from troughline.cohort.cohort import Cohort
     from troughline.cohort.studyfile import Outcome, Predictor
@@ -328,7 +330,7 @@ def _from_column(cohort: Cohort, outcome: Outcome) -> BinaryOutcome:
     unknown: dict[str, str] = {}
     for patient, text in zip(cohort.patient_ids, cohort.patients[column].tolist(), strict=True):
         shown = _text(text)
-        happened[patient] = None if shown == "" else shown == outcome.equals
+        happened[patient] = None if shown == "" else comparable(text) == comparable(outcome.equals)
         if shown == "":
             unknown[patient] = f"{column} is missing"
     return BinaryOutcome(label=describe(outcome), happened=happened, day={}, unknown=unknown)
@@ -363,7 +365,7 @@ def _from_time_columns(cohort: Cohort, outcome: Outcome) -> TimeToEvent:
             unknown[patient] = f"follow-up of {value:g} {outcome.unit}"
             continue
         time[patient] = value
-        status[patient] = int(_text(raw_status) == outcome.status_value)
+        status[patient] = int(comparable(raw_status) == comparable(outcome.status_value))
     return TimeToEvent(
         label=describe(outcome),
         unit=outcome.unit,

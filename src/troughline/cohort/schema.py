@@ -104,7 +104,7 @@ class Table:
 def question_columns(study: Study) -> dict[str, str]:
     """The columns of the patients table that questions name as outcomes, each with the question's id."""
     named: dict[str, str] = {}
-    for identifier, outcome in _outcomes(study):
+    for identifier, outcome in question_outcomes(study):
         for name in (outcome.time, outcome.status, outcome.column):
             if name is not None:
                 named.setdefault(name, identifier)
@@ -113,10 +113,11 @@ def question_columns(study: Study) -> dict[str, str]:
 
 def question_time_columns(study: Study) -> frozenset[str]:
     """The columns of the patients table that hold a time to an event, which are numbers."""
-    return frozenset(o.time for _, o in _outcomes(study) if o.time is not None)
+    return frozenset(o.time for _, o in question_outcomes(study) if o.time is not None)
 
 
-def _outcomes(study: Study) -> list[tuple[str, Outcome]]:
+def question_outcomes(study: Study) -> list[tuple[str, Outcome]]:
+    """Every outcome of every question, with the question's id."""
     from troughline.cohort.studyfile import Outcome
 
     fields = [(q.id, getattr(q, field)) for q in study.question for field in type(q).model_fields]

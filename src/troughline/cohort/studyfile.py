@@ -229,6 +229,15 @@ class SurvivalQuestion(_Question):
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
 
+    @model_validator(mode="after")
+    def _competing_in_events(self) -> SurvivalQuestion:
+        if self.competing and self.outcome.event is None:
+            raise ValueError(
+                "competing events are found in the events table: give the outcome as event = ..., not as "
+                "time and status columns, which do not say which event ended the follow-up"
+            )
+        return self
+
 
 Question = Annotated[
     ThresholdQuestion | CurveQuestion | WindowQuestion | SurvivalQuestion, Field(discriminator="kind")
@@ -236,11 +245,15 @@ Question = Annotated[
 
 
 class CovariateSpec(_Strict):
-    """A covariate: a `unit` for a number, or its `levels` in order (`ordered`) for a category."""
+    """A covariate: a `unit` for a number, or its `levels` in order (`ordered`) for a category.
+
+    `is_level_of` names the drug or marker whose measured level the number is.
+    """
 
     unit: str | None = None
     levels: tuple[str, ...] | None = None
     ordered: bool = False
+    is_level_of: str | None = Field(default=None, min_length=1)
 
     @field_validator("levels", mode="before")
     @classmethod
@@ -251,6 +264,8 @@ class CovariateSpec(_Strict):
     def _one_form(self) -> CovariateSpec:
         if (self.unit is None) == (self.levels is None):
             raise ValueError("give a unit (a number; '1' if it has none) or levels (a category)")
+        if self.is_level_of is not None and self.unit is None:
+            raise ValueError("is_level_of goes with a unit: a measured level is a number")
         return self
 
 
@@ -319,16 +334,8 @@ def load_study(path: str | Path) -> Study:
     try:
         return Study.model_validate({**data, "path": file})
     except ValidationError as error:
-        for e in error.errors():
-            where = ".".join(str(part) for part in e["loc"])
-            found.add(Severity.ERROR, "study-file", _plain_message(e), file=file.name, column=where or None)
+        from troughline.cohort.studyfile_messages import mistakes
+
+        for place, message in mistakes(error, data, Study):
+            found.add(Severity.ERROR, "study-file", message, file=file.name, column=place)
         raise InputError(found, configuration=True) from None
-
-
-def _plain_message(error: Any) -> str:
-    message = str(error["msg"]).removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
-        return "unknown key"
-    if error["type"] == "missing":
-        return "is needed and missing"
-    return " ".join(message.split())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +48,18 @@ def note_missing_words(table: Table, found: Findings) -> None:
             f"{count} cells {MISSING_WORD!r} are read as missing",
             file=table.file,
         )
+
+
+def comparable(value: object) -> str:
+    """A cell in the form in which two cells are compared: `Yes` is `yes`, `1.0` is `1`; empty where missing.
+
+    `value` is text, a number, or what stands for a missing one (None, NaN, blank text).
+    """
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    text = " ".join(str(value).casefold().split())
+    # Adding zero turns -0 into 0.
+    return repr(float(text) + 0.0) if re.fullmatch(NUMBER, text) else text
 
 
 def texts(table: Table, name: str) -> NDArray[np.object_]:

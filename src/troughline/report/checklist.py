@@ -15,6 +15,8 @@ from typing import Any, Literal
 from troughline.report.reading import entries, part
 
 Json = dict[str, Any]
+NOT_COMPUTED = "Not computed"
+"""How the effect of a guard starts that was found and whose effect was not computed."""
 Status = Literal["in this report", "in part", "not in this report"]
 
 
@@ -106,6 +108,20 @@ def _in_question(test: Callable[[Json], bool], words: str, part: str = "") -> Ca
     return check
 
 
+def _in_every_question(
+    test: Callable[[Json], bool], words: str, part: str = ""
+) -> Callable[[Json], Place | None]:
+    """A check that holds only where it holds for every question that could be analysed."""
+
+    def check(results: Json) -> Place | None:
+        answered = [q for q in _questions(results) if q.get("verdict") != "not analysable"]
+        if not answered or not all(test(q) for q in answered):
+            return None
+        return Place(anchor=f"q-{answered[0].get('id')}{part}", words=words)
+
+    return check
+
+
 def _in_results(test: Callable[[Json], bool], anchor: str, words: str) -> Callable[[Json], Place | None]:
     """A check that looks at the results as a whole."""
 
@@ -127,8 +143,12 @@ def _estimates(*names: str, method: str = "") -> Callable[[Json], bool]:
     return test
 
 
+def _has_interval(estimate: Json) -> bool:
+    return all(estimate.get(k) is not None for k in ("value", "low", "high"))
+
+
 def _bounded(question: Json) -> bool:
-    return any(e.get("low") is not None and e.get("high") is not None for e in entries(question, "estimates"))
+    return any(_has_interval(e) for e in entries(question, "estimates"))
 
 
 def _both_columns(question: Json) -> bool:
@@ -140,12 +160,33 @@ def _both_columns(question: Json) -> bool:
     return bool(keys["as-published"] & keys["guarded"])
 
 
+def _is_adjusted(estimate: Json) -> bool:
+    words = f"{estimate.get('method', '')} {estimate.get('label', '')}".lower()
+    return "adjusted" in words and "unadjusted" not in words
+
+
 def _adjusted(question: Json) -> bool:
+    return any(_is_adjusted(e) and _has_interval(e) for e in entries(question, "estimates"))
+
+
+def _univariable(question: Json) -> bool:
     return any(
-        "adjusted" in f"{e.get('method', '')} {e.get('label', '')}".lower()
-        and "unadjusted" not in f"{e.get('method', '')} {e.get('label', '')}".lower()
+        e.get("name") in {"hazard_ratio", "odds_ratio"} and _has_interval(e) and not _is_adjusted(e)
         for e in entries(question, "estimates")
     )
+
+
+def _covariate_effects(question: Json) -> bool:
+    """Whether the question gives an effect with its interval for a covariate of an adjusted model."""
+    return any(
+        str(e.get("name", "")).startswith("covariate_") and _is_adjusted(e) and _has_interval(e)
+        for e in entries(question, "estimates")
+    )
+
+
+def _finds_cuts(question: Json) -> bool:
+    found = _estimates("threshold", "window_lower", "window_upper")(question)
+    return found and bool(entries(question, "methods"))
 
 
 def _has_endpoint(question: Json) -> bool:
@@ -173,6 +214,11 @@ def _external(question: Json) -> bool:
     return bool(bounds) or any(c.get("kind") == "external" for c in cuts)
 
 
+def _age_and_sex(results: Json) -> bool:
+    named = [str(row[0]).strip().lower() for row in entries(part(results, "table1"), "rows") if row]
+    return all(any(name.startswith(start) for name in named) for start in ("age", "sex"))
+
+
 def _table1_by_exposure(results: Json) -> bool:
     unit = str(part(results, "exposure").get("unit") or "")
     return bool(unit) and any(unit in str(c) for c in entries(part(results, "table1"), "columns"))
@@ -190,8 +236,8 @@ def _handles_missing(results: Json) -> bool:
 CHECKS: dict[str, tuple[Callable[[Json], Place | None], str]] = {
     "questions": (_in_results(lambda r: any(_questions(r)), "glance", "questions"), "the questions"),
     "summaries": (
-        _in_results(lambda r: any(q.get("summary") for q in _questions(r)), "glance", "at a glance"),
-        "a summary",
+        _in_every_question(lambda q: bool(q.get("summary")), "summary"),
+        "a summary of every question",
     ),
     "verdicts": (
         _in_results(lambda r: any(q.get("verdict") for q in _questions(r)), "glance", "verdicts"),
@@ -212,6 +258,10 @@ CHECKS: dict[str, tuple[Callable[[Json], Place | None], str]] = {
     "table1_by_exposure": (
         _in_results(_table1_by_exposure, "patients", "Table 1 by exposure"),
         "patients' characteristics by exposure",
+    ),
+    "age_and_sex": (
+        _in_results(_age_and_sex, "patients", "age and sex in Table 1"),
+        "age and sex in the table of the patients",
     ),
     "missing_counts": (
         _in_results(_says_missing, "patients", "missing values in Table 1"),
@@ -262,13 +312,22 @@ CHECKS: dict[str, tuple[Callable[[Json], Place | None], str]] = {
     ),
     "limits_of_quantification": (
         _in_results(
-            lambda r: any("below_limit" in s for s in _samples(r)), "exposure", "values below the limit"
+            lambda r: any(s.get("below_limit") for s in _samples(r)), "exposure", "values below the limit"
         ),
         "limits of quantification",
     ),
-    "endpoints": (_in_question(_has_endpoint, "endpoint", "-figures"), "definitions of the endpoints"),
-    "events": (_in_question(_counts_events, "numbers of events", "-figures"), "numbers of events"),
-    "methods": (_in_question(lambda q: bool(q.get("methods")), "methods", "-methods"), "methods"),
+    "endpoints": (
+        _in_every_question(_has_endpoint, "endpoint", "-figures"),
+        "the endpoint of every question",
+    ),
+    "events": (
+        _in_every_question(_counts_events, "numbers of events", "-figures"),
+        "numbers of events of every question",
+    ),
+    "methods": (
+        _in_every_question(lambda q: bool(q.get("methods")), "methods", "-methods"),
+        "the methods of every question",
+    ),
     "assumptions": (
         _in_question(
             _estimates("ph_test", "ph_p", "spline_nonlinearity", "nonlinearity_p"),
@@ -278,7 +337,7 @@ CHECKS: dict[str, tuple[Callable[[Json], Place | None], str]] = {
         "checks of assumptions",
     ),
     "cut_points": (
-        _in_question(_estimates("threshold", "window_lower", "window_upper"), "cut points", "-numbers"),
+        _in_question(_finds_cuts, "how cut points were found", "-methods"),
         "how cut points were found",
     ),
     "precision": (
@@ -306,13 +365,21 @@ CHECKS: dict[str, tuple[Callable[[Json], Place | None], str]] = {
         "survival curves",
     ),
     "univariable": (
-        _in_question(_estimates("hazard_ratio", "odds_ratio"), "effect of exposure", "-numbers"),
-        "an effect of exposure on its own",
+        _in_question(_univariable, "effect of the marker on its own", "-numbers"),
+        "an effect of the marker on its own, with its interval",
     ),
-    "adjusted": (_in_question(_adjusted, "adjusted effect", "-numbers"), "adjusted effects"),
+    "covariate_effects": (
+        _in_question(_covariate_effects, "effects of the covariates", "-numbers"),
+        "effects, with intervals, of the other variables in the adjusted model",
+    ),
+    "follow_up": (
+        _in_question(_estimates("median_follow_up", "total_follow_up"), "length of follow-up", "-numbers"),
+        "average and total length of follow-up",
+    ),
+    "adjusted": (_in_question(_adjusted, "adjusted effect", "-numbers"), "adjusted effects with intervals"),
     "absolute_risk": (
         _in_question(
-            _estimates("risk", "p_outcome", "p_benefit", "p_toxicity", "survival_probability"),
+            _estimates("risk", "probability", "p_outcome", "p_benefit", "p_toxicity", "survival_probability"),
             "absolute risks",
             "-numbers",
         ),
@@ -341,7 +408,12 @@ CHECKS: dict[str, tuple[Callable[[Json], Place | None], str]] = {
     ),
     "guard_effects": (
         _in_question(
-            lambda q: any(g.get("effect") for g in entries(q, "guards")), "what guards changed", "-guards"
+            lambda q: any(
+                g.get("effect") and not str(g["effect"]).startswith(NOT_COMPUTED)
+                for g in entries(q, "guards")
+            ),
+            "what guards changed",
+            "-guards",
         ),
         "what each source of bias did",
     ),

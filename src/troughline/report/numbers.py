@@ -9,6 +9,7 @@ from typing import Literal
 Style = Literal["number", "percent", "count", "p", "test"]
 
 NO_VALUE = "not given"
+NOT_BOUNDED = "not bounded by these data"
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MICRO = re.compile(r"\bu(?=(?:g|mol|L|M|m)\b)")
 
@@ -106,6 +107,21 @@ def interval(
         left, right = _end(low, style, value), _end(high, style, value)
     wordy = any(mark in left + right for mark in ("−", "<", ">", "×"))
     return f"{left} to {right}" if wordy else f"{left}–{right}"
+
+
+def range_text(low: float | None, high: float | None, style: Style = "number", unit: str = "") -> str:
+    """What the data say of a number that has no single value: `1.70–6.10 µg/mL`, or the one end they bound.
+
+    The unit stands after the last number. Both ends missing reads "not bounded by these data".
+    """
+    after = f" {unit}" if unit else ""
+    if low is None and high is None:
+        return NOT_BOUNDED
+    if low is None:
+        return f"up to {styled(high, style)}{after}, not bounded below"
+    if high is None:
+        return f"from {styled(low, style)}{after}, not bounded above"
+    return f"{interval(low, high, style)}{after}"
 
 
 def _end(end: float | None, style: Style, value: float | None) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from troughline.report import view
-from troughline.report.checklist import checklists
+from troughline.report.checklist import NOT_COMPUTED, checklists
 from troughline.report.numbers import micro, percent
 from troughline.report.reading import entries, part
 from troughline.report.tables import question_table_file
@@ -67,6 +67,9 @@ def render_page(results: Json, figures: Sequence[Drawing]) -> str:
         level=percent(study.get("level", 0.95)),
         table1=_table1(results),
         exposure=_figure(figures, "exposure"),
+        exposure_question=next(
+            (q for q in shown if q["id"] == part(results, "exposure").get("question")), None
+        ),
         forest=_figure(figures, "forest"),
         findings=view.finding_groups(entries(results, "issues")),
         guards_checked=_guards_checked(results, {q["id"]: q["title"] for q in shown}),
@@ -113,6 +116,7 @@ def _question(question: Json, study: Json, titles: dict[str, str], figures: Sequ
             {
                 **dict.fromkeys(("severity", "finding", "effect", "remedy", "reference"), ""),
                 **g,
+                "computed": not str(g.get("effect") or "").startswith(NOT_COMPUTED),
                 "title": titles.get(
                     str(g.get("id")), str(g.get("id", "guard")).replace("-", " ").capitalize()
                 ),

@@ -16,6 +16,7 @@ from troughline.report.numbers import (
     number,
     p_value,
     percent,
+    range_text,
     styled,
     unit_text,
 )
@@ -25,6 +26,8 @@ Json = dict[str, Any]
 Column = Literal["as_published", "guarded"]
 
 MOST_ROWS = 30
+UNFOLDED_ROWS = 12
+LEFT_OUT = "left-out"
 MOST_FINDINGS = 8
 CARD_NUMBERS = 3
 _SENTENCE_END = re.compile(r"(?<!\bal\.)(?<!\be\.g\.)(?<!\bi\.e\.)(?<=[.!?])\s+(?=[A-Z0-9])")
@@ -32,9 +35,10 @@ _SENTENCE_END = re.compile(r"(?<!\bal\.)(?<!\be\.g\.)(?<!\bi\.e\.)(?<=[.!?])\s+(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One estimate as text."""
+    """One estimate as text; `single` where the value is one number, not a range and not a missing one."""
 
     value: str
+    single: bool
     interval: str
     p: str
     how: str
@@ -52,10 +56,21 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CardNumber:
+    """One number of a card as text; `single` as in `Cell`."""
+
+    name: str
+    value: str
+    interval: str
+    single: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TableView:
     """A table as text; `numeric` tells which columns stand right, `wordy` which need room.
 
-    `extent` says which of the rows are shown where not all are.
+    `extent` says which of the rows are shown where not all are. A `folded` table of `n_rows` is closed at
+    first.
     """
 
     title: str
@@ -65,6 +80,8 @@ class TableView:
     wordy: tuple[bool, ...]
     rows: tuple[tuple[str, ...], ...]
     extent: str
+    n_rows: int
+    folded: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +158,7 @@ def cell(estimate: Json, study: Json) -> Cell:
             how = f"{how}, statistic {number(estimate['value'])}"
     return Cell(
         value=value,
+        single=_is_single(estimate, name),
         interval=span,
         p=p_value(p) if p is not None else "",
         how=micro(how.strip(" ,")),
@@ -149,27 +167,44 @@ def cell(estimate: Json, study: Json) -> Cell:
 
 
 def value_and_interval(estimate: Json, name: EstimateName) -> tuple[str, str]:
-    """The value with its unit, and its interval; an interval without a value reads as a range."""
+    """The value with its unit, and its interval; an interval without a value reads as a range.
+
+    Without a value and without both ends it reads as not bounded by the data, but for an estimate that has
+    no interval by its nature (no `level`) and one whose note says that there is none.
+    """
     value, low, high = estimate.get("value"), estimate.get("low"), estimate.get("high")
-    unit = unit_text(estimate.get("unit"))
-    unit = f" {unit}" if unit else ""
+    bare = unit_text(estimate.get("unit"))
+    unit = f" {bare}" if bare else ""
     if name.style == "p":
         return p_value(value), ""
     if name.style == "test" and estimate.get("p_value") is not None:
         return p_value(estimate["p_value"]), ""
     span = interval(low, high, name.style, value=value)
     if value is None:
-        return (f"{span}{unit}", "range") if span else (NO_VALUE, "")
+        failed = estimate.get("level", 0.95) is None or "no estimate" in str(estimate.get("note") or "")
+        if not span and failed:
+            return NO_VALUE, ""
+        return range_text(low, high, name.style, bare), "" if low is None or high is None else "range"
     days = unit.strip() in {"day", "month", "year", "week", "hour"}
     plural = f"{unit}s" if days and value != 1 else unit
     return styled(value, name.style) + plural, span
 
 
-def card_numbers(question: Json) -> list[tuple[str, str, str]]:
-    """Up to three guarded numbers that matter most: name, value, interval."""
-    chosen: dict[tuple[int, int], tuple[str, str, str]] = {}
+def _is_single(estimate: Json, name: EstimateName) -> bool:
+    by_p = name.style == "test" and estimate.get("p_value") is not None
+    return by_p or estimate.get("value") is not None
+
+
+def card_numbers(question: Json) -> list[CardNumber]:
+    """Up to three guarded numbers that matter most, one a name.
+
+    Of several estimates of one name the first without a label is taken, else the first with one: a variant
+    (another criterion, another interval) never stands in for the answer, not even where that is a range.
+    """
+    chosen: dict[tuple[int, int], CardNumber] = {}
     seen: set[str] = set()
-    for k, estimate in enumerate(entries(question, "estimates")):
+    listed: list[tuple[int, Json]] = list(enumerate(entries(question, "estimates")))
+    for k, estimate in sorted(listed, key=lambda one: (bool(one[1].get("label")), one[0])):
         name = estimate_name(str(estimate.get("name")))
         guarded = str(estimate.get("method", "")).startswith("guarded")
         if not guarded or name.glance is None or name.short in seen:
@@ -179,15 +214,22 @@ def card_numbers(question: Json) -> list[tuple[str, str, str]]:
             continue
         seen.add(name.short)
         label = micro(str(estimate.get("label") or ""))
-        chosen[(name.glance, k)] = (f"{name.short}, {label}" if label else name.short, value, span)
+        chosen[(name.glance, k)] = CardNumber(
+            name=f"{name.short}, {label}" if label else name.short,
+            value=value,
+            interval=span,
+            single=_is_single(estimate, name),
+        )
     return [chosen[key] for key in sorted(chosen)][:CARD_NUMBERS]
 
 
 def table_view(title: str, file: str, rows: list[Json]) -> TableView:
     """A table of a question as text, columns named and styled as estimates are.
 
-    Of more than 30 rows the first 30 are shown, or, where every cell is a number (a curve), every so many.
+    Of more than 30 rows the first 30 are shown, or, where every cell is a number (a curve), every so many;
+    of the patients left out, all are. These, and every table of more than 12 rows, are folded.
     """
+    left_out = title == LEFT_OUT
     header: list[str] = []
     for row in rows:
         header += [key for key in row if key not in header]
@@ -199,19 +241,25 @@ def table_view(title: str, file: str, rows: list[Json]) -> TableView:
         for k in header
     )
     shown, extent = rows[:MOST_ROWS], ""
-    if len(rows) > MOST_ROWS and all(numeric):
+    if left_out:
+        shown = rows
+    elif len(rows) > MOST_ROWS and all(numeric):
         step = math.ceil(len(rows) / (MOST_ROWS / 2))
         shown, extent = rows[::step], f"One in {step} of {len(rows)} rows."
     elif len(rows) > MOST_ROWS:
         extent = f"The first {MOST_ROWS} of {len(rows)} rows."
     return TableView(
-        title=micro(title.replace("_", " ").replace("-", " ").strip().capitalize()),
+        title="Patients left out"
+        if left_out
+        else micro(title.replace("_", " ").replace("-", " ").strip().capitalize()),
         file=file,
         header=tuple(_column_name(k) for k in header),
         numeric=numeric,
         wordy=tuple(any(len(str(row.get(k) or "")) > 24 for row in shown) for k in header),
         rows=tuple(tuple(cell_text(row.get(k), k) for k in header) for row in shown),
         extent=extent,
+        n_rows=len(rows),
+        folded=left_out or len(shown) > UNFOLDED_ROWS,
     )
 
 

@@ -27,7 +27,8 @@ class PredictorValues:
     `as_published` and `guarded` map patient to value in `unit`; `known_day` to the study day on which the
     guarded value was known (0 for a covariate). `left_out` says why a patient has no guarded value.
     `category` maps patient to a level for a categorical covariate; `group` is set for a group defined
-    after the first dose, `group_names` are those outside it and those in it.
+    after the first dose, `group_names` are those outside it and those in it. `level_of_drug` marks a
+    covariate that the study file declares to be a level of the study's drug.
     """
 
     label: str
@@ -42,11 +43,12 @@ class PredictorValues:
     group_names: tuple[str, str] = ("", "")
     exposure: Exposure | None = None
     log: bool = True
+    level_of_drug: bool = False
 
     @property
     def is_drug_level(self) -> bool:
         """Whether this is a level of the study's drug."""
-        return self.exposure is not None and self.exposure.is_drug
+        return self.level_of_drug or (self.exposure is not None and self.exposure.is_drug)
 
 
 def predictor_values(
@@ -88,7 +90,7 @@ def _level(
             predictor,
             event_day=event_day,
             event_name=event_name,
-            molar_mass_g_per_mol=drug.molar_mass_g_per_mol if drug else None,
+            molar_mass_g_per_mol=_molar_mass(str(predictor.analyte), drug),
             trough_min_hours=drug.trough_min_hours_after_dose if drug else None,
             steady_state_days=drug.steady_state_days if drug else None,
         )
@@ -101,10 +103,11 @@ def _level(
             f"quantification ({', '.join(f'{limit:g}' for limit in limits)} {predictor.unit}): "
             "their level is unknown"
         )
-    reasons: dict[str, str] = {}
+    reasons_of: dict[str, dict[str, None]] = {}
     for sample in exposure.samples:
         if sample.patient not in exposure.guarded:
-            reasons.setdefault(sample.patient, sample.reason)
+            reasons_of.setdefault(sample.patient, {})[sample.reason] = None
+    reasons = {patient: "; ".join(distinct) for patient, distinct in reasons_of.items()}
     for patient in cohort.patient_ids:
         if patient not in exposure.as_published:
             reasons[patient] = "no sample"
@@ -118,6 +121,15 @@ def _level(
         exposure=exposure,
         log=True,
     )
+
+
+def _molar_mass(analyte: str, drug: Drug | None) -> float | None:
+    """The molar mass of what was measured, g/mol: the drug's is not that of a marker or a metabolite."""
+    if drug is not None and analyte.casefold() == drug.id.casefold():
+        return drug.molar_mass_g_per_mol
+    from troughline.units import molar_mass_g_per_mol
+
+    return molar_mass_g_per_mol(analyte)
 
 
 def _covariate(cohort: Cohort, predictor: Predictor) -> PredictorValues:
@@ -155,4 +167,5 @@ def _covariate(cohort: Cohort, predictor: Predictor) -> PredictorValues:
         known_day=dict.fromkeys(values, 0.0),
         left_out={p: f"{name} is missing" for p in cohort.patient_ids if p not in values},
         log=positive if predictor.log is None else predictor.log,
+        level_of_drug=(spec.is_level_of or "").lower() == cohort.study.study.drug.lower(),
     )

@@ -26,8 +26,11 @@ _DAY = re.compile(r"\s*\(day [\d.]+\)")
 _LEFT, _WIDTH, _DOT = 1.35, 5.35, 0.085
 
 
-def sketch_exposure(exposure: Json) -> Sketch:
-    """Draw `results["exposure"]`: a row a daily dose, a dot a sample; hollow where a sample was not used."""
+def sketch_exposure(exposure: Json, whose: str = "") -> Sketch:
+    """Draw `results["exposure"]`: a row a daily dose, a dot a sample; hollow where a sample was not used.
+
+    `whose` is the title of the question by whose rules samples were used or not.
+    """
     samples = [s for s in entries(exposure, "samples") if _positive(s.get("value"))]
     scale = scale_of(np.array([float(s["value"]) for s in samples]), log=True)
     many = len(samples) > style.BARS_ABOVE
@@ -57,7 +60,9 @@ def sketch_exposure(exposure: Json) -> Sketch:
         top += height
     axes.set_xlabel(axis_label(exposure.get("label"), exposure.get("unit"), "level") + scale.words)
     _key(axes, samples)
-    return Sketch(sheet, "Exposure distribution", _caption(exposure, samples), _description(exposure, rows))
+    return Sketch(
+        sheet, "Exposure distribution", _caption(exposure, samples, whose), _description(exposure, rows)
+    )
 
 
 def _name_row(axes: Axes, name: str, n: int, middle: float, color: str) -> None:
@@ -200,7 +205,7 @@ def _positive(value: object) -> bool:
     return isinstance(value, (int, float)) and math.isfinite(value) and value > 0
 
 
-def _caption(exposure: Json, samples: list[Json]) -> str:
+def _caption(exposure: Json, samples: list[Json], whose: str) -> str:
     unit = micro(str(exposure.get("unit") or ""))
     values = np.array([float(s["value"]) for s in samples if s.get("used") != "not used"])
     patients = len({s.get("patient") for s in samples})
@@ -208,6 +213,8 @@ def _caption(exposure: Json, samples: list[Json]) -> str:
     text = f"Each dot is one sample ({len(samples)} of {patients} patients), in the row of the daily dose. "
     if many:
         text = f"How often each level was measured ({len(samples)} of {patients} patients), by daily dose. "
+    if whose:
+        text += f"What was used is what the question “{micro(whose)}” uses. "
     if values.size:
         text += (
             f"The {values.size} samples used have a median of {_median(values)} {unit} and run "

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _SIGN_AND_NUMBER = re.compile(r"([≥≤<>=]) (?=\d)")
+_BRACKET = re.compile(r"\s*\([^()]*\)\s*$")
 _CUT_LOOK = {
     "as-published": (style.PUBLISHED, style.PUBLISHED_TEXT, "-", 1.1),
     "guarded": (style.GUARDED, style.GUARDED, "-", 1.6),
@@ -29,7 +30,10 @@ _CUT_LOOK = {
 
 def cut_text(cut: Json) -> str:
     """What stands at a cut: its label, and its value, or its range, where the label does not say it."""
-    label = shortened(micro(str(cut.get("label") or cut.get("kind") or "cut")), 48)
+    label = micro(str(cut.get("label") or cut.get("kind") or "cut"))
+    if len(label) > 48:
+        label = _BRACKET.sub("", label) or label
+    label = shortened(label, 48)
     if cut.get("value") is None:
         return f"{label} {interval(cut.get('low'), cut.get('high'))}"
     value = number(cut["value"])

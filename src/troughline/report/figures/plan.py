@@ -25,7 +25,11 @@ def plan_figures(results: Json) -> list[Planned]:
     planned: list[Planned] = []
     exposure = part(results, "exposure")
     if any(isinstance(s.get("value"), (int, float)) and s["value"] > 0 for s in entries(exposure, "samples")):
-        planned.append(Planned(name="exposure", question=None, sketch=lambda: _exposure(exposure)))
+        titles = {
+            q.get("id"): str(q.get("title") or q.get("id") or "") for q in entries(results, "questions")
+        }
+        whose = titles.get(exposure.get("question"), "")
+        planned.append(Planned(name="exposure", question=None, sketch=lambda: _exposure(exposure, whose)))
     for question in entries(results, "questions"):
         planned += _of_question(question)
     if any(
@@ -98,10 +102,10 @@ def _name(identity: str, suffix: str) -> str:
     return identity if identity == suffix or identity.endswith(f"-{suffix}") else f"{identity}-{suffix}"
 
 
-def _exposure(exposure: Json) -> Sketch:
+def _exposure(exposure: Json, whose: str) -> Sketch:
     from troughline.report.figures.exposure import sketch_exposure
 
-    return sketch_exposure(exposure)
+    return sketch_exposure(exposure, whose)
 
 
 def _roc(question: Json) -> Sketch:

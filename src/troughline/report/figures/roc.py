@@ -1,50 +1,56 @@
-"""The ROC curve with its band and cuts; beside it the AUC in both columns and how uncertain the cut is."""
+"""ROC curves in both columns with band and cuts; beside them the AUC and how uncertain the cut is."""
 
 # pyright: reportUnknownMemberType=false
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from troughline.report.figures import style
 from troughline.report.figures.drawing import Sketch
-from troughline.report.figures.parts import axis_label, cut_values, usable_cuts
-from troughline.report.figures.scale import scale_of
-from troughline.report.figures.style import Json
+from troughline.report.figures.parts import usable_cuts
+from troughline.report.figures.roc_beside import (
+    AUC_ROW,
+    SQUARE,
+    TOP,
+    auc_panel,
+    aucs_of,
+    bootstrap,
+    bootstrap_panel,
+)
+from troughline.report.figures.style import FloatArray, Json
 from troughline.report.numbers import interval, micro, number, percent, unit_text
 from troughline.report.reading import entries, part
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-_SQUARE = 3.1
-_AUC_ROW = 0.33
+# Colour of the line, its width in points, colour of its words; by whether the curve is the guarded one.
+_LOOK = {
+    True: (style.GUARDED, 2.0, style.GUARDED),
+    False: (style.PUBLISHED, 1.1, style.PUBLISHED_TEXT),
+}
 
 
 def sketch_roc(question: Json) -> Sketch:
     """Draw the ROC of a threshold question, its AUC in both columns and the bootstrap of its cut."""
     series: Json = question["series"]
-    aucs = _aucs(question)
-    beside = bool(aucs) or bool(_bootstrap(series))
-    sheet = style.sheet(_SQUARE + 0.75)
-    axes = style.panel(sheet, left=0.62 if beside else 1.9, top=0.16, width=_SQUARE, height=_SQUARE)
+    aucs = aucs_of(question)
+    beside = bool(aucs) or bool(bootstrap(series))
+    sheet = style.sheet(SQUARE + TOP + 0.59)
+    axes = style.panel(sheet, left=0.62 if beside else 1.9, top=TOP, width=SQUARE, height=SQUARE)
     points = _roc(axes, series)
+    _key(axes, question)
     if aucs:
-        _auc_panel(sheet, aucs)
-    if _bootstrap(series):
-        _bootstrap_panel(sheet, series, top=0.34 + _AUC_ROW * len(aucs) + 0.5 if aucs else 0.2)
+        auc_panel(sheet, aucs)
+    if bootstrap(series):
+        bootstrap_panel(sheet, series, top=TOP + 0.18 + AUC_ROW * len(aucs) + 0.5 if aucs else TOP)
     outcome = micro(str(part(series, "distribution").get("outcome_label") or "the outcome"))
     return Sketch(sheet, f"ROC curve for {outcome}", _caption(question, points), _description(series, aucs))
 
 
 def _roc(axes: Axes, series: Json) -> list[tuple[Json, float, float]]:
-    specificity, sensitivity = (
-        style.floats(series["roc"]["specificity"]),
-        style.floats(series["roc"]["sensitivity"]),
-    )
     for tick in (0.25, 0.5, 0.75, 1.0):
         axes.axhline(tick, color=style.HAIRLINE, linewidth=0.6, zorder=0)
         axes.axvline(tick, color=style.HAIRLINE, linewidth=0.6, zorder=0)
@@ -60,8 +66,8 @@ def _roc(axes: Axes, series: Json) -> list[tuple[Json, float, float]]:
         fontsize=style.SMALL,
         color=style.MUTED,
     )
-    band = part(series, "roc_band")
-    if band.get("specificity") and band.get("low") and band.get("high"):
+    band = _band(series)
+    if band:
         axes.fill_between(
             1 - style.floats(band["specificity"]),
             style.floats(band["low"]),
@@ -70,15 +76,20 @@ def _roc(axes: Axes, series: Json) -> list[tuple[Json, float, float]]:
             linewidth=0,
             zorder=0.5,
         )
-    order = np.lexsort((sensitivity, 1 - specificity))
-    axes.plot(
-        1 - specificity[order],
-        sensitivity[order],
-        color=style.GUARDED,
-        linewidth=2.0,
-        zorder=3,
-        clip_on=False,
-    )
+    for guarded in (False, True):
+        curve = _curve(series, guarded=guarded)
+        if not curve:
+            continue
+        specificity, sensitivity = _rates(curve)
+        order = np.lexsort((sensitivity, 1 - specificity))
+        axes.plot(
+            1 - specificity[order],
+            sensitivity[order],
+            color=_LOOK[guarded][0],
+            linewidth=_LOOK[guarded][1],
+            zorder=3 if guarded else 2.5,
+            clip_on=False,
+        )
     points = _cut_points(series)
     for k, (cut, x, y) in enumerate(points):
         guarded = cut.get("kind") == "guarded"
@@ -114,18 +125,16 @@ def _roc(axes: Axes, series: Json) -> list[tuple[Json, float, float]]:
 
 
 def _cut_points(series: Json) -> list[tuple[Json, float, float]]:
-    """Each cut that lies on the curve, with its false alarm rate and sensitivity."""
-    thresholds = style.floats(series["roc"].get("threshold"))
-    if thresholds.size == 0:
-        return []
-    specificity, sensitivity = (
-        style.floats(series["roc"]["specificity"]),
-        style.floats(series["roc"]["sensitivity"]),
-    )
+    """Each cut that lies on the curve of its own column, with its false alarm rate and sensitivity."""
     points: list[tuple[Json, float, float]] = []
     for cut in usable_cuts(series.get("cuts")):
         if cut.get("kind") == "external" or cut.get("value") is None:
             continue
+        curve = _curve(series, guarded=cut.get("kind") == "guarded")
+        thresholds = style.floats(curve.get("threshold"))
+        if thresholds.size == 0:
+            continue
+        specificity, sensitivity = _rates(curve)
         distance = np.abs(np.where(np.isfinite(thresholds), thresholds, np.inf) - float(cut["value"]))
         i = int(np.argmin(distance))
         if np.isfinite(distance[i]):
@@ -133,134 +142,103 @@ def _cut_points(series: Json) -> list[tuple[Json, float, float]]:
     return points
 
 
+def _curve(series: Json, *, guarded: bool) -> Json:
+    curve = part(series, "roc_guarded" if guarded else "roc")
+    return curve if curve.get("specificity") and curve.get("sensitivity") else {}
+
+
+def _rates(curve: Json) -> tuple[FloatArray, FloatArray]:
+    """Specificity and sensitivity of a curve, (n_points,) each."""
+    return style.floats(curve["specificity"]), style.floats(curve["sensitivity"])
+
+
+def _band(series: Json) -> Json:
+    """The band of the guarded curve; without that curve it would seem to belong to another one."""
+    band = part(series, "roc_band")
+    whole = band.get("specificity") and band.get("low") and band.get("high")
+    return band if whole and _curve(series, guarded=True) else {}
+
+
+def _number_of(question: Json, *, guarded: bool) -> int | None:
+    """How many patients (or samples) the curve of that column is drawn from."""
+    start = "guarded" if guarded else "as-published"
+    return next(
+        (
+            int(e["n"])
+            for e in entries(question, "estimates")
+            if e.get("name") == "auc"
+            and str(e.get("method", "")).startswith(start)
+            and not e.get("label")
+            and e.get("n") is not None
+        ),
+        None,
+    )
+
+
+def _words(question: Json, *, guarded: bool) -> str:
+    n = _number_of(question, guarded=guarded)
+    return ("guarded" if guarded else "as published") + (f", n = {n}" if n is not None else "")
+
+
+def _same_curves(series: Json) -> bool:
+    one, other = _curve(series, guarded=True), _curve(series, guarded=False)
+    return bool(one) and all(one[k] == other[k] for k in ("specificity", "sensitivity"))
+
+
+def _key(axes: Axes, question: Json) -> None:
+    """Which line is which, above the square; one entry where both curves are the same."""
+    series: Json = question["series"]
+    listed = [(g, _words(question, guarded=g)) for g in (True, False) if _curve(series, guarded=g)]
+    if _same_curves(series) and _number_of(question, guarded=True) == _number_of(question, guarded=False):
+        n = _number_of(question, guarded=True)
+        listed = [(True, "guarded and as published" + (f", n = {n}" if n is not None else ""))]
+    x, y = 0.0, 1.0 + 0.13 / SQUARE
+    for guarded, words in listed:
+        color, width, text = _LOOK[guarded]
+        axes.plot(
+            [x, x + 0.06], [y, y], color=color, linewidth=width, transform=axes.transAxes, clip_on=False
+        )
+        axes.text(
+            x + 0.08,
+            y,
+            words,
+            transform=axes.transAxes,
+            fontsize=style.SMALL,
+            color=text,
+            va="center_baseline",
+        )
+        x += 0.13 + 0.95 * style.text_width_in(words) / SQUARE
+
+
 def _same_place(points: list[tuple[Json, float, float]], k: int) -> int:
     return sum(abs(p[1] - points[k][1]) < 0.06 and abs(p[2] - points[k][2]) < 0.06 for p in points[:k])
-
-
-def _auc_panel(sheet: Figure, aucs: list[Json]) -> None:
-    """The areas one below the other, each with its interval and its numbers written above it."""
-    axes = style.panel(sheet, left=4.45, top=0.34, width=2.35, height=_AUC_ROW * len(aucs))
-    style.bare(axes, keep=("bottom",))
-    _heading(sheet, 0.2, "Area under the curve")
-    lowest = min([0.5, *(e["low"] for e in aucs if e.get("low") is not None), *(e["value"] for e in aucs)])
-    left = max(0.0, math.floor(lowest * 10 - 0.2) / 10)
-    axes.set(xlim=(left, 1.0), ylim=(len(aucs) - 0.45, -0.6))
-    axes.set_xticks([t for t in (0.0, 0.25, 0.5, 0.75, 1.0) if t >= left])
-    axes.axvline(0.5, color=style.PUBLISHED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
-    for row, estimate in enumerate(aucs):
-        guarded = str(estimate["method"]).startswith("guarded")
-        color = style.GUARDED if guarded else style.PUBLISHED
-        low, high = estimate.get("low"), estimate.get("high")
-        if low is not None and high is not None:
-            axes.plot(
-                [low, high],
-                [row + 0.12] * 2,
-                color=color,
-                linewidth=2.2,
-                solid_capstyle="round",
-                clip_on=False,
-            )
-        axes.plot(
-            [estimate["value"]],
-            [row + 0.12],
-            "o",
-            markersize=6,
-            color=color,
-            markeredgecolor="#ffffff",
-            clip_on=False,
-        )
-        words = "guarded" if guarded else "as published"
-        words += ", corrected" if estimate["name"] == "auc_corrected" else ""
-        span = interval(low, high, value=estimate["value"])
-        axes.text(
-            left,
-            row - 0.24,
-            f"{words} {number(estimate['value'])}" + (f" ({span})" if span else ""),
-            fontsize=style.SMALL,
-            va="center",
-            color=style.GUARDED if guarded else style.PUBLISHED_TEXT,
-            bbox={"facecolor": "#ffffff", "edgecolor": "none", "pad": 0.8},
-        )
-
-
-def _heading(sheet: Figure, top_in: float, text: str) -> None:
-    sheet.text(
-        4.45 / style.WIDTH_IN,
-        1 - top_in / sheet.get_size_inches()[1],
-        text,
-        fontsize=style.BASE,
-        fontweight="bold",
-        va="center",
-    )
-
-
-def _bootstrap(series: Json) -> Json:
-    boot: Json = part(series, "threshold_bootstrap")
-    return boot if boot.get("edges") and boot.get("count") and sum(boot["count"]) > 0 else {}
-
-
-def _bootstrap_panel(sheet: Figure, series: Json, *, top: float) -> None:
-    boot = _bootstrap(series)
-    edges, counts = style.floats(boot["edges"]), style.floats(boot["count"])
-    axes = style.panel(sheet, left=4.45, top=top + 0.16, width=2.35, height=max(0.7, _SQUARE - top))
-    style.bare(axes, keep=("bottom",))
-    _heading(sheet, top, "Where resampling puts the cut")
-    cuts = [c for c in usable_cuts(series.get("cuts")) if c.get("kind") != "external"]
-    scale = scale_of(np.concatenate([edges, cut_values(cuts)]), margin=0.02)
-    scale.apply(axes)
-    left = np.maximum(edges[:-1], scale.low)
-    axes.bar(
-        left,
-        counts,
-        width=edges[1:] - left,
-        align="edge",
-        color="#b9cbe2",
-        edgecolor="#ffffff",
-        linewidth=0.4,
-    )
-    axes.set_ylim(0, float(counts.max()) * 1.18)
-    for cut in cuts:
-        guarded = cut.get("kind") == "guarded"
-        if cut.get("value") is not None:
-            axes.axvline(
-                cut["value"],
-                color=style.GUARDED if guarded else style.INK,
-                linewidth=1.8 if guarded else 0.9,
-                linestyle="-" if guarded else (0, (3, 2)),
-                zorder=2 if guarded else 3,
-            )
-        if guarded and cut.get("low") is not None and cut.get("high") is not None:
-            y = float(counts.max()) * 1.09
-            axes.plot(
-                [cut["low"], cut["high"]], [y, y], color=style.GUARDED, linewidth=2.2, solid_capstyle="round"
-            )
-    axes.set_xlabel(
-        axis_label(part(series, "distribution").get("label"), part(series, "distribution").get("unit"), "cut")
-    )
-
-
-def _aucs(question: Json) -> list[Json]:
-    return [
-        e
-        for e in entries(question, "estimates")
-        if e.get("name") in {"auc", "auc_corrected"} and e.get("value") is not None
-    ][:3]
 
 
 def _caption(question: Json, points: list[tuple[Json, float, float]]) -> str:
     series: Json = question["series"]
     unit = unit_text(part(series, "distribution").get("unit"))
+    several = bool(_curve(series, guarded=True)) and not _same_curves(series)
     parts = [
-        "The curve shows sensitivity against false alarms over every possible cut; "
-        "the band is what chance allows around it."
+        f"{'The curves show' if several else 'The curve shows'} sensitivity against false alarms over every "
+        "possible cut."
     ]
+    if several:
+        parts.append(
+            f"The blue one is that of the guarded patients ({_words(question, guarded=True)}), the grey one "
+            f"counts what a paper would count ({_words(question, guarded=False)})."
+        )
+    if _band(series):
+        parts.append(
+            "The band is the pointwise bootstrap interval of the sensitivity of the guarded curve, no "
+            "narrower than the interval of one proportion of as many patients."
+        )
     for cut, x, y in points[:2]:
         words = "guarded" if cut.get("kind") == "guarded" else "as-published"
         parts.append(
             f"At the {words} cut of {number(cut['value'])} {unit} sensitivity is {percent(y)} "
             f"and specificity {percent(1 - x)}."
         )
-    if _bootstrap(series):
+    if bootstrap(series):
         bound = next(
             (
                 c
@@ -275,10 +253,8 @@ def _caption(question: Json, points: list[tuple[Json, float, float]]) -> str:
 
 
 def _description(series: Json, aucs: list[Json]) -> str:
-    specificity, sensitivity = (
-        style.floats(series["roc"]["specificity"]),
-        style.floats(series["roc"]["sensitivity"]),
-    )
+    guarded = bool(_curve(series, guarded=True))
+    specificity, sensitivity = _rates(_curve(series, guarded=guarded))
     at = ", ".join(
         f"{percent(float(np.max(sensitivity[specificity >= s], initial=0.0)))} at specificity {percent(s)}"
         for s in (0.9, 0.75, 0.5)
@@ -287,4 +263,5 @@ def _description(series: Json, aucs: list[Json]) -> str:
         f"AUC {e['method']}: {number(e['value'])} {interval(e.get('low'), e.get('high'))}".rstrip()
         for e in aucs
     )
-    return f"ROC curve with {specificity.size} points. Sensitivity {at}. {listed}".strip() + "."
+    which = "Guarded" if guarded else "As-published"
+    return f"{which} ROC curve with {specificity.size} points. Sensitivity {at}. {listed}".strip() + "."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from troughline.response.guards.registry import Fired, guard
-from troughline.response.guards.wording import interval, number, p_value
+from troughline.response.guards.wording import both_columns, interval, number, p_value
 from troughline.results import GuardSeverity
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ SAME_CUT = 0.02
     remedy="Report the corrected Youden index and the interval of the cut; judge fixed published cuts "
     "instead. A cut whose interval spans more than a factor of two is no single number.",
     reference="Leeflang 2008, doi 10.1373/clinchem.2007.096032; Altman 1994, doi 10.1093/jnci/86.11.829",
+    refuses="the interval of the cut spans more than a factor of two (or, where values are not all positive, "
+    "half of the patients)",
     kinds=("threshold", "survival"),
 )
 def optimal_cutpoint(case: Case) -> Fired | None:
@@ -41,8 +43,13 @@ def optimal_cutpoint(case: Case) -> Fired | None:
                 f"Log-rank at the chosen cut {p_value(measured.cut_p_naive)}; corrected for the search "
                 f"{p_value(measured.cut_p_corrected)}."
             )
+        cut = measured.threshold_guarded
+        if cut is not None:
+            effect += f" Drawn again, the best cut lies between {number(cut.low)} and {number(cut.high)}."
         return Fired(
-            finding="The cut was searched for the smallest p-value in these patients.", effect=effect
+            finding="The cut was searched for the smallest p-value in these patients.",
+            effect=effect.strip(),
+            severity=GuardSeverity.REFUSAL if measured.threshold_wide else None,
         )
     if question.kind != "threshold" or not question.optimise:
         return None
@@ -135,7 +142,10 @@ def double_dipping(case: Case) -> Fired | None:
     if not same:
         return None
     listed = ", ".join(f"{number(cut)} from “{question_id}”" for question_id, cut in same)
-    return Fired(finding=f"The bands repeat cuts found in these same patients: {listed}.")
+    return Fired(
+        finding=f"The bands repeat cuts found in these same patients: {listed}.",
+        effect="The log-rank p-value of the bands is too small by an unknown amount.",
+    )
 
 
 @guard(
@@ -167,7 +177,7 @@ def dichotomised_predictor(case: Case) -> Fired | None:
     title="Direction chosen by the data",
     detects="whether a higher or a lower level counts as positive was decided by the data",
     absent="the direction is stated in the study file",
-    remedy="State the direction beforehand; the guarded AUC counts the choice as part of the analysis.",
+    remedy="State the direction beforehand; the corrected AUC counts the choice as part of the analysis.",
     reference="Robin 2011, doi 10.1186/1471-2105-12-77",
     kinds=("threshold",),
 )
@@ -196,7 +206,8 @@ def incoherent_window(case: Case) -> Fired | None:
     if lower is None or upper is None or lower < upper:
         return None
     return Fired(
-        finding=f"The cut for benefit ({number(lower)}) is not below the cut for toxicity ({number(upper)})."
+        finding=f"The cut for benefit ({number(lower)}) is not below the cut for toxicity ({number(upper)}).",
+        effect=both_columns(case.measured, "estimated together"),
     )
 
 
@@ -209,6 +220,7 @@ def incoherent_window(case: Case) -> Fired | None:
     remedy="Give the interval of each bound and the probability of being inside; collect the stated number "
     "of patients before naming a target.",
     reference="measured in benchmarks/window_coverage.py",
+    refuses="a window exists with probability below 0.5",
     kinds=("window",),
 )
 def wide_window(case: Case) -> Fired | None:
@@ -227,8 +239,9 @@ def wide_window(case: Case) -> Fired | None:
         return None
     text = "; ".join(parts)
     needed = measured.n_to_halve
+    about = "At least" if measured.n_to_halve_is_least else "About"
     return Fired(
         finding=text[0].upper() + text[1:] + ".",
-        effect=f"About {needed:.0f} patients would halve both intervals." if needed else "",
+        effect=f"{about} {needed:.0f} patients would halve both intervals." if needed else "",
         severity=GuardSeverity.REFUSAL if exists is not None and exists < 0.5 else GuardSeverity.CAUTION,
     )

@@ -25,9 +25,17 @@ LIVER_FUNCTION = (
     "albi_grade",
     "meld3",
     "bilirubin",
+    "total_bilirubin",
     "albumin",
     "inr",
+    "cirrhosis",
 )
+
+
+def is_liver_function(name: str) -> bool:
+    """Whether a covariate is named as a measure of liver function, however it is spelt."""
+    plain = "".join(c for c in name.lower() if c.isalnum())
+    return plain in {"".join(c for c in known if c.isalnum()) for known in LIVER_FUNCTION}
 
 
 @guard(
@@ -76,7 +84,7 @@ def multiplicity(case: Case) -> Fired | None:
     corrected = holm(tests)[case.question.id]
     lost = own < 0.05 <= corrected
     return Fired(
-        finding=f"This study runs {len(tests)} tests.",
+        finding=f"This study has {len(tests)} questions with a test each, counting one test a question.",
         effect=f"{p_value(own)} alone, {p_value(corrected)} corrected for all of them.",
         severity=GuardSeverity.CAUTION if lost else GuardSeverity.NOTE,
     )
@@ -109,9 +117,9 @@ def liver_function_confounding(case: Case) -> Fired | None:
     """A drug level as predictor and no liver function among the adjusting covariates."""
     if not case.predictor.is_drug_level:
         return None
-    if any(name in LIVER_FUNCTION for name in case.question.adjust):
+    if any(is_liver_function(name) for name in case.question.adjust):
         return None
-    recorded = [name for name in LIVER_FUNCTION if name in case.cohort.covariates]
+    recorded = [name for name in case.cohort.covariates if is_liver_function(name)]
     finding = (
         f"Liver function is recorded ({', '.join(map(readable, recorded))}) and not adjusted for."
         if recorded
@@ -119,7 +127,12 @@ def liver_function_confounding(case: Case) -> Fired | None:
     )
     measured = case.measured
     effect = ""
-    if measured.odds_ratio_unadjusted is not None and measured.odds_ratio_adjusted is not None:
+    if measured.hazard_ratio_guarded is not None and measured.hazard_ratio_adjusted is not None:
+        effect = (
+            f"Hazard ratio {interval(measured.hazard_ratio_guarded)}, "
+            f"adjusted {interval(measured.hazard_ratio_adjusted)}."
+        )
+    elif measured.odds_ratio_unadjusted is not None and measured.odds_ratio_adjusted is not None:
         effect = (
             f"Odds ratio per doubling {interval(measured.odds_ratio_unadjusted)}, "
             f"adjusted {interval(measured.odds_ratio_adjusted)}."
@@ -143,7 +156,8 @@ def non_proportional_hazards(case: Case) -> Fired | None:
     if p is None or p >= PH_ALARM:
         return None
     return Fired(
-        finding=f"The test of proportional hazards gives {p_value(p)}.",
+        finding=f"The test of proportional hazards gives {p_value(p)} "
+        f"({case.measured.ph_label or 'hazard ratio'}).",
         effect="One hazard ratio averages a changing effect.",
     )
 

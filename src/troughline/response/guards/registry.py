@@ -11,6 +11,8 @@ from troughline.results import GuardFinding, GuardSeverity
 if TYPE_CHECKING:
     from troughline.response.case import Case
 
+# What a finding says of its effect on the answer where no number was computed for it.
+NOT_COMPUTED = "Not computed for this question."
 KINDS = ("threshold", "curve", "window", "survival")
 
 
@@ -28,7 +30,8 @@ class Guard:
     """One registered rule.
 
     `absent` tells when the rule is silent; `kinds` the question kinds it looks at; `late` rules need the
-    whole study's p-values and run once every question has been answered.
+    whole study's p-values or cuts and run once every question has been answered. `refuses` tells when the
+    rule refuses the question instead; empty where it never does.
     """
 
     id: str
@@ -41,6 +44,7 @@ class Guard:
     kinds: tuple[str, ...]
     rule: Callable[[Case], Fired | None]
     late: bool = False
+    refuses: str = ""
 
 
 REGISTRY: dict[str, Guard] = {}
@@ -59,6 +63,7 @@ def guard(
     severity: GuardSeverity = GuardSeverity.CAUTION,
     kinds: tuple[str, ...] = KINDS,
     late: bool = False,
+    refuses: str = "",
 ) -> Callable[[Rule], Rule]:
     """Register a rule under `guard_id`. Raises `ValueError` when the id is taken."""
 
@@ -76,6 +81,7 @@ def guard(
             kinds=kinds,
             rule=rule,
             late=late,
+            refuses=refuses,
         )
         return rule
 
@@ -96,7 +102,7 @@ def check(case: Case, *, late: bool = False) -> tuple[GuardFinding, ...]:
                     severity=fired.severity or entry.severity,
                     finding=fired.finding,
                     remedy=entry.remedy,
-                    effect=fired.effect,
+                    effect=fired.effect or NOT_COMPUTED,
                     reference=entry.reference,
                 )
             )

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from troughline.response.guards.registry import Fired, guard
-from troughline.response.guards.wording import count, interval
+from troughline.response.guards.wording import both_columns, count
 from troughline.results import GuardSeverity
 
 if TYPE_CHECKING:
@@ -51,10 +51,30 @@ def not_a_trough(case: Case) -> Fired | None:
         parts.append(f"{count(len(unknown), 'sample')} without a recorded time after the dose")
     return Fired(
         finding="; ".join(parts) + ".",
-        effect="Levels drawn too soon count as published and not as guarded."
+        effect=both_columns(case.measured, "without those drawn too soon")
         if early
         else "They are used as troughs on trust.",
         severity=GuardSeverity.CAUTION if early else GuardSeverity.NOTE,
+    )
+
+
+@guard(
+    "timing-unknown",
+    title="When the level was drawn is unknown",
+    detects="a drug level given as a column of the patients table, without day, time after dose or dose",
+    absent="levels come from the measurements table with their days, or the predictor is no level",
+    remedy="Move the levels to a measurements table (patient, time, analyte, value, unit, "
+    "time_after_dose_h): only then can troughs, dose changes and late sampling be told.",
+    reference="STROBE item 8, doi 10.1371/journal.pmed.0040296",
+)
+def timing_unknown(case: Case) -> Fired | None:
+    """A covariate declared as a level of the study's drug."""
+    if not case.predictor.level_of_drug:
+        return None
+    return Fired(
+        finding=f"“{case.predictor.label}” is a drug level without the day it was drawn: it may be no "
+        "trough, may follow a dose change or the event, and those who died before it have none.",
+        effect="The guarded column is the as-published one here: nothing could be checked.",
     )
 
 
@@ -72,6 +92,9 @@ def repeated_samples(case: Case) -> Fired | None:
     summary = case.question.predictor.summary
     if exposure is None or summary not in ("every", "max"):
         return None
+    # Time to an event is analysed with one value a patient: every sample as a patient is not on offer there.
+    if summary == "every" and case.question.kind not in ("threshold", "curve"):
+        return None
     numbers = Counter(s.patient for s in exposure.samples)
     if max(numbers.values()) == min(numbers.values()) == 1:
         return None
@@ -84,14 +107,7 @@ def repeated_samples(case: Case) -> Fired | None:
         else f"The highest of {min(numbers.values())} to {max(numbers.values())} samples was taken: "
         "who is sampled more often has a higher maximum."
     )
-    measured = case.measured
-    effect = ""
-    if measured.auc_published is not None and measured.auc_guarded is not None:
-        effect = (
-            f"AUC with every sample {interval(measured.auc_published)}, "
-            f"with one value a patient {interval(measured.auc_guarded)}."
-        )
-    return Fired(finding=finding, effect=effect)
+    return Fired(finding=finding, effect=both_columns(case.measured, "with one value a patient"))
 
 
 @guard(
@@ -158,10 +174,13 @@ def below_limit(case: Case) -> Fired | None:
 def missing_data(case: Case) -> Fired | None:
     """Patients excluded from the guarded analysis, with the reasons."""
     total = len(case.cohort.patient_ids)
-    missing = total - len(case.analysed)
+    incomplete = case.measured.n_incomplete_covariates
+    missing = total - len(case.analysed) + incomplete
     if total == 0 or missing / total <= MISSING_SHARE:
         return None
     reasons = Counter(_kind(r) for p, r in case.excluded.items() if p not in set(case.analysed))
+    if incomplete:
+        reasons["an adjusting covariate is missing"] += incomplete
     listed = "; ".join(f"{n} {reason}" for reason, n in reasons.most_common())
     with_outcome = [
         p
@@ -176,7 +195,7 @@ def missing_data(case: Case) -> Fired | None:
         )
     return Fired(
         finding=f"{missing} of {total} patients ({100 * missing / total:.0f} %) are not in the guarded "
-        f"analysis: {listed}.",
+        f"analysis{' or its adjusted models' * bool(incomplete)}: {listed}.",
         effect=effect,
     )
 

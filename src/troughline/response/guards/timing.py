@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from troughline.cohort.exposure import first_modification_day
 from troughline.response.guards.registry import Fired, guard
-from troughline.response.guards.wording import count, day, interval
-from troughline.results import GuardSeverity
+from troughline.response.guards.wording import both_columns, count, day, interval
 
 if TYPE_CHECKING:
     from troughline.response.case import Case
@@ -24,7 +23,7 @@ LATE_SHARE = 0.10
     detects="a group defined by something that happens after time zero, compared from time zero",
     absent="groups are known at time zero, or the group is a level or a covariate",
     remedy="Count from a landmark at which the group is known, or let the group change over time in the "
-    "model; both are in the guarded column.",
+    "model: read the guarded column.",
     reference="Anderson 1983, doi 10.1200/JCO.1983.1.11.710; Lévesque 2010, doi 10.1136/bmj.b5087",
     kinds=("survival",),
 )
@@ -80,22 +79,10 @@ def exposure_after_change(case: Case) -> Fired | None:
     if not late:
         return None
     patients = {s.patient for s in late}
-    measured = case.measured
-    effect = ""
-    if measured.auc_published is not None and measured.auc_guarded is not None:
-        effect = (
-            f"AUC with these samples {interval(measured.auc_published)}, "
-            f"without them {interval(measured.auc_guarded)}."
-        )
-    elif measured.hazard_ratio_published is not None and measured.hazard_ratio_guarded is not None:
-        effect = (
-            f"Hazard ratio with these samples {interval(measured.hazard_ratio_published)}, "
-            f"without them {interval(measured.hazard_ratio_guarded)}."
-        )
     return Fired(
         finding=f"{count(len(late), 'sample')} in {count(len(patients), 'patient')} were drawn after the "
         "event or after the dose was changed, and enter the as-published value.",
-        effect=effect,
+        effect=both_columns(case.measured, "without these samples"),
     )
 
 
@@ -130,8 +117,8 @@ def survivor_only(case: Case) -> Fired | None:
     never = f" {count(before, 'patient')} had the event first and were never sampled." if before else ""
     return Fired(
         finding=f"The level was drawn on day {day(median(drawn))} (median), after "
-        f"{100 * median(drawn) / median(follow_up):.0f} % of the median follow-up: until then nobody "
-        f"in the comparison could have the event.{never}",
+        f"{100 * median(drawn) / median(follow_up):.0f} % of the median follow-up: only those still under "
+        f"observation could have one.{never}",
         effect=f"Hazard ratio from the first dose {interval(case.measured.hazard_ratio_published)}; "
         f"entering at the sample {interval(case.measured.hazard_ratio_guarded)}.",
     )
@@ -141,7 +128,8 @@ def survivor_only(case: Case) -> Fired | None:
     "competing-death",
     title="Death as a competing event",
     detects="deaths before the event treated as if those patients could still have it",
-    absent="death is part of the outcome or named as competing, or nobody died first",
+    absent="death is part of the outcome or named as competing, or nobody died before the typical day "
+    "of the event",
     remedy='Name death as competing (`competing = "death"`): the cumulative incidence is then reported '
     "beside the cause-specific hazard.",
     reference="Austin 2016, doi 10.1161/CIRCULATIONAHA.115.017719",
@@ -173,11 +161,24 @@ def competing_death(case: Case) -> Fired | None:
             "censored.",
             effect=effect,
         )
-    died_first = {p for o in case.outcomes.values() if "within" in o.label for p in o.died_before}
-    if not died_first:
+    early: set[str] = set()
+    when = "the time was up"
+    history = events_by_patient(case.cohort)
+    for role, outcome in case.outcomes.items():
+        if outcome.is_response or not outcome.day:
+            continue
+        limited = getattr(question, role).within_days is not None
+        typical = median(outcome.day.values())
+        if not limited:
+            when = f"the event's typical day ({day(typical)})"
+        for patient in outcome.died_before:
+            death = next((e.day for e in history[patient] if e.event == "death"), None)
+            if death is not None and (limited or death < typical):
+                early.add(patient)
+    if not early:
         return None
     return Fired(
-        finding=f"{count(len(died_first), 'patient')} died before the time was up and count as event-free.",
-        effect="Their risk is understated: they could not have the event after death.",
-        severity=GuardSeverity.CAUTION,
+        finding=f"{count(len(early), 'patient')} died before {when} and count as event-free.",
+        effect="Their risk is understated: they could not have the event after death. Not computed further "
+        "for this question; a survival question with death competing does.",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from troughline.response.case import Interval
+    from troughline.response.case import Interval, Measured
 
 
 def number(value: float | None) -> str:
@@ -61,6 +61,28 @@ def interval(estimate: Interval | None) -> str:
     # A dash between negative numbers reads as a sign.
     joint = " to " if estimate.low < 0 else "–"
     return f"{number(estimate.value)} ({number(estimate.low)}{joint}{number(estimate.high)})"
+
+
+def both_columns(measured: Measured, without: str) -> str:
+    """What the as-published column says and what the guarded one says, for whichever number the case has.
+
+    `without` names what the guarded column does differently, for instance `without these samples`.
+    """
+    pairs = (
+        ("AUC", measured.auc_published, measured.auc_guarded),
+        ("Hazard ratio", measured.hazard_ratio_published, measured.hazard_ratio_guarded),
+        ("Odds ratio per doubling", measured.odds_ratio_published, measured.odds_ratio_unadjusted),
+    )
+    for name, published, guarded in pairs:
+        if published is not None and guarded is not None:
+            return f"{name} as published {interval(published)}, {without} {interval(guarded)}."
+    if measured.window_lower is not None and measured.window_lower_published is not None:
+        return (
+            f"Bounds as published {number(measured.window_lower_published)} and "
+            f"{number(measured.window_upper_published)}; {without} {interval(measured.window_lower)} and "
+            f"{interval(measured.window_upper)}."
+        )
+    return ""
 
 
 def count(n: int, noun: str, plural: str | None = None) -> str:

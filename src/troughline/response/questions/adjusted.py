@@ -56,6 +56,16 @@ def odds_ratios(case: Case, pairs: Pairs, adjust: tuple[str, ...], label: str) -
         return estimates
     named = f"{scale}, adjusted for {', '.join(map(readable, columns))}"
     adjusted = _fit(matrix[rows], x[rows], pairs.happened[rows], named, level, "guarded: Firth, adjusted")
+    missing = int((~rows).sum())
+    if missing:
+        # Compared with the crude ratio of the same patients; the others have no covariate.
+        same = _fit(
+            np.empty((int(rows.sum()), 0)), x[rows], pairs.happened[rows], scale, level, "guarded: Firth"
+        )
+        case.measured.odds_ratio_unadjusted = _interval(same)
+        if chosen and case.question.kind == "threshold":
+            case.measured.n_incomplete_covariates = missing
+        adjusted = replace(adjusted, note=f"{missing} patients without every covariate are left out")
     adjusted = replace(adjusted, note="; ".join(filter(None, (adjusted.note, adjust_by.note))))
     case.measured.odds_ratio_adjusted = _interval(adjusted)
     return [*estimates, adjusted]

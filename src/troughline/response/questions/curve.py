@@ -56,7 +56,10 @@ def run_curve(cohort: Cohort, question: CurveQuestion, drug: Drug | None) -> tup
         need_positive(pairs, values)
     parts = Parts()
     level = cohort.study.study.level
-    parts.estimates.append(logistic_as_published(naive, level))
+    printed = logistic_as_published(naive, level)
+    parts.estimates.append(printed)
+    if printed.value is not None:
+        case.measured.odds_ratio_published = Interval(value=printed.value, low=printed.low, high=printed.high)
     guarded, covariates, names = adjust_for(case, question, guarded, parts)
     exclude(case, case.outcomes, guarded.patients)
     case.measured.n_events = guarded.n_events

@@ -10,6 +10,7 @@ from troughline.cohort.outcomes import TimeToEvent, time_to_event
 from troughline.response.case import Case, Interval
 from troughline.response.guards.wording import interval, number, p_value
 from troughline.response.predictor import NotAnalysable, PredictorValues, predictor_values
+from troughline.response.questions.adjusted import LIVER_FIRST
 from troughline.response.questions.parts import Parts, exclude
 from troughline.response.questions.searched_cut import RESAMPLES, search_cut, searched_estimates
 from troughline.response.questions.setup import published_reference
@@ -207,6 +208,7 @@ def _guarded(
         if one.headline is not None and (values.exposure is not None or compared.group is None):
             case.measured.hazard_ratio_guarded = one.headline
         _note_ph(case, one.ph_p, one.label)
+        _liver_effect(case, question, continuous, level)
         current = time_varying_hazard(values, times, level)
         if current is not None:
             parts.estimates.append(current)
@@ -218,6 +220,30 @@ def _guarded(
         compared, times.unit, level, title="Guarded", competing=False
     )
     return continuous if continuous.x is not None else compared
+
+
+def _liver_effect(case: Case, question: SurvivalQuestion, column: Column, level: float) -> None:
+    """For the guard: what the first liver-function measure does to the hazard ratio of a drug level."""
+    if question.adjust or not case.predictor.is_drug_level:
+        return
+    name = next((n for n in LIVER_FIRST if n in case.cohort.covariates), None)
+    if name is None:
+        return
+    incomplete = case.measured.n_incomplete_covariates
+    try:
+        adjusted = continuous_hazard(
+            case,
+            column,
+            (name,),
+            level,
+            log=case.predictor.log,
+            unit=case.predictor.unit,
+            method="guarded: Cox",
+        )
+    except NotAnalysable:
+        return
+    case.measured.n_incomplete_covariates = incomplete
+    case.measured.hazard_ratio_adjusted = adjusted.headline
 
 
 def _note_ph(case: Case, p: float | None, label: str) -> None:

@@ -112,6 +112,9 @@ def _hazards(
             rows = adjust_by.complete
             matrix = np.column_stack([matrix, adjust_by.matrix])
             names += list(adjust_by.names)
+            case.measured.n_incomplete_covariates = max(
+                case.measured.n_incomplete_covariates, int((~rows).sum())
+            )
     x, time, event = matrix[rows], column.time[rows], column.event[rows]
     entry = column.entry[rows] if column.entry is not None else None
     varies = np.ptp(x, axis=0) > 0 if len(x) else np.zeros(x.shape[1], dtype=np.bool_)

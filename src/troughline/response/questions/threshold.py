@@ -182,6 +182,12 @@ def _guarded(
         level=level,
     )  # fmt: skip
     parts.series["roc_band"] = {"specificity": band.specificity, "low": band.low, "high": band.high}
+    curve = roc_curve(pairs.values, pairs.happened, higher_is_case=higher)
+    parts.series["roc_guarded"] = {
+        "specificity": curve.specificity,
+        "sensitivity": curve.sensitivity,
+        "threshold": [finite(float(t)) for t in curve.thresholds],
+    }
     corrected = corrected_youden(
         pairs.values, pairs.happened, rng=rng, n_replicates=question.bootstrap,
         direction=question.predictor.direction, level=level,
@@ -189,8 +195,11 @@ def _guarded(
     chosen = question.predictor.direction == "auto"
     add(
         Estimate(
-            name="auc_corrected", value=corrected.auc_corrected, level=None, n=n,
-            method="guarded: patients left out of bootstrap resamples",
+            name="auc_corrected", value=corrected.auc_corrected, low=None if chosen else auc.low,
+            high=None if chosen else auc.high, level=None if chosen else level, n=n,
+            method="guarded: patients left out of bootstrap resamples"
+            if chosen
+            else "guarded: nothing chosen by the data, equal to the AUC",
             note=f"direction turned in {100 * corrected.flipped_share:.0f} % of resamples"
             if chosen
             else "with a direction fixed beforehand the AUC of one marker needs no correction",
@@ -226,7 +235,7 @@ def _guarded(
     )  # fmt: skip
     add(
         Estimate(
-            name="threshold", value=bounds.value, low=finite(cut.percentile_low),
+            name="threshold", value=None if wide else bounds.value, low=finite(cut.percentile_low),
             high=finite(cut.percentile_high), level=level, unit=unit, n=n, label="bootstrap percentiles",
             method="guarded: bootstrap percentiles, for comparison",
             note="the plain bootstrap of a best cut is inconsistent: the other interval holds its coverage",
@@ -248,8 +257,9 @@ def _guarded(
     best = optimal_threshold(roc_curve(pairs.values, pairs.happened, higher_is_case=higher), "closest-corner")
     add(
         Estimate(
-            name="threshold", value=finite(best.threshold), low=finite(low), high=finite(high), level=level,
-            unit=unit, n=n, label="closest corner", method="guarded: bootstrap percentiles, for comparison",
+            name="threshold", value=None if wide else finite(best.threshold), low=finite(low),
+            high=finite(high), level=level, unit=unit, n=n, label="closest corner",
+            method="guarded: bootstrap percentiles, for comparison",
         )
     )  # fmt: skip
     boot = bootstrap_roc(
@@ -327,13 +337,24 @@ def _summary(
     if measured.threshold_wide:
         return (
             f"No single cut can be named: the best one as published is {number(published.value)}{unit}, but "
-            f"these patients only place it between {number(cut.low)} and {number(cut.high)}{unit}. {auc}"
+            f"these patients {_place(cut, unit)}. {auc}"
         )
     return (
         f"The best cut is {number(cut.value)}{unit}, between {number(cut.low)} and {number(cut.high)}{unit}; "
         f"expect a Youden index of {number(measured.youden_corrected)} in new patients, not the "
         f"{number(measured.youden_apparent)} seen here. {auc}"
     )
+
+
+def _place(cut: Interval, unit: str) -> str:
+    """Where the patients put the best cut, in words that hold for an open side too."""
+    if cut.low is None and cut.high is None:
+        return "do not bound it on either side"
+    if cut.low is None:
+        return f"only place it below {number(cut.high)}{unit}"
+    if cut.high is None:
+        return f"only place it above {number(cut.low)}{unit}"
+    return f"only place it between {number(cut.low)} and {number(cut.high)}{unit}"
 
 
 __all__ = ["NotAnalysable", "run_threshold"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from troughline.response.case import Case, Interval, Measured
 from troughline.response.guards.wording import interval, number, unit_text
 from troughline.response.predictor import NotAnalysable, PredictorValues
+from troughline.response.questions.adjusted import odds_ratios
 from troughline.response.questions.curve import (
     adjust_for,
     concentrations,
@@ -82,6 +83,8 @@ def run_window(cohort: Cohort, question: WindowQuestion, drug: Drug | None) -> t
     measured.n_events, measured.n_non_events = min(events), min(non_events)
     measured.n_parameters = 1 + (len(names) if names else 0)
     _bounds(fit, case, values, parts, question)
+    # What liver function does to the answer, for the guard: the toxicity odds ratio, crude and adjusted.
+    odds_ratios(case, pairs["toxicity"], question.adjust, question.id)
     _probabilities(fit, question, values, drug, both, parts)
     _series(fit, values, benefit, toxicity, pairs, drug, measured, parts)
     parts.methods += [
@@ -204,6 +207,7 @@ def _bounds(
         )  # fmt: skip
         if plan.n_needed is not None:
             wider.append(float(plan.n_needed))
+        measured.n_to_halve_is_least |= plan.open_now
     measured.n_to_halve = max(wider) if wider else None
 
 
@@ -352,13 +356,21 @@ def _summary(
     )
     text += f"The probability that such a window exists is {fit.p_exists:.2f}."
     lower, upper = measured.window_lower_published, measured.window_upper_published
-    if lower is not None and upper is not None:
+    if lower is not None and upper is not None and lower >= upper:
+        text += (
+            f" Two separate cuts, as published, would cross: benefit from {number(lower)}, toxicity from "
+            f"{number(upper)}{unit}."
+        )
+    elif lower is not None and upper is not None:
         text += (
             f" Two separate cuts, as published, would print {number(lower)}–{number(upper)}{unit} "
             "without any interval."
         )
     if measured.n_to_halve:
-        text += f" Halving both intervals takes about {measured.n_to_halve:.0f} patients."
+        text += (
+            f" Halving both intervals takes {'at least' if measured.n_to_halve_is_least else 'about'} "
+            f"{measured.n_to_halve:.0f} patients."
+        )
     return text
 
 
