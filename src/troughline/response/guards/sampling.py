@@ -72,7 +72,7 @@ def timing_unknown(case: Case) -> Fired | None:
     if not case.predictor.level_of_drug:
         return None
     return Fired(
-        finding=f"“{case.predictor.label}” is a drug level without the day it was drawn: it may be no "
+        finding=f"The drug level “{case.predictor.label}” comes without the day it was drawn: it may be no "
         "trough, may follow a dose change or the event, and those who died before it have none.",
         effect="The guarded column is the as-published one here: nothing could be checked.",
     )

@@ -85,6 +85,7 @@ def run_curve(cohort: Cohort, question: CurveQuestion, drug: Drug | None) -> tup
     parts.methods += [
         "As published: logistic regression in log exposure by ordinary maximum likelihood, all samples.",
         *fit.methods(),
+        *outcome.notes,
     ]
     parts.references += [
         "Firth 1993, doi 10.1093/biomet/80.1.27",

@@ -344,7 +344,7 @@ def _methods(
         "penalised likelihood replaces the ordinary one."
     )
     if values.group is not None:
-        lines.append(f"{values.group_names[1].capitalize()}: {values.group.label}.")
+        lines += [f"{values.group_names[1].capitalize()}: {values.group.label}.", *values.group.notes]
     if question.adjust:
         lines.append(f"Guarded hazard ratios are adjusted for {', '.join(map(readable, question.adjust))}.")
     return lines

@@ -56,7 +56,7 @@ def run_threshold(cohort: Cohort, question: ThresholdQuestion, drug: Drug | None
     parts.estimates += odds_ratios(case, guarded, question.adjust, question.id)
     fixed_cuts(question, values, drug, guarded, higher, parts, case.measured, cohort.study.study.level)
     _series(values, outcome, naive, guarded, parts, case)
-    parts.methods += _methods(question, cohort.study.study.level)
+    parts.methods += [*_methods(question, cohort.study.study.level), *outcome.notes]
     parts.references += [
         "DeLong 1988, doi 10.2307/2531595",
         "Newcombe 2006, doi 10.1002/sim.2324",

@@ -93,6 +93,8 @@ def run_window(cohort: Cohort, question: WindowQuestion, drug: Drug | None) -> t
         *fit.methods(),
         f"Utility = P(benefit) − {question.utility.toxicity_weight:g} · P(toxicity); its window holds the "
         f"exposures within {question.utility.within:g} of the maximum.",
+        *toxicity.notes,
+        *benefit.notes,
     ]
     parts.references += [
         "Dale 1986, Biometrics 42:909–917",
