@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.small_study import EVENTS, HEADER, QUESTION, TABLES, table, write_study
+from tests.small_study import EVENTS, HEADER, MEASUREMENTS, QUESTION, TABLES, table, write_study
 from troughline.cohort.load import check_study, load_cohort
 from troughline.cohort.measurements import unit_slip
 from troughline.cohort.studyfile import load_study
-from troughline.issues import Finding, Severity
+from troughline.issues import Finding, InputError, Severity
 
 M = "patient,time,analyte,value,unit,below_limit,limit,assay"
 E = "patient,time,event,term,grade,version,response,criterion,lesion_sum_mm"
@@ -164,6 +164,14 @@ def test_slips_are_told_from_wide_distributions() -> None:
         ("P1,40,adverse event,HFSR,severe,5.0,,,", "error", "not-a-number"),
         ("P1,40,adverse event,HFSR,,5.0,,,", "warning", "grade-missing"),
         ("P1,40,adverse event,HFSR,3,,,,", "note", "ctcae-version-missing"),
+        ("P1,40,adverse event,HFSR,3,9.9,,,", "error", "ctcae-version-unknown"),
+        ("P1,40,adverse event,HFSR,3,4.3,,,", "error", "ctcae-version-unknown"),
+        ("P1,40,adverse event,HFSR,3,CTCAE,,,", "error", "ctcae-version-unknown"),
+        ("P1,40,adverse event,HFSR,3,v5,,,", None, ""),
+        ("P1,40,adverse event,HFSR,3,5,,,", None, ""),
+        ("P1,40,adverse event,HFSR,3,CTCAE 5.0,,,", None, ""),
+        ("P1,40,adverse event,HFSR,3,NCI-CTCAE v4.03,,,", None, ""),
+        ("P1,40,response,,,1.1,PR,RECIST 1.1,", None, ""),
         ("P1,40,toxicity,HFSR,3,5.0,,,", "error", "unknown-event"),
         ("P1,40,,HFSR,3,5.0,,,", "error", "missing-value"),
         ("P1,40,response,,,,NE,RECIST 1.1,", "error", "unknown-level"),
@@ -190,6 +198,13 @@ def test_one_bad_event_is_found_in_its_row(tmp_path: Path, row: str, severity: s
 def test_an_unknown_event_lists_the_known_ones(tmp_path: Path) -> None:
     message = found(tmp_path, events=["P1,40,toxicity,,,,,,"])[0].message
     assert "'toxicity' is none of: adverse event, progression, response" in message
+
+
+def test_an_unknown_version_lists_the_known_ones_and_v5_is_5(tmp_path: Path) -> None:
+    (unknown,) = found(tmp_path, events=["P1,40,adverse event,HFSR,3,9.9,,,"])
+    assert unknown.message == "'9.9' is no version of CTCAE; there are 3.0, 4.0, 4.03, 5.0, 6.0"
+    spelt = [f"P{i},40,adverse event,HFSR,3,{v},,," for i, v in enumerate(("v5", "5", "CTCAE 5.0"), 1)]
+    assert found(tmp_path, events=spelt) == []
 
 
 def test_mixed_versions_and_criteria_are_warnings(tmp_path: Path) -> None:
@@ -278,6 +293,23 @@ def test_doses_are_in_mg_and_zero_is_a_hold(tmp_path: Path) -> None:
     np.testing.assert_array_equal(cohort.doses["additional"], [np.nan, np.nan, 13.0])
 
 
+def test_a_blank_interval_beside_one_that_is_given_is_a_warning(tmp_path: Path) -> None:
+    """Neighbours in time, whatever the order of the file; a hold needs no interval."""
+    doses = [
+        "P1,20,200,mg,,,", "P1,0,400,mg,12,,",  # mixed: row 2
+        "P2,0,400,mg,,,", "P2,20,200,mg,,,",  # neither is known: the amounts are compared
+        "P3,0,400,mg,12,,", "P3,20,0,mg,,,", "P3,30,400,mg,12,,",  # a hold
+        "P4,0,400,mg,12,,", "P4,20,0,mg,,,", "P4,30,400,mg,,,",  # mixed across a hold: row 11
+    ]  # fmt: skip
+    findings = found(tmp_path, doses=doses)
+    assert codes(findings) == [
+        ("warning", "dose-per-day-unknown", 2),
+        ("warning", "dose-per-day-unknown", 11),
+    ]
+    assert findings[0].file == "doses.csv"
+    assert findings[0].column == "interval_h"
+
+
 def test_other_analytes_before_the_first_dose_are_baseline(tmp_path: Path) -> None:
     rows = ["P1,28,sorafenib,2.0,ug/mL,,,", "P1,-3,AFP,400,ng/mL,,,", "P2,-1,AFP,20,ng/mL,,,"]
     assert codes(found(tmp_path, measurements=rows)) == [("note", "baseline-sample", None)]
@@ -298,8 +330,8 @@ def test_patients_without_records_are_counted(tmp_path: Path) -> None:
     ("predictor", "severity", "code"),
     [
         ('{ analyte = "sorafenib", unit = "parsecs" }', "error", "unknown-unit"),
-        ('{ analyte = "sorafenib", unit = "U/mL" }', "error", "unit-not-convertible"),
-        ('{ analyte = "lenvatinib", unit = "ug/mL" }', "warning", "analyte-absent"),
+        ('{ analyte = "sorafenib", unit = "U/mL" }', "warning", "unit-not-convertible"),
+        ('{ analyte = "lenvatinib", metric = "level", unit = "ug/mL" }', "warning", "analyte-absent"),
         ('{ covariate = "albumin" }', "error", "covariate-undeclared"),
     ],
 )
@@ -309,6 +341,88 @@ def test_a_question_that_the_data_cannot_meet_is_found(
     question = QUESTION.replace('{ analyte = "sorafenib", metric = "trough", unit = "ug/mL" }', predictor)
     findings = check_study(load_study(write_study(tmp_path, question=question)))
     assert [(str(f.severity), f.code, f.file) for f in findings] == [(severity, code, "study.toml")]
+
+
+def about_predictor(folder: Path, drug: str, *predictors: str) -> list[Finding]:
+    """The findings about a study of this drug with a question for each predictor."""
+    old = '{ analyte = "sorafenib", metric = "trough", unit = "ug/mL" }'
+    questions = [
+        QUESTION.replace(old, p).replace('id = "threshold"', f'id = "q{i}"')
+        for i, p in enumerate(predictors, 1)
+    ]
+    path = write_study(
+        folder, header=HEADER.replace('"sorafenib"', f'"{drug}"'), question="\n".join(questions)
+    )
+    return list(check_study(load_study(path)))
+
+
+TROUGH = '{ analyte = "sorafenib", metric = "trough", unit = "ug/mL" }'
+MARKER = '{ analyte = "sorafenib", metric = "level", unit = "ug/mL" }'
+AGE = '{ covariate = "age" }'
+
+
+def test_a_misspelt_drug_is_an_error_that_suggests_the_nearest(tmp_path: Path) -> None:
+    (finding,) = about_predictor(tmp_path, "sorafenb", TROUGH, AGE)
+    assert (finding.severity, finding.code) == (Severity.ERROR, "unknown-drug")
+    assert (finding.file, finding.column) == ("study.toml", "study.drug")
+    assert "'sorafenb' is no drug known here, and question q1 needs" in finding.message
+    assert "did you mean 'sorafenib'? (known: sorafenib)" in finding.message
+    with pytest.raises(InputError) as raised:
+        load_cohort(load_study(tmp_path / "study.toml"))
+    assert raised.value.configuration
+
+
+def test_an_unknown_drug_lists_the_known_ones(tmp_path: Path) -> None:
+    (finding,) = about_predictor(tmp_path, "placebo", TROUGH)
+    assert "the known drugs are: sorafenib" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("drug", "predictor", "codes_found"),
+    [
+        ("placebo", AGE, []),
+        ("placebo", MARKER, []),
+        ("placebo", MARKER.replace('"sorafenib"', '"Placebo"'), ["unknown-drug"]),
+        ("placebo", TROUGH.replace("trough", "clinic-visit"), ["unknown-drug"]),
+        ("sorafenib", TROUGH.replace('"sorafenib"', '"Sorafenib"'), []),
+        ("sorafenib", MARKER, []),
+    ],
+)
+def test_an_unknown_drug_matters_where_its_level_is_asked_for(
+    tmp_path: Path, drug: str, predictor: str, codes_found: list[str]
+) -> None:
+    findings = [f for f in about_predictor(tmp_path, drug, predictor) if f.code != "analyte-absent"]
+    assert [f.code for f in findings] == codes_found
+
+
+@pytest.mark.parametrize("metric", ["trough", "clinic-visit"])
+def test_a_trough_of_something_else_than_the_drug_is_a_warning(tmp_path: Path, metric: str) -> None:
+    path = write_study(
+        tmp_path,
+        question=QUESTION.replace('"sorafenib"', '"IL-2"').replace('"trough"', f'"{metric}"'),
+        files={"measurements.csv": MEASUREMENTS.replace("sorafenib", "IL-2")},
+    )
+    (finding,) = check_study(load_study(path))
+    assert (finding.severity, finding.code) == (Severity.WARNING, "drug-not-measured")
+    assert finding.column == "question threshold predictor"
+    assert "'IL-2' is not the study's drug (sorafenib)" in finding.message
+
+
+def test_units_that_do_not_convert_are_one_warning_and_leave_the_other_questions(tmp_path: Path) -> None:
+    """Three units in the data are one finding; a unit that does not exist stays an error."""
+    rows = ["P1,28,sorafenib,2.0,ug/mL", "P2,28,sorafenib,2000,ng/mL", "P3,28,sorafenib,4.3,umol/L"]
+    path = write_study(
+        tmp_path,
+        question=QUESTION.replace("ug/mL", "mmHg") + QUESTION.replace('"threshold"\nkind', '"other"\nkind'),
+        files={"measurements.csv": table("patient,time,analyte,value,unit", rows)},
+    )
+    findings = [f for f in check_study(load_study(path)) if f.code == "unit-not-convertible"]
+    assert [(f.severity, f.column) for f in findings] == [(Severity.WARNING, "question threshold predictor")]
+    assert "sorafenib is measured in ng/mL and ug/mL and umol/L" in findings[0].message
+    assert load_cohort(load_study(path)).patient_ids
+    path.write_text(path.read_text(encoding="utf-8").replace("mmHg", "parrots"), encoding="utf-8")
+    (error,) = check_study(load_study(path)).errors
+    assert error.message == "'parrots' is no unit known here"
 
 
 def test_many_bad_rows_are_listed_to_twenty(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from benchmarks.simulated_records import Records
 from troughline.cohort.cohort import Cohort
 from troughline.cohort.exposure import Exposure, dose_history, exposure_of, first_modification_day
 from troughline.cohort.studyfile import Predictor
+from troughline.evidence.store import load_drug
+from troughline.response.predictor import NotAnalysable, predictor_values
 
 MOLAR_MASS = 464.829
 
@@ -60,7 +62,7 @@ def test_a_sample_that_breaks_no_rule_is_used_and_has_no_reason() -> None:
     [
         (-1.0, 12.0, "drawn before the first dose"),
         (14.0, 9.9, "not a trough: 9.9 h after the dose, under 10 h"),
-        (6.5, 12.0, "before steady state: day 6.5, under 7"),
+        (6.4, 12.0, "before steady state: day 6.4, under 7"),
         (21.0, 12.0, "drawn after the dose was changed (day 20)"),
         (31.0, 12.0, "drawn after the dose was changed (day 20)"),
     ],
@@ -81,6 +83,14 @@ def test_a_sample_after_the_event_gives_the_name_and_day_of_the_event() -> None:
     rows.level("B", 30.5, 2.5)
     found = exposure(rows, event_day={"A": 30.0})
     assert reasons(found) == ["drawn after grade 3 (day 30)", ""]
+
+
+@pytest.mark.parametrize(("day", "used"), [(6.96, True), (6.5, True), (6.49, False), (7.0, True)])
+def test_half_a_day_before_steady_state_is_the_same_calendar_day(day: float, used: bool) -> None:
+    """The trough of the seventh day is drawn within one dosing interval before that day is complete."""
+    rows = Records()
+    rows.level("A", day, 2.5)
+    assert ("A" in exposure(rows).guarded) is used
 
 
 @pytest.mark.parametrize(("day", "used"), [(7.0, True), (20.0, True), (20.01, False)])
@@ -123,6 +133,66 @@ def test_a_fall_of_the_daily_dose_is_a_modification_and_a_rise_or_another_interv
     history = dose_history(made(rows))
     assert history["down"] == [(0.0, 800.0), (20.0, 400.0)]
     assert history["held"] == [(0.0, 800.0), (20.0, 0.0)]
+
+
+def test_without_an_interval_the_amounts_are_compared_and_zero_is_a_hold() -> None:
+    blank = math.nan
+    rows = Records()
+    for patient, before, after in (
+        ("both blank, lower", (400, blank), (200, blank)),
+        ("both blank, same", (400, blank), (400, blank)),
+        ("both blank, higher", (200, blank), (400, blank)),
+        ("then blank, lower", (400, 12), (200, blank)),
+        ("then blank, same", (400, 12), (400, blank)),
+        ("first blank, lower", (400, blank), (200, 12)),
+        ("held", (400, blank), (0, blank)),
+        ("resumed", (0, blank), (400, blank)),
+    ):
+        rows.dose(patient, 0, *before)
+        rows.dose(patient, 20, *after)
+    rows.dose("only the hold", 20, 0, blank)
+    lowered = ("both blank, lower", "then blank, lower", "first blank, lower", "held", "only the hold")
+    assert first_modification_day(made(rows)) == dict.fromkeys(lowered, 20.0)
+    history = dose_history(made(rows))["then blank, lower"]
+    assert history[0] == (0.0, 800.0)
+    assert math.isnan(history[1][1])
+
+
+def test_a_dose_without_an_interval_is_unknown_and_not_that_of_the_next_row() -> None:
+    rows = Records()
+    rows.dose("A", 0, 400, math.nan)
+    rows.dose("A", 20, 200, 12)
+    rows.level("A", 20, 2.0)
+    rows.level("A", 21, 2.0)
+    first, second = exposure(rows).samples
+    assert math.isnan(first.dose_mg_per_day)
+    assert second.dose_mg_per_day == 400
+
+
+def test_a_patient_without_a_guarded_value_has_the_reasons_of_every_sample_in_order() -> None:
+    rows = Records()
+    rows.level("A", 3, 1.0)
+    rows.level("A", 14, 2.0, hours=4.0)
+    rows.level("A", 25, 2.0)
+    rows.level("A", 15, 2.0, hours=4.0)
+    rows.event("A", 20, "dose hold")
+    rows.level("B", 3, 1.0)
+    rows.level("B", 14, 1.0)
+    values = predictor_values(
+        made(rows), Predictor(analyte="sorafenib", unit="ug/mL"), load_drug("sorafenib")
+    )
+    assert values.left_out == {
+        "A": "before steady state: day 3, under 7; not a trough: 4 h after the dose, under 10 h; "
+        "drawn after the dose was changed (day 20)"
+    }
+
+
+def test_a_marker_is_not_converted_by_the_molar_mass_of_the_drug() -> None:
+    rows = Records()
+    rows.level("A", 14, 5.0, analyte="IL-2", unit="nmol/L")
+    predictor = Predictor(analyte="IL-2", metric="level", unit="ug/mL")
+    with pytest.raises(NotAnalysable, match="without the molar mass"):
+        predictor_values(made(rows), predictor, load_drug("sorafenib"))
 
 
 def test_the_earlier_of_event_and_dose_row_counts() -> None:

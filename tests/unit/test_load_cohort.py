@@ -14,7 +14,7 @@ from tests.small_study import HEADER, MEASUREMENTS, PATIENTS, QUESTION, TABLES, 
 from troughline.cohort.cohort import Cohort
 from troughline.cohort.load import check_study, load_cohort
 from troughline.cohort.studyfile import load_study
-from troughline.issues import InputError, Severity
+from troughline.issues import Finding, InputError, Severity
 
 COLUMN_QUESTION = """
 [[question]]
@@ -157,6 +157,70 @@ def test_columns_that_a_question_names_are_kept(tmp_path: Path) -> None:
     assert codes(path) == [("not-a-number", "os", 3), ("negative-value", "os", 2)]
     (tmp_path / "patients.csv").write_text(patients.replace("os", "overall"))
     assert codes(path) == [("missing-column", "os", 1)]
+
+
+def outcome_findings(folder: Path, cells: list[str], question: str = COLUMN_QUESTION) -> list[Finding]:
+    """The findings about an outcome column with these cells, beside the notes."""
+    header = "patient,age,os,dead" if "dead" in question else "patient,age,responder"
+    times = "12," if "dead" in question else ""
+    patients = table(header, [f"P{i},{50 + i},{times}{cell}" for i, cell in enumerate(cells, 1)])
+    path = with_patients(folder, patients, 'age = { unit = "year" }', question)
+    return [f for f in check_study(load_study(path)) if f.severity is not Severity.NOTE]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["yes", "no", "no"], ["Yes", "no", "YES", "No"], ["yes", "", "NA", "no"], ["yes", "yes"],
+        ["yes", "partly", "partly"],
+    ],
+)  # fmt: skip
+def test_an_outcome_column_of_two_values_is_fine(tmp_path: Path, cells: list[str]) -> None:
+    assert outcome_findings(tmp_path, cells) == []
+
+
+def test_a_third_value_of_an_outcome_column_is_an_error_with_counts_and_rows(tmp_path: Path) -> None:
+    (error,) = outcome_findings(tmp_path, ["no", "Yes", "yes", "no", "no", "?", "lost"])
+    assert (error.severity, error.code) == (Severity.ERROR, "outcome-values")
+    assert (error.file, error.column) == ("patients.csv", "responder")
+    assert error.message.endswith(
+        "this column holds 4: 'no' 3 times (rows 2, 5, 6); 'Yes' 2 times (rows 3, 4); '?' 1 times (row 7); "
+        "'lost' 1 times (row 8)"
+    )
+
+
+def test_a_third_status_is_an_error_and_numbers_are_compared_as_numbers(tmp_path: Path) -> None:
+    assert outcome_findings(tmp_path, ["1", "1.0", "0", "0.0", ""], TIME_QUESTION) == []
+    (error,) = outcome_findings(tmp_path, ["1", "0", "2"], TIME_QUESTION)
+    assert (error.code, error.column) == ("outcome-values", "dead")
+    assert "'1' and one other" in error.message
+
+
+def test_many_values_of_an_outcome_column_are_named_in_part(tmp_path: Path) -> None:
+    (error,) = outcome_findings(tmp_path, [str(i) for i in range(40)])
+    assert "this column holds 40: " in error.message
+    assert error.message.endswith("34 more values")
+
+
+@pytest.mark.parametrize("cells", [["no", "no"], ["no", "ja"], ["", "NA"]])
+def test_an_outcome_that_never_occurs_is_a_warning(tmp_path: Path, cells: list[str]) -> None:
+    (warning,) = outcome_findings(tmp_path, cells)
+    assert (warning.severity, warning.code, warning.column) == (
+        Severity.WARNING, "outcome-never", "responder",
+    )  # fmt: skip
+    assert "'yes', which question columns counts, does not occur" in warning.message
+
+
+def test_two_questions_about_one_column_are_one_finding(tmp_path: Path) -> None:
+    both = COLUMN_QUESTION + COLUMN_QUESTION.replace('"columns"', '"again"').replace('"yes"', '"YES"')
+    assert len(outcome_findings(tmp_path, ["yes", "no", "?"], both)) == 1
+
+
+@pytest.mark.parametrize("unit", ["parrots", "mg"])
+def test_a_time_in_no_unit_of_time_is_an_error(tmp_path: Path, unit: str) -> None:
+    (error,) = outcome_findings(tmp_path, ["1", "0"], TIME_QUESTION.replace("month", unit))
+    assert (error.code, error.file, error.column) == ("unknown-unit", "study.toml", "question survival unit")
+    assert error.message == f"'{unit}' is no unit of time"
 
 
 def test_covariates_are_typed_and_missing_ones_counted(tmp_path: Path) -> None:

@@ -212,6 +212,25 @@ def test_a_column_of_the_patients_table_decides_and_an_empty_cell_cannot() -> No
         binary(rows, column="other", equals="yes")
 
 
+@pytest.mark.parametrize(
+    ("cell", "equals", "happened"),
+    [
+        ("Yes", "yes", True), ("yes", "YES", True), (" Yes ", "yes", True), ("No", "yes", False),
+        ("1.0", "1", True), ("1", "1.0", True), (1.0, "1", True), ("01", "1", True), ("-0", "0", True),
+        ("10", "1", False), ("1.0000001", "1", False), ("dead of  disease", "Dead of disease", True),
+        ("", "yes", None), (float("nan"), "1", None),
+    ],
+)  # fmt: skip
+def test_values_are_compared_without_regard_to_case_or_to_how_a_number_is_written(
+    cell: Any, equals: str, happened: bool | None
+) -> None:
+    rows = Records(patients={"A": {"toxic": cell}, "B": {"toxic": "other"}})
+    assert binary(rows, column="toxic", equals=equals).happened["A"] is happened
+    if happened is not None:
+        rows = Records(patients={"A": {"t": "5", "s": cell}})
+        assert timed(rows, time="t", status="s", status_value=equals).status == {"A": int(happened)}
+
+
 def test_a_time_is_no_yes_or_no() -> None:
     with pytest.raises(ValueError, match="use a survival question"):
         binary(Records(patients={"A": {}}), time="t", status="s")

@@ -256,6 +256,28 @@ def test_scales_choose_log_only_where_it_fits() -> None:
     assert linear_ticks(28.0, 62.0) == [30.0, 40.0, 50.0, 60.0]
 
 
+def test_zeros_have_a_place_beside_values_of_several_decades() -> None:
+    values = np.concatenate([np.zeros(5), np.geomspace(2.0, 1200.0, 60)])
+    scale = scale_of(values)
+    assert scale.bend > 0
+    assert not scale.log
+    places = scale.places(np.array([0.0, 10.0, 100.0, 1000.0]))
+    assert 0 < places[0] < 0.1
+    assert places[1] > 0.2, "a linear axis would have it at 0.06"
+    assert np.allclose(scale.values(scale.places(values)), values, rtol=1e-9, atol=1e-9)
+    assert scale.ticks() == [0.0, 10.0, 100.0, 1000.0]
+    assert scale_of(np.array([0.0, 4.0, 5.0, 9.0])).bend == 0
+
+
+def test_equal_panels_of_a_survival_figure_are_said_to_be_equal() -> None:
+    question = next(q for q in sample()["questions"] if q["id"] == "survival-by-band")
+    question["series"]["km_guarded"] = question["series"]["km_as_published"]
+    caption = plan_figures({"questions": [question]})[0].sketch().caption
+    assert "both panels are the same" in caption
+    other = next(q for q in sample()["questions"] if q["id"] == "survival-by-band")
+    assert "both panels are the same" not in plan_figures({"questions": [other]})[0].sketch().caption
+
+
 def test_swarmed_dots_do_not_lie_on_one_another() -> None:
     values = np.array([1.0, 1.001, 1.002, 1.01, 2.0, 2.0, 2.0])
     scale = scale_of(np.array([0.5, 5.0]))

@@ -5,7 +5,18 @@ from __future__ import annotations
 import pytest
 
 from troughline.report.names import estimate_name
-from troughline.report.numbers import count, interval, micro, number, p_value, percent, range_text, unit_text
+from troughline.report.numbers import (
+    closed_up,
+    count,
+    interval,
+    micro,
+    number,
+    p_value,
+    percent,
+    range_text,
+    unbroken,
+    unit_text,
+)
 from troughline.report.view import (
     card_numbers,
     cell,
@@ -108,6 +119,19 @@ def test_a_range_open_on_one_side_has_its_unit_after_the_number() -> None:
     assert range_text(1.7, None, unit="µg/mL") == "from 1.70 µg/mL, not bounded above"
     assert range_text(None, 6.1, unit="µg/mL") == "up to 6.10 µg/mL, not bounded below"
     assert range_text(None, None, unit="µg/mL") == "not bounded by these data"
+
+
+def test_a_time_that_is_bounded_on_one_side_is_counted_in_the_plural() -> None:
+    estimate = {"name": "median_survival", "value": None, "low": 52.0, "high": None, "unit": "month"}
+    found, _ = value_and_interval(estimate, estimate_name("median_survival"))
+    assert found == "from 52.0 months, not bounded above"
+
+
+def test_a_missing_unit_leaves_no_gap_and_a_range_no_place_to_break() -> None:
+    assert closed_up("from 7.07 to 252 . Medians 36.7 and  8.64 ; (9 )") == (
+        "from 7.07 to 252. Medians 36.7 and 8.64; (9)"
+    )
+    assert unbroken("< 15.2 vs 15.2–35.9") == "<\u00a015.2 vs 15.2\u2060–\u206035.9"
 
 
 @pytest.mark.parametrize("label", ["bootstrap percentiles", "closest corner"])

@@ -99,7 +99,8 @@ def _check_intervals(
         Severity.WARNING,
         "dose-per-day-unknown",
         table.rows,
-        unknown & blank,
+        # With additional doses the missing interval is an error already.
+        unknown & blank & ~np.asarray(frame["additional"] > 0, dtype=bool),
         lambda i: (
             f"is empty, and a neighbouring dose of patient {shown(frame['patient'].iloc[i])} has one: "
             "the dose per day is unknown, and a lower amount counts as a dose reduction"

@@ -22,10 +22,14 @@ Status = Literal["in this report", "in part", "not in this report"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where content stands in the page: an anchor without `#`, and what a link to it says."""
+    """Where content stands in the page: an anchor without `#`, and what a link to it says.
+
+    `whole` is false where only some of what was asked for stands there.
+    """
 
     anchor: str
     words: str
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +76,10 @@ def _judged(item: Json, results: Json) -> Item:
         place = check(results)
         if place is None:
             missing.append(absent)
-        elif place not in places:
+            continue
+        if not place.whole:
+            missing.append(absent)
+        if place not in places:
             places.append(place)
     author = item.get("author")
     if author:
@@ -111,13 +118,14 @@ def _in_question(test: Callable[[Json], bool], words: str, part: str = "") -> Ca
 def _in_every_question(
     test: Callable[[Json], bool], words: str, part: str = ""
 ) -> Callable[[Json], Place | None]:
-    """A check that holds only where it holds for every question that could be analysed."""
+    """A check that holds in part unless it holds for every question that could be analysed."""
 
     def check(results: Json) -> Place | None:
         answered = [q for q in _questions(results) if q.get("verdict") != "not analysable"]
-        if not answered or not all(test(q) for q in answered):
+        found = [q for q in answered if test(q)]
+        if not found:
             return None
-        return Place(anchor=f"q-{answered[0].get('id')}{part}", words=words)
+        return Place(anchor=f"q-{found[0].get('id')}{part}", words=words, whole=len(found) == len(answered))
 
     return check
 

@@ -11,12 +11,25 @@ Style = Literal["number", "percent", "count", "p", "test"]
 NO_VALUE = "not given"
 NOT_BOUNDED = "not bounded by these data"
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_GAP = re.compile(r" +(?=[.,;)](?!\d))")
+_SIGN = re.compile(r"([<>≤≥]) (?=\d)")
+_RANGE = re.compile(r"(?<=\d)–(?=\d)")
 _MICRO = re.compile(r"\bu(?=(?:g|mol|L|M|m)\b)")
 
 
 def micro(text: str) -> str:
     """`text` with `ug`, `umol`, `uL` written with µ, and `>=`, `<=` as one sign."""
     return _MICRO.sub("µ", text).replace(">=", "≥").replace("<=", "≤")
+
+
+def closed_up(text: str) -> str:
+    """`text` without the gaps that a quantity without a unit leaves in a sentence."""
+    return _GAP.sub("", re.sub(r" {2,}", " ", text))
+
+
+def unbroken(text: str) -> str:
+    """`text` in which no line ends between a sign and its number or inside a range."""
+    return _RANGE.sub("\u2060–\u2060", _SIGN.sub(r"\1\u00a0", text))
 
 
 def unit_text(unit: str | None) -> str:

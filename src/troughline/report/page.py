@@ -105,7 +105,7 @@ def _question(question: Json, study: Json, titles: dict[str, str], figures: Sequ
     return {
         "id": identity,
         "kind": str(question.get("kind") or ""),
-        "title": micro(str(question.get("title") or identity)),
+        "title": _title(question, identity),
         "verdict": key,
         "verdict_words": words,
         "summary": micro(summary),
@@ -128,6 +128,12 @@ def _question(question: Json, study: Json, titles: dict[str, str], figures: Sequ
         "methods": [micro(str(m)) for m in entries(question, "methods")],
         "references": [str(r) for r in entries(question, "references")],
     }
+
+
+def _title(question: Json, identity: str) -> str:
+    """The question's title; one that only repeats its identifier starts with a capital."""
+    title = micro(str(question.get("title") or identity))
+    return title[:1].upper() + title[1:] if title == identity.replace("-", " ") else title
 
 
 def _figure(figures: Sequence[Drawing], name: str) -> Drawing | None:

@@ -18,6 +18,7 @@ from troughline.report.numbers import (
     percent,
     range_text,
     styled,
+    unbroken,
     unit_text,
 )
 from troughline.report.reading import entries
@@ -180,13 +181,15 @@ def value_and_interval(estimate: Json, name: EstimateName) -> tuple[str, str]:
     if name.style == "test" and estimate.get("p_value") is not None:
         return p_value(estimate["p_value"]), ""
     span = interval(low, high, name.style, value=value)
+    counted = bare in {"day", "month", "year", "week", "hour"}
+    plural = f"{unit}s" if counted and value != 1 else unit
     if value is None:
         failed = estimate.get("level", 0.95) is None or "no estimate" in str(estimate.get("note") or "")
         if not span and failed:
             return NO_VALUE, ""
-        return range_text(low, high, name.style, bare), "" if low is None or high is None else "range"
-    days = unit.strip() in {"day", "month", "year", "week", "hour"}
-    plural = f"{unit}s" if days and value != 1 else unit
+        return range_text(low, high, name.style, plural.strip()), (
+            "" if low is None or high is None else "range"
+        )
     return styled(value, name.style) + plural, span
 
 
@@ -215,7 +218,7 @@ def card_numbers(question: Json) -> list[CardNumber]:
         seen.add(name.short)
         label = micro(str(estimate.get("label") or ""))
         chosen[(name.glance, k)] = CardNumber(
-            name=f"{name.short}, {label}" if label else name.short,
+            name=unbroken(f"{name.short}, {label}") if label else name.short,
             value=value,
             interval=span,
             single=_is_single(estimate, name),

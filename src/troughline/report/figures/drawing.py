@@ -10,6 +10,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from troughline.report.figures.style import RC
+from troughline.report.numbers import closed_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,8 +96,8 @@ def draw(name: str, question: str | None, sketch: Callable[[], Sketch], *, simul
         name=name,
         question=question,
         title=drawn.title,
-        caption=drawn.caption,
-        description=drawn.description,
+        caption=closed_up(drawn.caption),
+        description=closed_up(drawn.description),
         svg=svg,
         png=raster.getvalue(),
     )

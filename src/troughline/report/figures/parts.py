@@ -47,12 +47,7 @@ def bars(
 
     The bars stand on `foot` and reach `height` upwards on a vertical axis that points down.
     """
-    edges_at = np.linspace(0.0, 1.0, 49)
-    edges = (
-        scale.low * (scale.high / scale.low) ** edges_at
-        if scale.log
-        else scale.low + (scale.high - scale.low) * edges_at
-    )
+    edges = scale.values(np.linspace(0.0, 1.0, 49))
     counts = [np.histogram(values, edges)[0].astype(float) for values, _ in layers]
     tallest = max(float(np.sum(counts, axis=0).max()), 1.0)
     below = np.zeros(edges.size - 1)
@@ -267,5 +262,5 @@ def events_text(outcome: FloatArray) -> str:
 
 def axis_label(label: str | None, unit: str | None, fallback: str = "exposure") -> str:
     """`trough (µg/mL)`: a label with its unit in brackets, unless the label already holds it."""
-    text, printed = micro(str(label or fallback)), micro(str(unit or "").strip())
+    text, printed = micro(str(label or fallback)).replace("_", " "), micro(str(unit or "").strip())
     return text if printed in {"", "1"} or f"({printed})" in text else f"{text} ({printed})"

@@ -224,8 +224,8 @@ def _caption(question: Json, points: list[tuple[Json, float, float]]) -> str:
     ]
     if several:
         parts.append(
-            f"The blue one is that of the guarded patients ({_words(question, guarded=True)}), the grey one "
-            f"counts what a paper would count ({_words(question, guarded=False)})."
+            f"The blue one is {_words(question, guarded=True)}; the grey one is "
+            f"{_words(question, guarded=False)}, and counts what a paper would count."
         )
     if _band(series):
         parts.append(

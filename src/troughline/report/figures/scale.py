@@ -1,4 +1,4 @@
-"""The axis of an exposure: log where the values allow it, linear where not, with ticks and dots that fit."""
+"""The axis of an exposure: log where the values allow it, log but for a stretch near zero, or linear."""
 
 # pyright: reportUnknownMemberType=false
 from __future__ import annotations
@@ -17,24 +17,36 @@ if TYPE_CHECKING:
 
 LOG_FROM_RATIO = 2.5
 """Positive values that span at least this factor are drawn on a log axis."""
+BENT_FROM_RATIO = 50.0
+"""With zeros among them, values whose largest is this many times a low positive one get a bent axis."""
+_LOW_SHARE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Limits of an axis, and whether it is a log axis."""
+    """Limits of an axis, and whether it is a log axis.
+
+    With `bend` above 0 the axis is linear up to about `bend` and log above it (arsinh of value / bend), so
+    that zero has a place.
+    """
 
     low: float
     high: float
     log: bool
+    bend: float = 0.0
 
     @property
     def words(self) -> str:
         """What an axis label says of the scale."""
+        if self.bend > 0:
+            return f", log scale above {tick_text(float(f'{self.bend:.1g}'))}"
         return ", log scale" if self.log else ""
 
     @property
     def kind(self) -> str:
         """The axis in a description: `a log axis`."""
+        if self.bend > 0:
+            return "an axis linear near zero and log above"
         return "a log axis" if self.log else "a linear axis"
 
     def place(self, value: float) -> float:
@@ -43,10 +55,22 @@ class Scale:
 
     def places(self, values: FloatArray) -> FloatArray:
         """Where values lie along the axis; a value that a log axis cannot hold lies far to the left."""
+        if self.bend > 0:
+            first, last = np.arcsinh(self.low / self.bend), np.arcsinh(self.high / self.bend)
+            return (np.arcsinh(values / self.bend) - first) / (last - first)
         if not self.log:
             return (values - self.low) / (self.high - self.low)
         safe = np.where(values > 0, values, self.low * 1e-6)
         return np.log(safe / self.low) / math.log(self.high / self.low)
+
+    def values(self, places: FloatArray) -> FloatArray:
+        """The values at `places` along the axis: the inverse of `places`."""
+        if self.bend > 0:
+            first, last = np.arcsinh(self.low / self.bend), np.arcsinh(self.high / self.bend)
+            return self.bend * np.sinh(first + places * (last - first))
+        if self.log:
+            return self.low * (self.high / self.low) ** places
+        return self.low + (self.high - self.low) * places
 
     def holds(self, value: float) -> bool:
         """Whether a value lies on the axis."""
@@ -54,6 +78,9 @@ class Scale:
 
     def ticks(self) -> list[float]:
         """Round numbers along the axis."""
+        if self.bend > 0:
+            powers = range(math.ceil(math.log10(self.bend)), math.floor(math.log10(self.high)) + 1)
+            return [0.0, *(10.0**e for e in powers)]
         return log_ticks(self.low, self.high) if self.log else linear_ticks(self.low, self.high)
 
     def apply(self, axes: Axes, *, axis: str = "x", labels: bool = True) -> None:
@@ -62,6 +89,8 @@ class Scale:
 
         ticks = self.ticks()
         target = axes.xaxis if axis == "x" else axes.yaxis
+        if self.bend > 0:
+            (axes.set_xscale if axis == "x" else axes.set_yscale)("asinh", linear_width=self.bend)
         if self.log:
             (axes.set_xscale if axis == "x" else axes.set_yscale)("log")
         (axes.set_xlim if axis == "x" else axes.set_ylim)(self.low, self.high)
@@ -73,7 +102,8 @@ class Scale:
 def scale_of(values: FloatArray, *, margin: float = 0.06, log: bool | None = None) -> Scale:
     """The scale that shows `values` with a margin on both sides.
 
-    `log` left out means: log where all values are positive and span a factor of 2.5 or more. With `log` set
+    `log` left out means: log where all values are positive and span a factor of 2.5 or more; bent where there
+    are zeros and the others are so spread that a linear axis would press most of them together. With `log` set
     to true, values that are not positive are passed over.
     """
     shown = values[np.isfinite(values)]
@@ -88,6 +118,11 @@ def scale_of(values: FloatArray, *, margin: float = 0.06, log: bool | None = Non
         span = math.log(high / low)
         return Scale(low * math.exp(-margin * span), high * math.exp(margin * span), True)
     low, high = float(shown.min()), float(shown.max())
+    bend = float(np.quantile(shown[shown > 0], _LOW_SHARE)) if low == 0 < high else 0.0
+    if bend > 0 and high / bend >= BENT_FROM_RATIO:
+        span = float(np.arcsinh(high / bend))
+        ends = bend * np.sinh(np.array([-margin, 1.0 + margin]) * span)
+        return Scale(float(ends[0]), float(ends[1]), False, bend)
     low, high = (low, high) if low < high else (low - 1.0, high + 1.0)
     return Scale(low - margin * (high - low), high + margin * (high - low), False)
 

@@ -184,8 +184,11 @@ def _caption(panels: list[tuple[str, str, Json]]) -> str:
         "alive or free of the event."
     )
     if len(panels) == 2:
+        same = panels[0][2]["groups"] == panels[1][2]["groups"]
         parts.append(
-            "The two panels differ where the guards changed who is counted, from when, or in which group."
+            "The guards changed nothing here: both panels are the same."
+            if same
+            else "The two panels differ where the guards changed who is counted, from when, or in which group."
         )
     return " ".join(parts)
 
