@@ -80,7 +80,7 @@ def test_guarded_incidence_counts_from_the_landmark_and_has_no_interval_at_its_e
 def test_nothing_left_after_the_landmark_is_not_analysable_but_shows_the_published_column() -> None:
     rows = base(n=40)
     last = sorted(e["day"] for e in rows.events if e["event"] == "death")[-2]
-    result = answer(rows, "survival", predictor=dict(RESPONSE), landmark_days=last)
+    result = answer(rows, "survival", predictor={"response": ["CR", "PR"]}, landmark_days=last)
     assert result.verdict == "not analysable"
     assert result.summary.startswith("Not analysable: ")
     assert all_of(result, "hazard_ratio", "as-published")

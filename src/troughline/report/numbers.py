@@ -29,7 +29,8 @@ def closed_up(text: str) -> str:
 
 def unbroken(text: str) -> str:
     """`text` in which no line ends between a sign and its number or inside a range."""
-    return _RANGE.sub("\u2060–\u2060", _SIGN.sub(r"\1\u00a0", text))
+    joined: str = _RANGE.sub("\u2060–\u2060", text)
+    return _SIGN.sub("\\1\u00a0", joined)
 
 
 def unit_text(unit: str | None) -> str:

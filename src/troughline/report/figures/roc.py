@@ -116,6 +116,7 @@ def _roc(axes: Axes, series: Json) -> list[tuple[Json, float, float]]:
             color=color,
             fontweight="bold",
             zorder=6,
+            bbox={"facecolor": "#ffffff", "alpha": 0.8, "edgecolor": "none", "pad": 0.8},
         )
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="1 − specificity (false alarms)", ylabel="sensitivity")
     labels = ["0", "25%", "50%", "75%", "100%"]

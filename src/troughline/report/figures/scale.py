@@ -103,8 +103,8 @@ def scale_of(values: FloatArray, *, margin: float = 0.06, log: bool | None = Non
     """The scale that shows `values` with a margin on both sides.
 
     `log` left out means: log where all values are positive and span a factor of 2.5 or more; bent where there
-    are zeros and the others are so spread that a linear axis would press most of them together. With `log` set
-    to true, values that are not positive are passed over.
+    are zeros and the others are so spread that a linear axis would press most of them together. With `log`
+    set to true, values that are not positive are passed over.
     """
     shown = values[np.isfinite(values)]
     if log is None:

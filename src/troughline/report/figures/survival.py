@@ -188,7 +188,7 @@ def _caption(panels: list[tuple[str, str, Json]]) -> str:
         parts.append(
             "The guards changed nothing here: both panels are the same."
             if same
-            else "The two panels differ where the guards changed who is counted, from when, or in which group."
+            else "The two panels differ where the guards changed who is counted, from when, or in what group."
         )
     return " ".join(parts)
 
