@@ -271,7 +271,10 @@ def test_data_that_cannot_answer_get_a_report_that_says_so(case: str, tmp_path: 
 
 CONFIGURATION_ERRORS = {
     "an unknown key": (QUESTION.replace("bootstrap", "bootstraps"), "bootstraps: unknown key"),
-    "a question kind that is none": (QUESTION.replace('"threshold"\npred', '"guess"\npred'), "question.0"),
+    "a question kind that is none": (
+        QUESTION.replace('"threshold"\npred', '"guess"\npred'),
+        "question threshold kind",
+    ),
     "an outcome that is none": (QUESTION.replace("grade", "degree"), "unknown key"),
     "a unit that is none": (QUESTION.replace("ug/mL", "parsecs"), "'parsecs' is no unit known here"),
     "no question": ("", "question"),

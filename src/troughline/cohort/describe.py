@@ -59,6 +59,8 @@ def table_one(cohort: Cohort) -> dict[str, list[Any]]:
             rows.append(
                 [f"{INDENT}missing"] + [str(sum(missing[i] for i in members)) for _, members in groups]
             )
+    if rows and not any(row[0] == f"{INDENT}missing" for row in rows):
+        rows.append(["Missing values"] + ["none"] * len(groups))
     return {"columns": columns, "rows": rows}
 
 

@@ -201,4 +201,5 @@ def missing_data(case: Case) -> Fired | None:
 
 
 def _kind(reason: str) -> str:
-    return reason.split(":")[0].split(" (day")[0]
+    parts = [part.split(":")[0].split(" (day")[0] for part in reason.split("; ")]
+    return " and ".join(dict.fromkeys(parts))

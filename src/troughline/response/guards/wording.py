@@ -90,6 +90,11 @@ def count(n: int, noun: str, plural: str | None = None) -> str:
     return f"{n} {noun if n == 1 else plural or noun + 's'}"
 
 
+def degrees(n: int) -> str:
+    """`1 degree of freedom`, `2 degrees of freedom`."""
+    return count(n, "degree of freedom", "degrees of freedom")
+
+
 def p_value(p: float) -> str:
     """`p = 0.032` or `p < 0.001`."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"

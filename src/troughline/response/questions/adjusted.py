@@ -38,7 +38,8 @@ def odds_ratios(case: Case, pairs: Pairs, adjust: tuple[str, ...], label: str) -
         return []
     scale = "per doubling" if log else f"per {case.predictor.unit}"
     case.measured.separated = _separated(x, pairs.happened)
-    crude = _fit(np.empty((len(x), 0)), x, pairs.happened, scale, level, "guarded: Firth, crude")
+    nobody = np.empty((len(x), 0))
+    crude = _fit(nobody, x, pairs.happened, (), scale, level, "guarded: Firth, crude")[0]
     case.measured.odds_ratio_unadjusted = _interval(crude)
     estimates = [crude]
     names = adjust
@@ -55,30 +56,32 @@ def odds_ratios(case: Case, pairs: Pairs, adjust: tuple[str, ...], label: str) -
     if matrix.shape[1] == 0 or not enough:
         return estimates
     named = f"{scale}, adjusted for {', '.join(map(readable, columns))}"
-    adjusted = _fit(matrix[rows], x[rows], pairs.happened[rows], named, level, "guarded: Firth, adjusted")
+    adjusted, *covariates = _fit(
+        matrix[rows], x[rows], pairs.happened[rows], columns, named, level, "guarded: Firth, adjusted"
+    )
     missing = int((~rows).sum())
     if missing:
         # Compared with the crude ratio of the same patients; the others have no covariate.
-        same = _fit(
-            np.empty((int(rows.sum()), 0)), x[rows], pairs.happened[rows], scale, level, "guarded: Firth"
-        )
+        same = _fit(nobody[rows], x[rows], pairs.happened[rows], (), scale, level, "guarded: Firth")[0]
         case.measured.odds_ratio_unadjusted = _interval(same)
         if chosen and case.question.kind == "threshold":
             case.measured.n_incomplete_covariates = missing
         adjusted = replace(adjusted, note=f"{missing} patients without every covariate are left out")
     adjusted = replace(adjusted, note="; ".join(filter(None, (adjusted.note, adjust_by.note))))
     case.measured.odds_ratio_adjusted = _interval(adjusted)
-    return [*estimates, adjusted]
+    return [*estimates, adjusted, *covariates]
 
 
 def _fit(
     matrix: NDArray[np.float64],
     x: NDArray[np.float64],
     happened: NDArray[np.bool_],
+    columns: tuple[str, ...],
     label: str,
     level: float,
     method: str,
-) -> Estimate:
+) -> list[Estimate]:
+    """The odds ratio of `x`, then one for each covariate; one estimate without a value where none fits."""
     import numpy as np
 
     from troughline.response.firth import fit_firth
@@ -89,15 +92,24 @@ def _fit(
     try:
         fit = fit_firth(design, happened, level=level)
     except (ConvergenceError, ValueError) as error:
-        return Estimate(
+        nothing = Estimate(
             name="odds_ratio", value=None, level=level, n=len(x), label=label, method=method,
             note=f"no estimate: {error}",
         )  # fmt: skip
-    value, low, high = (_odds(float(v)) for v in (fit.coefficients[1], fit.low[1], fit.high[1]))
-    return Estimate(
-        name="odds_ratio", value=value, low=low, high=high, level=level, n=len(x), label=label, method=method,
-        p_value=float(fit.p_values[1]),
-    )  # fmt: skip
+        return [nothing]
+
+    def term(k: int, name: str, text: str) -> Estimate:
+        value, low, high = (_odds(float(v[k])) for v in (fit.coefficients, fit.low, fit.high))
+        return Estimate(
+            name=name, value=value, low=low, high=high, level=level, n=len(x), label=text, method=method,
+            p_value=float(fit.p_values[k]),
+        )  # fmt: skip
+
+    others = [
+        term(k + 2, "covariate_odds_ratio", f"{readable(name)}, in the adjusted model")
+        for k, name in enumerate(columns)
+    ]
+    return [term(1, "odds_ratio", label), *others]
 
 
 def _odds(log_odds: float) -> float | None:

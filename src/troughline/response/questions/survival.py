@@ -25,6 +25,7 @@ from troughline.response.questions.survival_columns import (
 from troughline.response.questions.survival_groups import (
     changing_group,
     log_rank_test,
+    median_follow_up,
     medians,
     restricted_means,
 )
@@ -154,6 +155,7 @@ def _as_published(case: Case, naive: Column, parts: Parts) -> None:
     assert case.survival is not None
     level, unit = case.cohort.study.study.level, case.survival.unit
     method = "as-published"
+    parts.estimates += median_follow_up(naive, level, unit, f"{method}: from {naive.origin}")
     if naive.group is not None and len(naive.order) > 1:
         parts.estimates += log_rank_test(naive, f"{method}: log-rank from {naive.origin}")
         parts.estimates += medians(naive, level, unit, f"{method}: Kaplan–Meier from {naive.origin}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from troughline.response.guards.wording import number
+from troughline.response.guards.wording import degrees, number
 from troughline.response.questions.adjustment import adjustment
 from troughline.response.questions.parts import finite
 from troughline.results import Estimate
@@ -29,7 +29,24 @@ def log_rank_test(column: Column, method: str) -> list[Estimate]:
     return [
         Estimate(
             name="log_rank", value=test.statistic, level=None, n=len(column.patients),
-            p_value=finite(test.p_value), method=method, note=f"{test.degrees_of_freedom} degrees of freedom",
+            p_value=finite(test.p_value), method=method, note=degrees(test.degrees_of_freedom),
+        )
+    ]  # fmt: skip
+
+
+def median_follow_up(column: Column, level: float, unit: str, method: str) -> list[Estimate]:
+    """How long the patients were followed: the Kaplan–Meier median with event and censoring exchanged.
+
+    Schemper 1996, doi 10.1016/0197-2456(96)00075-X.
+    """
+    from troughline.response.kaplan_meier import kaplan_meier
+
+    (curve,) = kaplan_meier(column.time, column.status == 0, level=level)
+    return [
+        Estimate(
+            name="median_follow_up", value=finite(curve.median), low=finite(curve.median_low),
+            high=finite(curve.median_high), level=level, unit=unit, n=curve.n, method=method,
+            note="reverse Kaplan–Meier" + ("" if math.isfinite(curve.median) else "; not reached"),
         )
     ]  # fmt: skip
 
@@ -62,13 +79,13 @@ def restricted_means(
     ]
     shared = float(min(longest))
     tau = shared
-    note = f"over {number(shared)} {unit}, the longest that every group was followed"
+    note = f"over {number(shared)} {unit}s, the longest that every group was followed"
     if question.rmst_days is not None:
         asked = question.rmst_days / case.survival.days_per_unit
         if asked <= shared:
-            tau, note = asked, f"over {number(asked)} {unit}"
+            tau, note = asked, f"over {number(asked)} {unit}s"
         else:
-            note += f" ({number(asked)} {unit} were asked for)"
+            note += f" ({number(asked)} {unit}s were asked for)"
     means = restricted_mean_survival(
         column.time, column.event, column.group, tau=tau, order=column.order, level=level
     )

@@ -6,9 +6,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from troughline.cohort.describe import readable
 from troughline.response.case import Interval
 from troughline.response.guards.inference import EVENTS_PER_PARAMETER
-from troughline.response.guards.wording import number
+from troughline.response.guards.wording import degrees, number
 from troughline.response.questions.adjustment import adjustment
 from troughline.response.questions.parts import finite
 from troughline.results import Estimate, Json
@@ -146,6 +147,15 @@ def _hazards(
         for t in solved.terms
         if t.name in labels
     ]  # fmt: skip
+    estimates += [
+        Estimate(
+            name="covariate_hazard_ratio", value=finite(t.hazard_ratio), low=finite(t.low),
+            high=finite(t.high), level=level, n=n, label=f"{readable(t.name)}, in the model of {labels[0]}",
+            method=how, p_value=finite(t.p_value),
+        )
+        for t in solved.terms
+        if t.name not in labels
+    ]  # fmt: skip
     if solved.ph_p is not None and not _published(method):
         estimates.append(
             Estimate(
@@ -252,7 +262,7 @@ def spline_hazard(column: Column, level: float, *, log: bool, unit: str, label: 
             Estimate(
                 name=name, value=test.statistic, level=None, n=n, p_value=finite(test.p_value),
                 method=f"guarded: restricted cubic spline, {knots} knots, likelihood ratio",
-                note=f"{test.degrees_of_freedom} degrees of freedom",
+                note=degrees(int(test.degrees_of_freedom)),
             )
             for name, test in (("spline_overall", fit.overall), ("spline_nonlinearity", fit.nonlinearity))
         ],

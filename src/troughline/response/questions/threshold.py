@@ -267,7 +267,12 @@ def _guarded(
     )
     finite_cuts = boot.threshold[np.isfinite(boot.threshold)]
     if len(finite_cuts) and float(np.ptp(finite_cuts)) > 0:
-        counts, edges = np.histogram(finite_cuts, bins=min(40, max(8, len(np.unique(finite_cuts)))))
+        bins = min(40, max(8, len(np.unique(finite_cuts))))
+        # Equal steps on the axis that is drawn: of a ratio where every cut is positive.
+        ends = float(finite_cuts.min()), float(finite_cuts.max())
+        edges = np.geomspace(*ends, bins + 1) if ends[0] > 0 else np.linspace(*ends, bins + 1)
+        edges[0], edges[-1] = ends
+        counts, _ = np.histogram(finite_cuts, bins=edges)
         parts.series["threshold_bootstrap"] = {"edges": edges, "count": counts}
 
 
