@@ -92,7 +92,7 @@ def test_dose_in_force_can_be_adjusted_for() -> None:
         dose["amount_mg"] = 200.0
     result = answer(rows, "curve", adjust=["albi", "dose"])
     adjusted = [e for e in all_of(result, "odds_ratio", "guarded") if "adjusted" in e.label]
-    assert [e.label for e in adjusted] == ["per doubling, adjusted for ALBI score, Dose"]
+    assert [e.label for e in adjusted] == ["per doubling, adjusted for ALBI score, dose"]
 
 
 def test_a_covariate_that_does_not_vary_is_left_out_and_named() -> None:
@@ -103,7 +103,7 @@ def test_a_covariate_that_does_not_vary_is_left_out_and_named() -> None:
         [question("curve", adjust=["albi", "site"])], covariates={**COVARIATES, "site": {"unit": "1"}}
     )
     result = answer_study(cohort).questions[0]
-    assert "Adjustment: Site does not vary here and is left out." in result.methods
+    assert "Adjustment: site does not vary here and is left out." in result.methods
 
 
 def test_patients_without_a_covariate_are_listed_with_that_reason() -> None:

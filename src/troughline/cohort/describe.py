@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -86,12 +87,20 @@ def _quartiles(values: list[float]) -> str:
     return f"{middle:.3g} ({low:.3g}{joint}{high:.3g})".replace("-", "−")
 
 
-def readable(name: str) -> str:
-    """A covariate's name as it is read: `ALBI score` for `albi`, `Tumour size` for `tumour_size`."""
+def readable(name: str, *, inside: bool = False) -> str:
+    """A covariate's name as it is read: `ALBI score` for `albi`, `Tumour size` for `tumour_size`.
+
+    `inside` a sentence the first letter stays as it is.
+    """
     if name in NAMES:
         return NAMES[name]
     text = name.replace("_", " ")
-    return text[:1].upper() + text[1:]
+    return text if inside else text[:1].upper() + text[1:]
+
+
+def listed(names: Iterable[str]) -> str:
+    """Covariates as they stand in a sentence: `ALBI score, dose`."""
+    return ", ".join(readable(name, inside=True) for name in names)
 
 
 def _unit(unit: str) -> str:

@@ -144,7 +144,7 @@ def _covariate(cohort: Cohort, predictor: Predictor) -> PredictorValues:
         category = {p: str(v) for p, v in zip(cohort.patient_ids, raw, strict=True) if isinstance(v, str)}
         left_out = {p: f"{name} is missing" for p in cohort.patient_ids if p not in category}
         return PredictorValues(
-            label=readable(name),
+            label=readable(name, inside=True),
             unit="1",
             category=category,
             levels=spec.levels,
@@ -161,7 +161,7 @@ def _covariate(cohort: Cohort, predictor: Predictor) -> PredictorValues:
             f"covariate {name!r} holds values that are not positive: log = true is impossible"
         )
     return PredictorValues(
-        label=readable(name),
+        label=readable(name, inside=True),
         unit=spec.unit or "1",
         as_published=values,
         guarded=values,

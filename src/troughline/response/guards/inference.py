@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from troughline.cohort.describe import readable
+from troughline.cohort.describe import listed
 from troughline.response.guards.registry import Fired, guard
 from troughline.response.guards.wording import interval, number, p_value
 from troughline.results import GuardSeverity
@@ -121,7 +121,7 @@ def liver_function_confounding(case: Case) -> Fired | None:
         return None
     recorded = [name for name in case.cohort.covariates if is_liver_function(name)]
     finding = (
-        f"Liver function is recorded ({', '.join(map(readable, recorded))}) and not adjusted for."
+        f"Liver function is recorded ({listed(recorded)}) and not adjusted for."
         if recorded
         else "Liver function is not recorded: it cannot be adjusted for."
     )

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from troughline.cohort.describe import readable
+from troughline.cohort.describe import listed, readable
 from troughline.response.case import Interval
 from troughline.response.questions.adjustment import adjustment
 from troughline.response.questions.parts import Pairs
@@ -55,7 +55,7 @@ def odds_ratios(case: Case, pairs: Pairs, adjust: tuple[str, ...], label: str) -
     enough = rows.sum() > matrix.shape[1] + 3 and 0 < pairs.happened[rows].sum() < rows.sum()
     if matrix.shape[1] == 0 or not enough:
         return estimates
-    named = f"{scale}, adjusted for {', '.join(map(readable, columns))}"
+    named = f"{scale}, adjusted for {listed(columns)}"
     adjusted, *covariates = _fit(
         matrix[rows], x[rows], pairs.happened[rows], columns, named, level, "guarded: Firth, adjusted"
     )

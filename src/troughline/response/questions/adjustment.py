@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from troughline.cohort.describe import readable
+from troughline.cohort.describe import listed
 from troughline.response.predictor import NotAnalysable, PredictorValues
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Adjustment:
         """What was left out of the adjustment, in words."""
         if not self.left_out:
             return ""
-        return f"{', '.join(map(readable, self.left_out))} does not vary here and is left out"
+        return f"{listed(self.left_out)} does not vary here and is left out"
 
 
 def adjustment(

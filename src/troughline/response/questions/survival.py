@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from troughline.cohort.describe import readable
+from troughline.cohort.describe import listed
 from troughline.cohort.outcomes import TimeToEvent, time_to_event
 from troughline.response.case import Case, Interval
 from troughline.response.guards.wording import interval, number, p_value
@@ -348,7 +348,7 @@ def _methods(
     if values.group is not None:
         lines += [f"{values.group_names[1].capitalize()}: {values.group.label}.", *values.group.notes]
     if question.adjust:
-        lines.append(f"Guarded hazard ratios are adjusted for {', '.join(map(readable, question.adjust))}.")
+        lines.append(f"Guarded hazard ratios are adjusted for {listed(question.adjust)}.")
     return lines
 
 
@@ -356,9 +356,7 @@ def _summary(case: Case, times: TimeToEvent, naive: Column, guarded: Column, par
     """The hazard ratio first, guarded before published; then the medians a paper would print."""
     measured = case.measured
     published, safe = measured.hazard_ratio_published, measured.hazard_ratio_guarded
-    adjusted = (
-        f", adjusted for {', '.join(map(readable, case.question.adjust))}" if case.question.adjust else ""
-    )
+    adjusted = f", adjusted for {listed(case.question.adjust)}" if case.question.adjust else ""
     label = measured.hazard_ratio_label
     if " vs " in label:
         label = f"({label})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from troughline.cohort.describe import readable
+from troughline.cohort.describe import listed
 from troughline.response.case import Case, Interval, Measured
 from troughline.response.guards.wording import count, interval, number, unit_text
 from troughline.response.predictor import NotAnalysable
@@ -319,7 +319,7 @@ def _methods(question: ThresholdQuestion, level: float) -> list[str]:
         "of the best one.",
     ]
     if question.adjust:
-        names = ", ".join(map(readable, question.adjust))
+        names = listed(question.adjust)
         lines.append(f"Odds ratios by Firth's penalised likelihood, adjusted for {names}.")
     return lines
 
