@@ -66,7 +66,8 @@ def interval(estimate: Interval | None) -> str:
 def both_columns(measured: Measured, without: str) -> str:
     """What the as-published column says and what the guarded one says, for whichever number the case has.
 
-    `without` names what the guarded column does differently, for instance `without these samples`.
+    `without` names what the guarded column does differently, for instance `without these samples`; it
+    differs in other ways too, and the sentence says so.
     """
     pairs = (
         ("AUC", measured.auc_published, measured.auc_guarded),
@@ -75,12 +76,15 @@ def both_columns(measured: Measured, without: str) -> str:
     )
     for name, published, guarded in pairs:
         if published is not None and guarded is not None:
-            return f"{name} as published {interval(published)}, {without} {interval(guarded)}."
+            return (
+                f"{name} as published {interval(published)}; guarded, {without} and with every other "
+                f"remedy, {interval(guarded)}."
+            )
     if measured.window_lower is not None and measured.window_lower_published is not None:
         return (
             f"Bounds as published {number(measured.window_lower_published)} and "
-            f"{number(measured.window_upper_published)}; {without} {interval(measured.window_lower)} and "
-            f"{interval(measured.window_upper)}."
+            f"{number(measured.window_upper_published)}; guarded, {without} and with every other remedy, "
+            f"{interval(measured.window_lower)} and {interval(measured.window_upper)}."
         )
     return ""
 
