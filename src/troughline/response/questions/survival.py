@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from troughline.cohort.describe import listed
 from troughline.cohort.outcomes import TimeToEvent, time_to_event
 from troughline.response.case import Case, Interval
-from troughline.response.guards.wording import interval, number, p_value
+from troughline.response.guards.wording import interval, number, p_value, unit_text
 from troughline.response.predictor import NotAnalysable, PredictorValues, predictor_values
 from troughline.response.questions.adjusted import LIVER_FIRST
 from troughline.response.questions.parts import Parts, exclude
@@ -360,6 +360,16 @@ def _summary(case: Case, times: TimeToEvent, naive: Column, guarded: Column, par
     label = measured.hazard_ratio_label
     if " vs " in label:
         label = f"({label})"
+    cut = measured.threshold_guarded
+    refused = ""
+    if case.question.predictor.bands == "optimal" and measured.threshold_wide and cut is not None:
+        refused = "No single cut can be named: "
+        refused += (
+            "these patients do not bound it. "
+            if cut.low is None or cut.high is None
+            else f"drawn again, the best one lies between {number(cut.low)} and {number(cut.high)}"
+            f"{unit_text(case.predictor.unit)}. "
+        )
     if safe is None or safe.value is None:
         text = f"These data give no hazard ratio of {times.label}."
     elif measured.landmark_day is not None:
@@ -380,7 +390,7 @@ def _summary(case: Case, times: TimeToEvent, naive: Column, guarded: Column, par
         text += f" Median as published, in {times.unit}s: {'; '.join(medians)}"
         tests = [e.p_value for e in parts.estimates if e.name == "log_rank" and "as-published" in e.method]
         text += f" (log-rank {p_value(tests[0])})." if tests and tests[0] is not None else "."
-    return text
+    return refused + text
 
 
 __all__ = ["Interval", "run_survival"]

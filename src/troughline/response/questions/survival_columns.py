@@ -81,6 +81,14 @@ def band_of(value: float, cuts: tuple[float, ...], labels: tuple[str, ...]) -> s
     return labels[sum(value >= c for c in cuts)]
 
 
+def category_groups(values: PredictorValues) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Each patient's level of a categorical covariate with its name before it, and the levels in order."""
+    named = {p: f"{values.label} {level}" for p, level in values.category.items()}
+    present = set(named.values())
+    order = tuple(f"{values.label} {level}" for level in values.levels)
+    return named, tuple(label for label in order if label in present)
+
+
 def naive_column(
     values: PredictorValues, times: TimeToEvent, cuts: tuple[float, ...], origin: str = "the first dose"
 ) -> Column:
@@ -92,8 +100,8 @@ def naive_column(
         }
         return _column(times, chosen, values.group_names, None, None, origin)
     if values.category:
-        order = tuple(level for level in values.levels if level in set(values.category.values()))
-        return _column(times, dict(values.category), order, None, None, origin)
+        named, order = category_groups(values)
+        return _column(times, named, order, None, None, origin)
     labels = band_labels(cuts, values.unit)
     group = {p: band_of(v, cuts, labels) for p, v in values.as_published.items()} if labels else None
     return _column(times, group, labels, values.as_published, None, origin)
@@ -118,6 +126,9 @@ def landmark_column(
         }
         order: tuple[str, ...] = values.group_names
         x: Mapping[str, float] | None = None
+    elif values.category:
+        group, order = category_groups(values)
+        x = None
     else:
         known = {p: v for p, v in values.guarded.items() if values.known_day[p] <= day}
         order = band_labels(cuts, values.unit)
