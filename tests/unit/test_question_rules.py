@@ -135,3 +135,35 @@ def test_a_refused_cut_has_no_value_anywhere_in_the_guarded_column() -> None:
     guarded = all_of(result, "threshold", "guarded")
     assert len(guarded) == 3
     assert [e.value for e in guarded] == [None, None, None]
+
+
+def test_searched_bands_headline_the_continuous_ratio_and_mark_the_groups() -> None:
+    result = answer(base(seed=2, n=74), "survival", predictor={"bands": "optimal"})
+    grouped = [e for e in all_of(result, "hazard_ratio", "guarded") if " vs " in e.label]
+    assert grouped
+    assert all("searched in these data" in e.method for e in grouped)
+    assert "per doubling" in result.summary
+    corrected = next(e for e in all_of(result, "threshold", "guarded") if e.p_value is not None)
+    dipping = next(g for g in result.guards if g.id == "double-dipping")
+    assert corrected.p_value is not None
+    assert f"p = {corrected.p_value:.2g}" in dipping.effect
+
+
+def test_a_predictor_that_is_the_same_in_everybody_is_not_analysable() -> None:
+    rows = base(n=40)
+    for level in rows.measurements:
+        level["value"] = 2.5
+    for kind in ("threshold", "survival"):
+        assert answer(rows, kind).verdict == "not analysable"
+
+
+def test_a_question_that_fails_to_compute_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise ArithmeticError("the ground gave way")
+
+    monkeypatch.setattr("troughline.response.curve.fit_curve", fail)
+    cohort = base().cohort([question("curve"), question("survival")], covariates=COVARIATES)
+    curve, survival = answer_study(cohort).questions
+    assert curve.verdict == "not analysable"
+    assert "the ground gave way" in curve.summary
+    assert survival.verdict == "answered"

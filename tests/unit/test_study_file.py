@@ -134,3 +134,12 @@ def test_the_level_of_a_drug_is_a_number(tmp_path: Path) -> None:
     assert told(tmp_path, '{ unit = "year" }', '{ levels = ["low", "high"], is_level_of = "sorafenib" }') == [
         ("covariates.age", "is_level_of goes with a unit: a measured level is a number")
     ]
+
+
+def test_an_outcome_cannot_compete_with_itself(tmp_path: Path) -> None:
+    found = told(
+        tmp_path, 'competing = "death"', 'competing = "progression"', HEADER + TABLES + COVARIATES + SURVIVAL
+    )
+    assert [message for _, message in found] == [
+        "progression cannot compete with itself: it is part of the outcome"
+    ]

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _MAY_FOLLOW_DEATH = ("death", "last contact")
 _PATIENTS_NAMED = 5
 _WHOLE_DAY = 1.0 - 1e-9
+# What a question may be adjusted for without declaring it: the daily dose when the level was drawn.
+ADJUSTABLE_DOSE = "dose"
 
 
 def check_after_death(
@@ -103,6 +105,8 @@ def check_questions(
     An analyte without a row, or in a unit that does not convert to the question's, is a warning, because
     only its question suffers.
     """
+    from troughline.cohort.studyfile_messages import did_you_mean
+
     known = list(covariates)
     for question in study.question:
         predictor, where = question.predictor, f"question {question.id} predictor"
@@ -116,6 +120,18 @@ def check_questions(
                 file=place,
                 column=where,
             )
+        for name in question.adjust:
+            if name == predictor.covariate:
+                message = f"{shown(name)} is the predictor: it cannot be adjusted for itself"
+            elif name not in known and name != ADJUSTABLE_DOSE:
+                hint = did_you_mean(name, [*known, ADJUSTABLE_DOSE], "the covariates")
+                message = f"{shown(name)} is not declared under [covariates] and cannot be computed; {hint}"
+            else:
+                continue
+            found.add(
+                Severity.ERROR, "adjust-impossible", message, file=place,
+                column=f"question {question.id} adjust",
+            )  # fmt: skip
         if predictor.analyte is None or predictor.unit is None:
             continue
         if not is_unit(predictor.unit):

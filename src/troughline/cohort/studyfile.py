@@ -167,6 +167,9 @@ class Utility(_Strict):
     within: float = Field(default=0.05, gt=0, lt=1)
 
 
+Positive = Annotated[float, Field(gt=0)]
+
+
 class _Question(_Strict):
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=60)
     title: str | None = None
@@ -197,7 +200,7 @@ class CurveQuestion(_Question):
     kind: Literal["curve"]
     predictor: Predictor
     outcome: Outcome
-    at: tuple[float, ...] = ()
+    at: tuple[Positive, ...] = ()
     monotone: bool = True
 
 
@@ -210,7 +213,7 @@ class WindowQuestion(_Question):
     benefit: Outcome
     limits: Limits
     utility: Utility = Utility()
-    at: tuple[float, ...] = ()
+    at: tuple[Positive, ...] = ()
     monotone: bool = True
 
 
@@ -236,6 +239,9 @@ class SurvivalQuestion(_Question):
                 "competing events are found in the events table: give the outcome as event = ..., not as "
                 "time and status columns, which do not say which event ended the follow-up"
             )
+        same = sorted(set(self.competing) & set(self.outcome.event or ()))
+        if same:
+            raise ValueError(f"{', '.join(same)} cannot compete with itself: it is part of the outcome")
         return self
 
 

@@ -47,6 +47,18 @@ class PredictorValues:
     level_of_drug: bool = False
 
     @property
+    def chosen(self) -> str:
+        """Which value of a patient the guarded column takes, in words."""
+        if self.exposure is None:
+            return "the value of the patients table, whose day is not known there"
+        if not self.exposure.is_drug:
+            return "one level a patient, the first drawn no later than the outcome was known"
+        return (
+            "one level a patient, the first drawn as a trough at steady state, no later than the outcome was "
+            "known and before any dose change"
+        )
+
+    @property
     def is_drug_level(self) -> bool:
         """Whether this is a level of the study's drug."""
         return self.level_of_drug or (self.exposure is not None and self.exposure.is_drug)
@@ -104,6 +116,8 @@ def _level(
             f"quantification ({', '.join(f'{limit:g}' for limit in limits)} {predictor.unit}): "
             "their level is unknown"
         )
+    if len({e.value for e in exposure.as_published.values()}) == 1 < len(exposure.as_published):
+        raise NotAnalysable(f"the {exposure.label} is the same in every patient")
     reasons_of: dict[str, dict[str, None]] = {}
     for sample in exposure.samples:
         if sample.patient not in exposure.guarded:
@@ -156,6 +170,8 @@ def _covariate(cohort: Cohort, predictor: Predictor) -> PredictorValues:
     if not values:
         raise NotAnalysable(f"covariate {name!r} is missing in every patient")
     positive = all(v > 0 for v in values.values())
+    if len(set(values.values())) == 1:
+        raise NotAnalysable(f"{readable(name, inside=True)} is the same in every patient")
     if predictor.log and not positive:
         raise NotAnalysable(
             f"covariate {name!r} holds values that are not positive: log = true is impossible"

@@ -121,8 +121,9 @@ def _answer_question(cohort: Cohort, question: AnyQuestion, drug: Any) -> tuple[
     title = question.title or question.id.replace("-", " ")
     try:
         case, parts = runner_for(question.kind)(cohort, question, drug)
-    except NotAnalysable as reason:
-        text = str(reason)
+    except (NotAnalysable, ValueError, ArithmeticError, RuntimeError) as reason:
+        # One question that cannot be computed never stops the others; what went wrong is said.
+        text = str(reason).rstrip(".")
         return (
             QuestionResult(
                 id=question.id,
@@ -169,7 +170,10 @@ def verdict_of(before: Verdict, guards: Any) -> Verdict:
 
 
 def _primary_p(result: QuestionResult) -> float | None:
-    """The as-published p-value that a paper would print for this question."""
+    """The p-value of this question's main test: as published, or corrected where its cut was searched."""
+    for e in result.estimates:
+        if result.kind == "survival" and e.name == "threshold" and e.method.startswith("guarded"):
+            return e.p_value
     for name in ("mann_whitney", "log_rank", "odds_ratio", "hazard_ratio"):
         for e in result.estimates:
             if e.name == name and e.method.startswith("as-published"):

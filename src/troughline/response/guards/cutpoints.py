@@ -58,7 +58,7 @@ def optimal_cutpoint(case: Case) -> Fired | None:
     if measured.youden_apparent is not None and measured.youden_corrected is not None:
         parts.append(
             f"Youden index {measured.youden_apparent:.2f} as found, "
-            f"{measured.youden_corrected:.2f} expected in new patients."
+            f"{number(round(measured.youden_corrected, 2))} expected in new patients."
         )
     if cut is not None:
         parts.append(
@@ -125,7 +125,14 @@ def degenerate_interval(case: Case) -> Fired | None:
 def double_dipping(case: Case) -> Fired | None:
     """Bands from these data, searched in them, or equal to a cut that another question found."""
     predictor = case.question.predictor
-    if predictor.bands == "optimal" or predictor.bands_from == "these data":
+    if predictor.bands == "optimal":
+        p = case.measured.cut_p_corrected
+        paid = f": {p_value(p)} once the search is paid for" if p is not None else ""
+        return Fired(
+            finding="The bands were cut where these same patients differ most.",
+            effect=f"The p-value between them tests nothing{paid}; read the continuous hazard ratio.",
+        )
+    if predictor.bands_from == "these data":
         return Fired(
             finding="The bands were cut where these same patients differ.",
             effect="The log-rank p-value of the bands is too small by an unknown amount; the continuous "

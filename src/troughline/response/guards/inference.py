@@ -69,7 +69,8 @@ def too_few_events(case: Case) -> Fired | None:
 @guard(
     "multiplicity",
     title="Many tests, none corrected",
-    detects="three or more tests in one study without correction",
+    detects="three or more questions with a test in one study, uncorrected (one test a question: the one a "
+    "paper would print, or the corrected one where the cut was searched)",
     absent="fewer than three tests",
     remedy="Read the p-value corrected over the study (Holm), or name one primary question beforehand.",
     reference="Holm 1979, Scand J Stat 6:65–70",

@@ -74,7 +74,7 @@ def timing_unknown(case: Case) -> Fired | None:
     return Fired(
         finding=f"The drug level “{case.predictor.label}” comes without the day it was drawn: it may be no "
         "trough, may follow a dose change or the event, and those who died before it have none.",
-        effect="The guarded column is the as-published one here: nothing could be checked.",
+        effect="No sample could be checked: the guarded column takes the same values.",
     )
 
 

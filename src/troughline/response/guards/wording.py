@@ -13,7 +13,9 @@ def number(value: float | None) -> str:
     if value is None:
         return "unbounded"
     if value < 0:
-        return f"−{number(-value)}"
+        # No minus before a zero that only rounding made.
+        shown = number(-value)
+        return shown if not shown.strip("0.") else f"−{shown}"
     magnitude = value
     if magnitude >= 1000:
         return f"{value:.0f}"

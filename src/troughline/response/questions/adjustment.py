@@ -59,6 +59,8 @@ def adjustment(
     complete = np.asarray(np.isfinite(matrix).all(axis=1), dtype=np.bool_)
     keep = [j for j in range(matrix.shape[1]) if complete.any() and np.ptp(matrix[complete, j]) > 0]
     flat = tuple(labels[j] for j in range(matrix.shape[1]) if j not in keep)
+    if names and not complete.any():
+        raise NotAnalysable(f"adjust: no patient has every one of {', '.join(names)}")
     if flat and len(flat) == matrix.shape[1]:
         raise NotAnalysable(f"adjust: {', '.join(flat)} does not vary among the patients analysed")
     return Adjustment(

@@ -77,7 +77,11 @@ def run_survival(cohort: Cohort, question: SurvivalQuestion, drug: Drug | None) 
         case.excluded[patient] = (
             values.left_out.get(patient)
             or times.unknown.get(patient)
-            or "no longer at risk, or not yet measured, at the landmark"
+            or (
+                "no longer at risk, or not yet measured, at the landmark"
+                if values.exposure is not None
+                else "no longer at risk at the landmark"
+            )
         )
     case.measured.n_events = int(guarded.event.sum())
     if case.measured.n_events < FEWEST_EVENTS:
@@ -92,7 +96,7 @@ def run_survival(cohort: Cohort, question: SurvivalQuestion, drug: Drug | None) 
         "Royston 2013, doi 10.1186/1471-2288-13-152",
         "Heinze 2001, doi 10.1111/j.0006-341X.2001.00114.x",
     ]
-    parts.methods += _methods(question, values, guarded, case.measured.landmark_day)
+    parts.methods += _methods(question, values, naive, case.measured.landmark_day)
     parts.summary = _summary(case, times, naive, guarded, parts)
     return case, parts
 
@@ -169,7 +173,10 @@ def _as_published(case: Case, naive: Column, parts: Parts) -> None:
             method=f"{method}: Cox from {naive.origin}",
         )  # fmt: skip
         parts.estimates += one.estimates
-        if one.headline is not None and (naive.group is None or case.predictor.exposure is not None):
+        searched = case.question.predictor.bands == "optimal"
+        if one.headline is not None and (
+            naive.group is None or case.predictor.exposure is not None or searched
+        ):
             case.measured.hazard_ratio_published = one.headline
             case.measured.hazard_ratio_label = one.label
     parts.series["km_as_published"] = kaplan_meier_series(
@@ -207,7 +214,8 @@ def _guarded(
         )  # fmt: skip
         parts.estimates += one.estimates
         case.measured.n_parameters = max(case.measured.n_parameters, one.n_parameters)
-        if one.headline is not None and (values.exposure is not None or compared.group is None):
+        searched = question.predictor.bands == "optimal"
+        if one.headline is not None and (values.exposure is not None or compared.group is None or searched):
             case.measured.hazard_ratio_guarded = one.headline
         _note_ph(case, one.ph_p, one.label)
         _liver_effect(case, question, continuous, level)
@@ -281,6 +289,8 @@ def _guarded_groups(
     case: Case, question: SurvivalQuestion, compared: Column, level: float, unit: str, parts: Parts
 ) -> None:
     origin = f"from {compared.origin}"
+    if question.predictor.bands == "optimal":
+        origin += ", at a cut searched in these data"
     parts.estimates += log_rank_test(compared, f"guarded: log-rank {origin}")
     parts.estimates += medians(compared, level, unit, f"guarded: Kaplan–Meier {origin}")
     hazards = group_hazards(case, compared, question.adjust, level, method=f"guarded: Cox {origin}")
@@ -322,10 +332,10 @@ def _competing(
 
 
 def _methods(
-    question: SurvivalQuestion, values: PredictorValues, guarded: Column, day: float | None
+    question: SurvivalQuestion, values: PredictorValues, naive: Column, day: float | None
 ) -> list[str]:
     lines = [
-        "As published: Kaplan–Meier curves and log-rank test with time counted from the first dose, Cox "
+        f"As published: Kaplan–Meier curves and log-rank test with time counted from {naive.origin}, Cox "
         "hazard ratios (Efron ties).",
     ]
     if day is not None:
@@ -333,9 +343,11 @@ def _methods(
             f"Guarded: groups compared from a landmark on day {day:g}, among those still at risk and already "
             "measured by then"
             + (
-                "; the level as a continuous value with each patient entering on the day of the sample."
-                if values.group is None
-                else "; and the group as it changes over time."
+                "; and the group as it changes over time."
+                if values.group is not None
+                else "; the level as a continuous value with each patient entering on the day of the sample."
+                if values.exposure is not None
+                else "; the day of the value itself is not known."
             )
         )
     else:
@@ -356,7 +368,10 @@ def _summary(case: Case, times: TimeToEvent, naive: Column, guarded: Column, par
     """The hazard ratio first, guarded before published; then the medians a paper would print."""
     measured = case.measured
     published, safe = measured.hazard_ratio_published, measured.hazard_ratio_guarded
-    adjusted = f", adjusted for {listed(case.question.adjust)}" if case.question.adjust else ""
+    inside = [
+        e.label.split(", in the model of")[0] for e in parts.estimates if e.name.startswith("covariate_")
+    ]
+    adjusted = f", adjusted for {', '.join(dict.fromkeys(inside))}" if inside else ""
     label = measured.hazard_ratio_label
     if " vs " in label:
         label = f"({label})"
@@ -375,12 +390,15 @@ def _summary(case: Case, times: TimeToEvent, naive: Column, guarded: Column, par
     elif measured.landmark_day is not None:
         text = (
             f"Counted from {guarded.origin}, the hazard ratio of {times.label} {label} is "
-            f"{interval(safe)}{adjusted}; counted from the first dose it was {interval(published)}."
+            f"{interval(safe)}{adjusted}; counted from {naive.origin} it was {interval(published)}."
         )
     else:
         text = f"The hazard ratio of {times.label} {label} is {interval(safe)}{adjusted}"
         text += f"; unadjusted {interval(published)}." if adjusted else "."
-    text += f" {int(naive.event.sum())} of {len(naive.patients)} patients had the event."
+    text += (
+        f" {int(guarded.event.sum())} of {len(guarded.patients)} patients had the event in the guarded "
+        f"column, {int(naive.event.sum())} of {len(naive.patients)} as published."
+    )
     medians = [
         f"{e.label}: {number(e.value) if e.value is not None else 'not reached'}"
         for e in parts.estimates

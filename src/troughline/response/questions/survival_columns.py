@@ -137,8 +137,11 @@ def landmark_column(
     whole = _column(times, group, order, x, None, "")
     try:
         kept = landmark(whole.time, whole.status > 0, at)
-    except ValueError as error:
-        raise NotAnalysable(str(error)) from None
+    except ValueError:
+        last = float(whole.time.max()) * times.days_per_unit
+        raise NotAnalysable(
+            f"nobody is at risk after the landmark on day {day:g}; follow-up ends on day {last:.0f}"
+        ) from None
     rows = [i for i, k in enumerate(kept.kept) if k]
     return (
         Column(

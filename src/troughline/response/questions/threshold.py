@@ -47,8 +47,8 @@ def run_threshold(cohort: Cohort, question: ThresholdQuestion, drug: Drug | None
     exclude(case, case.outcomes, guarded.patients)
     higher = _higher(question, naive)
     parts = Parts()
-    _as_published(cohort, question, naive, higher, case.measured, parts)
-    _guarded(cohort, question, guarded, higher, case.measured, parts)
+    _as_published(cohort, question, values, naive, higher, case.measured, parts)
+    _guarded(cohort, question, values, guarded, higher, case.measured, parts)
     case.measured.n_events = guarded.n_events
     case.measured.n_non_events = len(guarded.patients) - guarded.n_events
     case.measured.printed = printed_intervals(published)
@@ -56,7 +56,7 @@ def run_threshold(cohort: Cohort, question: ThresholdQuestion, drug: Drug | None
     parts.estimates += odds_ratios(case, guarded, question.adjust, question.id)
     fixed_cuts(question, values, drug, guarded, higher, parts, case.measured, cohort.study.study.level)
     _series(values, outcome, naive, guarded, parts, case)
-    parts.methods += [*_methods(question, cohort.study.study.level), *outcome.notes]
+    parts.methods += [*_methods(question, values, cohort.study.study.level), *outcome.notes]
     parts.references += [
         "DeLong 1988, doi 10.2307/2531595",
         "Newcombe 2006, doi 10.1002/sim.2324",
@@ -100,13 +100,19 @@ def _higher(question: ThresholdQuestion, naive: Pairs) -> bool:
 
 
 def _as_published(
-    cohort: Cohort, question: ThresholdQuestion, pairs: Pairs, higher: bool, measured: Measured, parts: Parts
+    cohort: Cohort,
+    question: ThresholdQuestion,
+    values: PredictorValues,
+    pairs: Pairs,
+    higher: bool,
+    measured: Measured,
+    parts: Parts,
 ) -> None:
     from troughline.response.auc_interval import delong
     from troughline.response.roc import mann_whitney, roc_curve
     from troughline.response.thresholds import operating_point, optimal_threshold
 
-    level, unit, n = cohort.study.study.level, question.predictor.unit or "1", len(pairs.patients)
+    level, unit, n = cohort.study.study.level, values.unit, len(pairs.patients)
     auc = delong(pairs.values, pairs.happened, higher_is_case=higher, level=level)
     measured.auc_published = Interval(value=auc.value, low=auc.low, high=auc.high)
     measured.auc_published_clipped = auc.clipped
@@ -155,7 +161,13 @@ def _as_published(
 
 
 def _guarded(
-    cohort: Cohort, question: ThresholdQuestion, pairs: Pairs, higher: bool, measured: Measured, parts: Parts
+    cohort: Cohort,
+    question: ThresholdQuestion,
+    values: PredictorValues,
+    pairs: Pairs,
+    higher: bool,
+    measured: Measured,
+    parts: Parts,
 ) -> None:
     import numpy as np
 
@@ -166,7 +178,7 @@ def _guarded(
     from troughline.response.threshold_interval import threshold_interval
     from troughline.response.thresholds import optimal_threshold
 
-    level, unit, n = cohort.study.study.level, question.predictor.unit or "1", len(pairs.patients)
+    level, unit, n = cohort.study.study.level, values.unit, len(pairs.patients)
     rng = generator(cohort, question.id)
     add = parts.estimates.append
     auc = auc_interval(pairs.values, pairs.happened, higher_is_case=higher, level=level)
@@ -306,17 +318,16 @@ def _series(
     }
 
 
-def _methods(question: ThresholdQuestion, level: float) -> list[str]:
+def _methods(question: ThresholdQuestion, values: PredictorValues, level: float) -> list[str]:
     percent = f"{100 * level:g} %"
     lines = [
         f"As published: area under the ROC curve with DeLong's {percent} interval; Mann–Whitney test; the "
         "cuts with the largest Youden index and closest to the corner, with Wilson intervals that ignore "
         "that the cut was chosen.",
-        f"Guarded: one level a patient, the first drawn as a trough at steady state before the event and "
-        f"before any dose change; an interval for the AUC that keeps its coverage near 1; the Youden index, "
-        f"sensitivity and specificity expected in new patients from those left out of {question.bootstrap} "
-        "bootstrap resamples; for the cut the range of cuts whose Youden index lies within sampling error "
-        "of the best one.",
+        f"Guarded: {values.chosen}; an interval for the AUC that keeps its coverage near 1; the Youden "
+        f"index, sensitivity and specificity expected in new patients from those left out of "
+        f"{question.bootstrap} bootstrap resamples; for the cut the range of cuts whose Youden index lies "
+        "within sampling error of the best one.",
     ]
     if question.adjust:
         names = listed(question.adjust)

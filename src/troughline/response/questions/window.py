@@ -360,7 +360,7 @@ def _summary(
     lower, upper = measured.window_lower_published, measured.window_upper_published
     if lower is not None and upper is not None and lower >= upper:
         text += (
-            f" Two separate cuts, as published, would cross: benefit from {number(lower)}, toxicity from "
+            f" Two separate cuts, as published, leave no window: benefit from {number(lower)}, toxicity from "
             f"{number(upper)}{unit}."
         )
     elif lower is not None and upper is not None:
