@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, overload
@@ -57,6 +57,9 @@ _UNITS = (
     "copy = 1 = _ = copies",
     "score = 1",
 )
+
+_CANONICAL_SIZES = {"[mass]": Fraction(1, 1000), "[time]": Fraction(3600), "[length]": Fraction(1, 10)}
+"""One mg, one h and one dm in the registry's base units (g, s, m)."""
 
 _MAX_UNIT_LENGTH = 40
 _MICRO_SIGNS = str.maketrans({"µ": "u", "μ": "u", "·": "*", "⋅": "*", "×": "*", "−": "-"})
@@ -165,6 +168,31 @@ def is_dimensionless(text: str) -> bool:
     return read is not None and not read.dimensions
 
 
+def dimensions(unit: str) -> Mapping[str, Fraction]:
+    """What a unit measures, as powers of `[mass]`, `[length]`, `[time]` and so on; empty for a pure number.
+
+    Raises `ValueError` for an unknown unit.
+    """
+    return _known(unit).dimensions
+
+
+def canonical_factor(unit: str) -> Fraction:
+    """The exact number of canonical units in one `unit`.
+
+    The canonical units are those that mg, h and L make (1 L is 1 dm³, so an area counts in dm²): a
+    clearance in L/h, a concentration in mg/L, a weight in mg. What involves neither mass, time nor length
+    counts in the unit named after it (mol, U, mmHg). Raises `ValueError` for an unknown unit.
+    """
+    read = _known(unit)
+    size = read.size
+    for dimension, base in _CANONICAL_SIZES.items():
+        power = read.dimensions.get(dimension, Fraction(0))
+        if power.denominator != 1:
+            raise ValueError(f"{unit!r} has a fractional power of a base unit")
+        size /= base ** int(power)
+    return size
+
+
 def molar_mass_g_per_mol(substance: str) -> float | None:
     """The molar mass of a substance by name (case does not matter), or None where it is not on file.
 
@@ -219,6 +247,13 @@ def _registry() -> Any:
     for line in _UNITS:
         registry.define(line)
     return registry
+
+
+def _known(unit: str) -> _Unit:
+    read = _parse(unit)
+    if read is None:
+        raise ValueError(f"{unit!r} is no unit known here")
+    return read
 
 
 @lru_cache(maxsize=1024)

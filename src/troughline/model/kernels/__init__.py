@@ -1,0 +1,1 @@
+"""The numerical kernels: compiled functions of arrays, no files, clocks or globals."""

@@ -1,0 +1,160 @@
+"""Bring one patient's state from one moment to the next, with its derivatives by the random effects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from troughline.model.kernels import layout as at
+from troughline.model.kernels.calls import call_coefficients, call_coefficients_d, call_part, call_rhs
+from troughline.model.kernels.jit import kernel
+from troughline.model.kernels.layout import matrix, vector
+
+
+@kernel
+def refresh(L: Any, C: Any, FN: Any, theta: Any, eta: Any, W: Any, I: Any) -> None:  # noqa: E741
+    """Evaluate the slots, their derivatives and the rate matrix for the conditions in force."""
+    q, ns = I[at.Q], L[at.N_SLOTS]
+    ms, mo = L[at.M_SUBJECT], L[at.M_OCCASION]
+    local = vector(W, I[at.ETA], ms + mo)
+    for k in range(ms):
+        local[k] = eta[k]
+    first = ms + I[at.OCCASION] * mo
+    for k in range(mo):
+        local[ms + k] = eta[first + k]
+    cov = vector(W, I[at.COV], L[at.N_COVARIATES])
+    gates = vector(W, I[at.GATE_ON], L[at.N_GATES])
+    ctx = context(W, I)
+    p = vector(W, I[at.P], ns)
+    if q > 0 and I[at.SEEDING] == 0:
+        dp = matrix(W, I[at.DP], ms + mo, ns)
+        call_coefficients_d(FN[at.F_COEFFICIENTS_D], theta, cov, local, gates, ctx, p, dp)
+        whole = matrix(W, I[at.DPG], q, ns)
+        whole[:] = 0.0
+        for k in range(ms):
+            for s in range(ns):
+                whole[k, s] = dp[k, s]
+        for k in range(mo):
+            for s in range(ns):
+                whole[first + k, s] = dp[ms + k, s]
+    else:
+        call_coefficients(FN[at.F_COEFFICIENTS], theta, cov, local, gates, ctx, p)
+        if q > 0:
+            matrix(W, I[at.DPG], q, ns)[:] = 0.0
+    changed = L[at.KIND] == at.LINEAR and _fill_matrix(L, C, W, I)
+    if changed or I[at.FRESH] == at.STALE:
+        I[at.CACHE_COUNT] = 0
+        I[at.CACHE_NEXT] = 0
+    I[at.FRESH] = at.CURRENT
+
+
+@kernel
+def context(W: Any, I: Any) -> Any:  # noqa: E741
+    """The context array [t, tad, dose, interval] for the present moment."""
+    ctx = vector(W, I[at.CTX], 4)
+    ctx[0] = W[at.S_T]
+    ctx[1] = W[at.S_TAD]
+    ctx[2] = W[at.S_DOSE]
+    ctx[3] = W[at.S_INTERVAL]
+    return ctx
+
+
+@kernel
+def _fill_matrix(L: Any, C: Any, W: Any, I: Any) -> bool:  # noqa: E741
+    """The rate matrix from the slots; whether it differs from what it was."""
+    changed = False
+    q, n, ns, nnz = I[at.Q], L[at.N], L[at.N_SLOTS], L[at.NNZ]
+    p, dp = vector(W, I[at.P], ns), matrix(W, I[at.DPG], q, ns)
+    val, dval = vector(W, I[at.VAL], nnz), matrix(W, I[at.DVAL], q, nnz)
+    slot, coefficient = vector(L, L[at.A_SLOT], nnz), vector(C, L[at.C_A], nnz)
+    for k in range(nnz):
+        value = coefficient[k] * p[slot[k]]
+        changed = changed or value != val[k]
+        val[k] = value
+        for j in range(q):
+            slope = coefficient[k] * dp[j, slot[k]]
+            changed = changed or slope != dval[j, k]
+            dval[j, k] = slope
+    u, du = vector(W, I[at.UVAL], n), matrix(W, I[at.DUVAL], q, n)
+    u_slot, u_coefficient = vector(L, L[at.U_SLOT], n), vector(C, L[at.C_U], n)
+    for i in range(n):
+        s = u_slot[i]
+        if s < 0 or I[at.HOMOGENEOUS] != 0:
+            u[i] = 0.0
+            for j in range(q):
+                du[j, i] = 0.0
+            continue
+        u[i] = u_coefficient[i] * p[s]
+        for j in range(q):
+            du[j, i] = u_coefficient[i] * dp[j, s]
+    return changed
+
+
+@kernel
+def engine_arrays(L: Any, C: Any, FN: Any, theta: Any, W: Any, I: Any) -> Any:  # noqa: E741
+    """The addresses that every part of the engine is handed."""
+    return (L.ctypes.data, C.ctypes.data, FN.ctypes.data, theta.ctypes.data, W.ctypes.data, I.ctypes.data)
+
+
+@kernel
+def advance(L: Any, C: Any, FN: Any, theta: Any, eta: Any, W: Any, I: Any, until: float) -> int:  # noqa: E741
+    """Move the state to time `until` (h); nothing happens on the way. Returns a status."""
+    dt = until - W[at.S_T]
+    if dt <= 0.0:
+        return at.OK if dt > -1e-9 else at.NEGATIVE
+    if I[at.FRESH] != at.CURRENT:
+        refresh(L, C, FN, theta, eta, W, I)
+    status = call_part(FN[at.F_STEP], engine_arrays(L, C, FN, theta, W, I), dt, 0.0)
+    W[at.S_T] = until
+    W[at.S_TAD] += dt
+    return status
+
+
+@kernel
+def rates_now(L: Any, C: Any, FN: Any, theta: Any, eta: Any, W: Any, I: Any, f: Any) -> None:  # noqa: E741
+    """f ← dx/dt at this moment, inputs included."""
+    n, nnz, kind = L[at.N], L[at.NNZ], L[at.KIND]
+    if kind == at.VARYING and I[at.FRESH] == at.CURRENT:
+        I[at.FRESH] = at.CONTEXT_CHANGED
+    if I[at.FRESH] != at.CURRENT:
+        refresh(L, C, FN, theta, eta, W, I)
+    x, rate = vector(W, I[at.X], n), vector(W, I[at.RATE], n)
+    if kind == at.NONLINEAR:
+        call_rhs(FN[at.F_RHS], context(W, I), x, vector(W, I[at.P], L[at.N_SLOTS]), f)
+        for i in range(n):
+            f[i] += rate[i]
+        return
+    if kind == at.VARYING:
+        _fill_matrix(L, C, W, I)
+    row, col = vector(L, L[at.A_ROW], nnz), vector(L, L[at.A_COL], nnz)
+    val, u = vector(W, I[at.VAL], nnz), vector(W, I[at.UVAL], n)
+    for i in range(n):
+        f[i] = rate[i] + u[i]
+    for k in range(nnz):
+        f[row[k]] += val[k] * x[col[k]]
+
+
+@kernel
+def reserve(W: Any, I: Any, start: float, dt: float) -> int:  # noqa: E741
+    """A place in the cache for a new propagator; the oldest gives way."""
+    place = I[at.CACHE_NEXT] % at.CACHE_SIZE
+    I[at.CACHE_NEXT] = place + 1
+    I[at.CACHE_COUNT] = max(I[at.CACHE_COUNT], place + 1)
+    keys = matrix(W, I[at.CACHE_DT], at.CACHE_SIZE, 2)
+    keys[place, 0] = start
+    keys[place, 1] = dt
+    return place
+
+
+@kernel
+def cached_phi(L: Any, W: Any, I: Any, place: int) -> Any:  # noqa: E741
+    """The propagator (n, n) kept at a place of the cache."""
+    n = L[at.N]
+    return matrix(W, I[at.CACHE_PHI] + place * n * n, n, n)
+
+
+@kernel
+def cached_dphi(L: Any, W: Any, I: Any, place: int) -> Any:  # noqa: E741
+    """Its derivatives (q, n, n)."""
+    n, q = L[at.N], I[at.Q]
+    size = q * n * n
+    return W[I[at.CACHE_DPHI] + place * size : I[at.CACHE_DPHI] + (place + 1) * size].reshape((q, n, n))

@@ -1,0 +1,1 @@
+"""Pharmacokinetics of the individual: estimates, exposure, diagnostics."""
