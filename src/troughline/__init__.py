@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from troughline.issues import Findings
+    from troughline.model.model import Model
     from troughline.response.study import StudyResult
 
 __version__ = "0.1.0"
@@ -23,6 +24,18 @@ def study(path: str | Path) -> StudyResult:
     from troughline.response.study import run_study
 
     return run_study(load_study(path))
+
+
+def load_model(reference: str | Path) -> Model:
+    """A model of the library by its id (`sorafenib/jain-2011`), or a model file by its path (`….toml`).
+
+    `model.spec` is what the file says, `model.predict(records)` predicts. Raises
+    `troughline.issues.InputError` with every finding of a faulty file, `ValueError` for an id that the
+    library does not have, `OSError` for a file that cannot be read.
+    """
+    from troughline.model.model import load_model as load
+
+    return load(reference)
 
 
 def write(result: StudyResult, folder: str | Path) -> None:

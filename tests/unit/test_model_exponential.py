@@ -262,6 +262,17 @@ def test_many_directions_are_each_as_one_alone(dt: float) -> None:
     np.testing.assert_allclose(system(s.a).propagator(dt)[1], phi, rtol=1e-13)
 
 
+@pytest.mark.parametrize("dt", [0.01, 1.0, 30.0])
+def test_a_derivative_of_nothing_travels_as_a_state_would(dt: float) -> None:
+    """Where x = 0, dx is a state of its own, as exact in the last of twelve compartments as in the first."""
+    s = system(chain(*[2.0] * 12), q=2)
+    first = np.eye(12)[0]
+    _, x, dx = s.propagate(dt, np.zeros(12), np.stack([first, 3 * first]))
+    want = s.propagate(dt, first)[1]
+    assert not x.any()
+    np.testing.assert_allclose(dx, [want, 3 * want], rtol=1e-11, atol=0)
+
+
 @pytest.mark.parametrize("dt", [0.5, 8.0, 500.0])
 def test_nothing_is_lost_from_a_closed_cycle(dt: float) -> None:
     x = system(CASES["closed cycle"]).propagate(dt, [70.0, 20.0, 10.0])[1]

@@ -93,9 +93,15 @@ class _Slots:
 def derive(spec: ModelSpec, *, areas: bool = False) -> Derivation:
     """The algebra of a model; with `areas`, each output's area under its curve is a further state.
 
-    The area states come last, in output order, and are no part of a steady state.
+    The area states come last, in output order, and are no part of a steady state; as many further outputs,
+    after the model's own, give them (mg/L·h for a concentration), so that AUC is one minus the other.
     """
     return _Deriver(spec, areas).derivation()
+
+
+def _area(state: Any) -> OutputForm:
+    """The output that shows an area state; it is never measured."""
+    return OutputForm(prediction=state, additive=-1, proportional=-1, power=-1, kind="none")
 
 
 class _Deriver:
@@ -162,6 +168,8 @@ class _Deriver:
         inputs = tuple(self._input(i) for i in range(len(self.spec.inputs)))
         gate_slots = tuple((self._optional(g.start), self._optional(g.length)) for g in self.spec.gates)
         outputs = tuple(self._output(o) for o in self.spec.outputs)
+        if self.areas:
+            outputs += tuple(_area(x) for x in states[n_core:])
         slots = tuple(self.slots.expressions)
         symbols = tuple(self.slot_symbols.get(i, self._slot_symbol(i)) for i in range(len(slots)))
         error_slots = [slots[k] for o in outputs for k in (o.additive, o.proportional, o.power) if k >= 0]

@@ -23,7 +23,7 @@ import numpy as np
 from troughline.model.kernels.dense import lu_factor, lu_singular, lu_solve
 from troughline.model.kernels.jit import kernel
 from troughline.model.kernels.products import borrowed, jet_product, sparse_product, square
-from troughline.model.kernels.rates import acyclic_order, row_width, scales, slope_of, sort_rates, spans
+from troughline.model.kernels.rates import acyclic_order, row_width, scales, slopes_of, sort_rates, spans
 
 __all__ = [
     "acyclic_order", "apply_propagator", "dense_propagator", "propagate_linear", "solve_periodic",
@@ -60,7 +60,7 @@ def _lines(count: Any) -> Any:
 
 @kernel
 def _lists(size: Any, work: Any) -> Any:
-    """`work` cut into stop, column, origin (int64), value, diagonal, sums and the rest, on a cache line."""
+    """`work` cut into stop, column, place (int64), value, diagonal, sums and the rest, on a cache line."""
     work = borrowed(work)
     entries = size * (size + 1)
     first = (-(work.ctypes.data >> 3)) & (_LINE - 1)
@@ -129,7 +129,7 @@ def propagate_linear(
     if not dt > 0.0:
         return NOT_FINITE
     size = n + 1 if _any_input(n, q, rate, drate) else n
-    stop, column, origin, value, diagonal, sums, rest = _lists(size, work)
+    stop, column, place, value, diagonal, sums, rest = _lists(size, work)
     shift, sigma, metzler = scales(n, row, col, val, diagonal, sums, stop)
     if sigma == 0.0:
         sigma = 1.0 / dt
@@ -141,17 +141,15 @@ def propagate_linear(
     if _matrix_is_cheaper(reach, steps * terms, size, val.size, q):
         halvings = _halvings(reach)
         h, width = math.ldexp(dt, -halvings), row_width(size)
-        sort_rates(
-            n, size, row, col, val, diagonal, rate, shift, h, q > 0, width, stop, column, origin, value
-        )
+        sort_rates(n, size, row, col, val, diagonal, rate, shift, h, q > 0, width, stop, column, place, value)
         flow = _exponential(
-            n, size, row, col, q, dval, drate, h, shift, halvings, reach, stop, column, origin, value, rest
+            n, size, row, col, q, dval, drate, h, shift, halvings, reach, stop, column, place, value, rest
         )
         _apply_padded(n, size, q, flow, x, dx, sums)
     else:
         _sum_terms(
             n, size, row, col, val, dval, q, rate, drate, sigma, dt / steps, shift, steps, terms,
-            stop, column, origin, value, diagonal, x, dx, rest,
+            stop, column, place, value, diagonal, x, dx, rest,
         )  # fmt: skip
     return _finite(n, q, x, dx)
 
@@ -181,7 +179,7 @@ def _finite(n: Any, q: Any, x: Any, dx: Any) -> Any:
 @kernel
 def _sum_terms(
     n: Any, size: Any, row: Any, col: Any, val: Any, dval: Any, q: Any, rate: Any, drate: Any, sigma: Any,
-    h: Any, shift: Any, steps: Any, terms: Any, stop: Any, column: Any, origin: Any, value: Any,
+    h: Any, shift: Any, steps: Any, terms: Any, stop: Any, column: Any, place: Any, value: Any,
     diagonal: Any, x: Any, dx: Any, work: Any,
 ) -> None:  # fmt: skip
     """x ← Σ e^{-Λh} (σh)^k / k! P^k x in each of `steps` steps, with P = B/σ; directions by the group."""
@@ -192,84 +190,77 @@ def _sum_terms(
         width = 1 if count == 0 else (4 if count <= 3 else 8)
         if first == 0 or (count <= 3 and q > _GROUP):
             sort_rates(
-                n, size, row, col, val, diagonal, rate, shift, unit, q > 0, width, stop, column, origin, value
+                n, size, row, col, val, diagonal, rate, shift, unit, q > 0, width, stop, column, place, value
             )
-        u = work[: size * width]
-        out = work[size * width : 2 * size * width]
-        total = work[2 * size * width : 3 * size * width]
-        slope = work[3 * size * width : (3 + size + 1) * size * width]
+        block = size * width
+        total, slope = work[2 * block : 3 * block], work[3 * block :]
         if q > 0:
-            for i in range(size * width):
-                u[i] = 0.0
-            _fill_slopes(size, width, count, first, unit, stop, origin, dval, drate, slope)
-        for i in range(n):
-            u[i * width] = x[i]
+            for i in range(size):
+                for e in range(i * (size + 1) * width, stop[i] * width):
+                    slope[e] = 0.0
             for j in range(count):
-                u[i * width + 1 + j] = dx[first + j, i]
+                slopes_of(n, size, dval, drate, first + j, unit, place, slope, width, 1 + j)
+        for i in range(n):
+            total[i * width] = x[i]
+            for lane in range(1, width):
+                total[i * width + lane] = dx[first + lane - 1, i] if lane <= count else 0.0
         for _ in range(steps):
             if size > n:
-                u[n * width] = 1.0
-            _one_sum(size, width, sigma * h, shift * h, terms, stop, column, value, slope, u, out, total)
-            for i in range(size * width):
-                u[i] = total[i]
+                total[n * width] = 1.0
+                for lane in range(1, width):
+                    total[n * width + lane] = 0.0
+            _one_sum(size, width, sigma * h, shift * h, terms, stop, column, value, slope, work, total)
         for i in range(n):
             for j in range(count):
-                dx[first + j, i] = u[i * width + 1 + j]
+                dx[first + j, i] = total[i * width + 1 + j]
         first += count
         if first >= q:
             for i in range(n):
-                x[i] = u[i * width]
+                x[i] = total[i * width]
             return
-
-
-@kernel
-def _fill_slopes(
-    size: Any, width: Any, count: Any, first: Any, unit: Any, stop: Any, origin: Any, dval: Any, drate: Any,
-    slope: Any,
-) -> None:  # fmt: skip
-    for i in range(size):
-        for e in range(i * (size + 1), stop[i]):
-            slope[e * width] = 0.0
-            for lane in range(1, width):
-                value = 0.0
-                if lane <= count:
-                    value = slope_of(origin[e], dval, drate, first + lane - 1) * unit
-                slope[e * width + lane] = value
 
 
 @kernel
 def _one_sum(
     size: Any, width: Any, reach: Any, decay: Any, terms: Any, stop: Any, column: Any, value: Any, slope: Any,
-    u: Any, out: Any, total: Any,
+    work: Any, total: Any,
 ) -> None:  # fmt: skip
-    """total ← Σ weight_k P^k u, until the last term adds nothing to any state; `u` is used up.
+    """total ← Σ weight_k P^k total, until the last term adds nothing to any state.
 
     A state that takes m transfers to reach has its first term at k = m, which delays the tail of its own
     sum by m: at most size − 1.
     """
     weight = math.exp(-decay)
+    now, new = 0, size * width
     for i in range(size * width):
-        total[i] = weight * u[i]
+        work[i] = total[i]
+        total[i] *= weight
     for k in range(1, terms + size + 1):
         weight *= reach / k
-        jet_product(size, width, size + 1, stop, column, value, slope, u, weight, out, total)
-        u, out = out, u
-        if k >= terms and _settled(size, width, weight, u, total):
+        jet_product(size, width, size + 1, stop, column, value, slope, work, now, weight, work, new, total)
+        now, new = new, now
+        if k >= terms and _settled(size, width, weight, now, work, total):
             return
 
 
 @kernel
-def _settled(size: Any, width: Any, weight: Any, u: Any, total: Any) -> Any:
-    for i in range(size):  # noqa: SIM110 (a generator would not compile)
-        if abs(weight * u[i * width]) > _TAIL * abs(total[i * width]):
+def _settled(size: Any, width: Any, weight: Any, now: Any, work: Any, total: Any) -> Any:
+    """Whether the last term is nothing beside the sum; of a derivative, beside sum and value."""
+    for i in range(size):
+        if abs(weight * work[now + i * width]) > _TAIL * abs(total[i * width]):
             return False
+    for i in range(size):
+        value = abs(total[i * width])
+        for e in range(i * width + 1, (i + 1) * width):
+            if abs(weight * work[now + e]) > _TAIL * (abs(total[e]) + value):
+                return False
     return True
 
 
 @kernel
 def _exponential(
-    n: Any, size: Any, row: Any, col: Any, q: Any, dval: Any, drate: Any, h: Any, shift: Any, halvings: Any, reach: Any,
-    stop: Any, column: Any, origin: Any, value: Any, work: Any,
+    n: Any, size: Any, row: Any, col: Any, q: Any, dval: Any, drate: Any, h: Any, shift: Any, halvings: Any,
+    reach: Any, stop: Any, column: Any, place: Any, value: Any, work: Any,
 ) -> Any:  # fmt: skip
     """e^{A dt} and its derivatives, flat, (1 + q, size, width): Horner's scheme for e^{Bh}, then squares.
 
@@ -278,31 +269,32 @@ def _exponential(
     width = row_width(size)
     block, entries = size * width, size * (size + 1)
     whole = (1 + q) * block
-    one, now, new = work[:whole], work[whole : 2 * whole], work[2 * whole : 3 * whole]
+    now, new = whole, 2 * whole
     slope = work[3 * whole : 3 * whole + q * entries]
-    for i in range(whole):
-        one[i] = 0.0
-        now[i] = 0.0
+    for i in range(2 * whole):
+        work[i] = 0.0
     for i in range(size):
-        one[i * width + i] = 1.0
-        now[i * width + i] = 1.0
+        work[i * width + i] = 1.0
+        work[whole + i * width + i] = 1.0
     for j in range(q):
         for i in range(size):
-            for e in range(i * (size + 1), stop[i]):
-                slope[j * entries + e] = slope_of(origin[e], dval, drate, j) * h
+            slope[j * entries + i * (size + 1)] = 0.0
+        slopes_of(n, size, dval, drate, j, h, place, slope, 1, j * entries)
     for k in range(_taylor(size, halvings, math.ldexp(reach, -halvings)), 0, -1):
-        sparse_product(size, q, width, size + 1, stop, column, value, slope, one, 1.0 / k, now, new)
+        sparse_product(
+            size, q, width, size + 1, stop, column, value, slope, work, 1.0 / k, work, now, work, new
+        )
         now, new = new, now
     factor = math.exp(-shift * h)
     for i in range(whole):
-        now[i] *= factor
-    first, last = origin[:size], origin[size : 2 * size]
+        work[now + i] *= factor
+    first, last = place[:size], place[size : 2 * size]
     if halvings > 0:
         spans(n, size, row, col, first, last)
     for _ in range(halvings):
-        square(size, q, width, first, last, now, new)
+        square(size, q, width, first, last, work, now, work, new)
         now, new = new, now
-    return now
+    return work[now : now + whole]
 
 
 @kernel
@@ -337,16 +329,16 @@ def dense_propagator(
     """
     if not dt >= 0.0:
         return NOT_FINITE
-    stop, column, origin, value, diagonal, sums, rest = _lists(n, work)
+    stop, column, place, value, diagonal, sums, rest = _lists(n, work)
     shift, sigma, _ = scales(n, row, col, val, diagonal, sums, stop)
     reach = sigma * dt
     if not reach < 1e15:
         return NOT_FINITE
     halvings, width = _halvings(reach), row_width(n)
     h = math.ldexp(dt, -halvings)
-    sort_rates(n, n, row, col, val, diagonal, sums, shift, h, q > 0, width, stop, column, origin, value)
+    sort_rates(n, n, row, col, val, diagonal, sums, shift, h, q > 0, width, stop, column, place, value)
     flow = _exponential(
-        n, n, row, col, q, dval, dval, h, shift, halvings, reach, stop, column, origin, value, rest
+        n, n, row, col, q, dval, dval, h, shift, halvings, reach, stop, column, place, value, rest
     )
     check = 0.0
     for i in range(n):

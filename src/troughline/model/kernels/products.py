@@ -1,9 +1,9 @@
 """Products of small matrices with rows of numbers, written for the processor's vector units.
 
-A row holds `width` numbers: a multiple of 8 or, where a product says so, fewer. Numba does not vectorise sums over a short inner loop,
-so the loops are written in LLVM's own vectors, which run on every processor. Each product below keeps its
-running sum in registers and writes every element of `out` once; `out` overlaps no other argument. Arrays are
-flat or C-contiguous float64, index lists int64, and sizes are the caller's to check.
+A row holds `width` numbers: a multiple of 8 or, where a product says so, 1 or 4. Numba does not vectorise
+sums over a short inner loop, so the loops are written in LLVM's own vectors, which run on every processor.
+Each product below keeps its running sum in registers and writes every element of `out` once; `out` overlaps
+no other argument. Arrays are C-contiguous float64, index lists int64; their sizes are the caller's to check.
 """
 
 from __future__ import annotations
@@ -116,8 +116,9 @@ def _each_strip(builder: Any, width: Any, narrow: tuple[int, ...], emit: Callabl
 def _product(names: str, narrow: tuple[int, ...], emit: Callable[..., None]) -> Any:
     """An intrinsic of the arguments `names`; emit(rows, **arguments) writes one strip of lanes.
 
-    A name in capitals is an array (of which emit gets the pointer to its data), `width` the width of a row,
-    `scale` and `weight` are float64, any other name an integer.
+    A name in capitals is an array, of which emit gets the pointer to its data; where the same name also
+    stands in small letters, that is the place in it to begin at. `width` is the width of a row, `scale` and
+    `weight` are float64, any other name an integer.
     """
     listed = names.split()
 
@@ -126,6 +127,8 @@ def _product(names: str, narrow: tuple[int, ...], emit: Callable[..., None]) -> 
         for name, kind, value in zip(listed, signature.args, values, strict=True):
             is_array = isinstance(kind, _types.Array)
             given[name] = context.make_array(kind)(context, builder, value).data if is_array else value
+        for name in [name for name in given if name.upper() in given and name.islower()]:
+            given[name.upper()] = builder.gep(given[name.upper()], [given.pop(name)])
         _each_strip(builder, given["width"], narrow, lambda rows: emit(rows, **given))
         return context.get_dummy_value()
 
@@ -248,7 +251,7 @@ def _emit_weighted(rows: _Rows, *, terms: Any, width: Any, INIT: Any, WEIGHTS: A
     rows.store(builder.load(acc), OUT, zero)
 
 
-jet_product = _product("rank width room STOP COLUMN VALUE SLOPE U weight OUT TOTAL", (1, 4), _emit_jets)
+jet_product = _product("rank width room STOP COLUMN VALUE SLOPE U u weight OUT out TOTAL", (1, 4), _emit_jets)
 """out ← M u and total ← total + weight · out, where every number carries width − 1 derivatives behind it.
 
 M (rank, rank) is sparse: the entries of row i are i · room … STOP[i] − 1. COLUMN holds their column ·
@@ -256,14 +259,14 @@ width, VALUE their value, SLOPE (entries, width) its derivatives, 0 in lane 0. u
 """
 
 sparse_product = _product(
-    "rank count width room STOP COLUMN VALUE SLOPE INIT scale NOW OUT", (1,), _emit_sparse
+    "rank count width room STOP COLUMN VALUE SLOPE INIT scale NOW now OUT out", (1,), _emit_sparse
 )
 """out ← init + scale · M now, and after it the derivatives out′ ← init′ + scale · (M now′ + M′ now).
 
 now, out, init: (1 + count, rank, width). M as in `jet_product`; SLOPE (count, rank · room) holds M′.
 """
 
-square = _product("rank count width FIRST LAST NOW OUT", (), _emit_square)
+square = _product("rank count width FIRST LAST NOW now OUT out", (), _emit_square)
 """out ← now · now, and after it the derivatives out′ ← now · now′ + now′ · now; (1 + count, rank, width).
 
 In row i of the left factors, only columns FIRST[i] … LAST[i] − 1 are not zero.

@@ -87,13 +87,12 @@ def scales(n: Any, row: Any, col: Any, val: Any, diagonal: Any, sums: Any, order
 @kernel
 def sort_rates(
     n: Any, size: Any, row: Any, col: Any, val: Any, diagonal: Any, rate: Any, shift: Any, unit: Any,
-    keep: Any, width: Any, stop: Any, column: Any, origin: Any, value: Any,
+    keep: Any, width: Any, stop: Any, column: Any, place: Any, value: Any,
 ) -> None:  # fmt: skip
     """(A + shift I) · unit row by row, as `products` takes it; where size = n + 1, an input is column n.
 
-    Row i is i · room … stop[i] − 1, room = size + 1; column ← column · width. origin: the place in `val`
-    that an entry comes from, nnz + i for the rate into state i, −1 for none. Zeros are left out unless
-    `keep`.
+    Row i is i · room … stop[i] − 1, room = size + 1; column ← column · width. With `keep`, place[k] ← where
+    val[k] went, place[nnz + i] ← where the rate into state i went; without, zeros are left out.
     """
     nnz = val.size
     for i in range(size):
@@ -101,35 +100,41 @@ def sort_rates(
         shifted = shift + (diagonal[i] if i < n else 0.0)
         if keep or shifted != 0.0:
             column[e] = i * width
-            origin[e] = -1
             value[e] = shifted * unit
             e += 1
         if i < n and size > n and (keep or rate[i] != 0.0):
             column[e] = n * width
-            origin[e] = nnz + i
             value[e] = rate[i] * unit
+            if keep:
+                place[nnz + i] = e
             e += 1
         stop[i] = e
     for k in range(nnz):
         i = row[k]
         if i == col[k]:
             if keep:
-                origin[i * (size + 1)] = k
+                place[k] = i * (size + 1)
         elif keep or val[k] != 0.0:
             e = stop[i]
             column[e] = col[k] * width
-            origin[e] = k
             value[e] = val[k] * unit
+            if keep:
+                place[k] = e
             stop[i] = e + 1
 
 
 @kernel
-def slope_of(origin: Any, dval: Any, drate: Any, j: Any) -> Any:
-    """The derivative in direction j of the entry that comes from `origin`."""
-    if origin < 0:
-        return 0.0
+def slopes_of(
+    n: Any, size: Any, dval: Any, drate: Any, j: Any, unit: Any, place: Any, slope: Any, stride: Any,
+    lane: Any,
+) -> None:  # fmt: skip
+    """slope[stride · e + lane] ← the derivative in direction j of entry e of `sort_rates`, times unit."""
     nnz = dval.shape[1]
-    return dval[j, origin] if origin < nnz else drate[j, origin - nnz]
+    for k in range(nnz):
+        slope[stride * place[k] + lane] = dval[j, k] * unit
+    if size > n:
+        for i in range(n):
+            slope[stride * place[nnz + i] + lane] = drate[j, i] * unit
 
 
 @kernel

@@ -17,7 +17,7 @@ import numpy as np
 
 from troughline.model.kernels.calls import call_coefficients, call_coefficients_d
 from troughline.model.kernels.jit import kernel
-from troughline.model.kernels.products import sparse_product, weighted_sum
+from troughline.model.kernels.products import borrowed, sparse_product, weighted_sum
 from troughline.model.kernels.rates import row_width
 
 OK, STEP_LIMIT, NOT_FINITE = 0, 1, 2
@@ -67,6 +67,7 @@ def propagate_varying(
         return OK
     if not (dt > 0.0 and dt < np.inf):
         return NOT_FINITE
+    work = borrowed(work)
     nv, entries = many.shape[0], n * (n + 1)
     width = 1 if nv == 1 else row_width(nv)
     size = ((1 + q) * n * width + 7) & -8
@@ -81,7 +82,8 @@ def propagate_varying(
     vectors = work[free : free + (_STAGES + 6) * size]
     for i in range(5 * size):
         vectors[i] = 0.0
-    slope[:] = 0.0
+    for i in range(q * entries):
+        slope[i] = 0.0
     zeros, init, y = vectors[:size], vectors[size : 2 * size], vectors[2 * size : 3 * size]
     _place_entries(n, width, row, col, stop, column, place)
     _load(n, q, width, many, dmany, total, dtotal, y, init)
@@ -128,8 +130,8 @@ def _load(
 
 
 @kernel
-def _derivative(rates: Any, address: Any, address_d: Any, ctx: Any, now: Any, out: Any) -> None:
-    """out ← A(t) now + input at the time in ctx, and the derivatives of that."""
+def _derivative(rates: Any, address: Any, address_d: Any, ctx: Any, now: Any, f: Any, out: Any) -> None:
+    """f[out :] ← A(t) now + input at the time in ctx, and the derivatives of that."""
     (
         nnz, n, q, width, slot, coefficient, u_slot, u_coefficient, directions, theta, cov, eta, gates,
         p, dp, total, dtotal, constants, place, stop, column, value, slope, init,
@@ -156,7 +158,7 @@ def _derivative(rates: Any, address: Any, address_d: Any, ctx: Any, now: Any, ou
                     d = directions[j]
                     for lane in range(width):
                         init[(1 + d) * block + i * width + lane] = dtotal[d, i] + u_coefficient[i] * dp[j, s]
-    sparse_product(n, q, width, n + 1, stop, column, value, slope, init, 1.0, now, out)
+    sparse_product(n, q, width, n + 1, stop, column, value, slope, init, 1.0, now, 0, f, out)
 
 
 @kernel
@@ -170,7 +172,7 @@ def _integrate(
     coarse = vectors[5 * size : 6 * size]
     f = vectors[6 * size :]
     start, start_tad, done, steps, ends = ctx[0], ctx[1], 0.0, 0, False
-    _derivative(rates, address, address_d, ctx, y, f[:size])
+    _derivative(rates, address, address_d, ctx, y, f, 0)
     fastest = 0.0
     for k in range(rates[0]):
         fastest = max(fastest, abs(value[place[k]]))
@@ -191,7 +193,7 @@ def _integrate(
             weighted_sum(s, size, y, weights, f, new)
             ctx[0] = start + (done + share * h)
             ctx[1] = start_tad + (done + share * h)
-            _derivative(rates, address, address_d, ctx, new, f[s * size : (s + 1) * size])
+            _derivative(rates, address, address_d, ctx, new, f, s * size)
         for k in range(_STAGES):
             weights[k] = h * _ERROR5[k]
         weighted_sum(_STAGES, size, zeros, weights, f, errors)

@@ -1,0 +1,142 @@
+"""`study`, `check` and `demo`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from troughline.cli.console import (
+    ALL_ANSWERED,
+    BAD_CONFIGURATION,
+    NOTHING_ANSWERED,
+    SOME_NOT_ANSWERED,
+    UNREADABLE_INPUT,
+    print_findings,
+    progress_bar,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from troughline.issues import Finding, Findings
+    from troughline.response.study import StudyResult
+    from troughline.results import Verdict
+
+
+def study(
+    study_file: Annotated[Path, typer.Argument(metavar="STUDY.toml", help="The study file.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the report goes.")],
+) -> None:
+    """Cohort → report: every question of a study file, as published and guarded side by side."""
+    from troughline.cohort.studyfile import load_study
+    from troughline.report.write import check_writable, write_report
+    from troughline.response.study import run_study
+
+    request = load_study(study_file)
+    check_writable(out)
+    with progress_bar() as progress:
+        result = run_study(request, progress=progress)
+        print_findings(map(_finding, result.contents["issues"]))
+        write_report(result.contents, out, progress=progress)
+    _print_answers(result, out)
+    raise typer.Exit(exit_status(result.verdicts.values()))
+
+
+def check(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A study file or a model file.")],
+) -> None:
+    """Every finding about a study file and its tables, or about a model file; nothing is computed."""
+    model = _is_model_file(file)
+    findings = _model_findings(file) if model else _study_findings(file)
+    for finding in findings:
+        typer.echo(finding.line(), err=bool(findings.errors))
+    if findings.errors:
+        only_this_file = model or all(f.file == file.name for f in findings.errors)
+        raise typer.Exit(BAD_CONFIGURATION if only_this_file else UNREADABLE_INPUT)
+    typer.echo(f"{file}: {len(findings)} finding(s), no error")
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the reports go.")] = Path(
+        "demo-output"
+    ),
+) -> None:
+    """Run the bundled examples and say where their reports are."""
+    from importlib.resources import as_file, files
+
+    from troughline.cohort.studyfile import load_study
+    from troughline.report.write import check_writable, write_report
+    from troughline.response.study import run_study
+
+    with as_file(files("troughline") / "examples") as examples:
+        for study_file in sorted(examples.glob("*/study.toml")):
+            folder = out / study_file.parent.name
+            check_writable(folder)
+            request = load_study(study_file)
+            with progress_bar() as progress:
+                result = run_study(request, progress=progress)
+                write_report(result.contents, folder, progress=progress)
+            _print_answers(result, folder)
+
+
+def exit_status(verdicts: Iterable[Verdict]) -> int:
+    """0 all answered · 1 some question refused or not analysable · 2 nothing answered."""
+    from troughline.results import Verdict
+
+    given = [v in (Verdict.ANSWERED, Verdict.CAUTION) for v in verdicts]
+    if all(given):
+        return ALL_ANSWERED
+    return SOME_NOT_ANSWERED if any(given) else NOTHING_ANSWERED
+
+
+def _is_model_file(file: Path) -> bool:
+    """Whether a file has a section [model]; where it is no TOML, whether a line looks like one."""
+    import tomllib
+
+    try:
+        text = file.read_bytes().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        return False
+    try:
+        return "model" in tomllib.loads(text)
+    except (ValueError, RecursionError):
+        return re.search(r"^\s*\[model\]", text, re.MULTILINE) is not None
+
+
+def _model_findings(file: Path) -> Findings:
+    from troughline.model.read import read_model
+
+    return read_model(file.read_bytes().decode("utf-8-sig"), file=file.name)[1]
+
+
+def _study_findings(file: Path) -> Findings:
+    from troughline.cohort.load import check_study
+    from troughline.cohort.studyfile import load_study
+
+    return check_study(load_study(file))
+
+
+def _finding(values: dict[str, Any]) -> Finding:
+    from troughline.issues import Finding, Severity
+
+    return Finding(
+        Severity(values["severity"]),
+        values["code"],
+        values["message"],
+        values["file"],
+        values["row"],
+        values["column"],
+    )
+
+
+def _print_answers(result: StudyResult, out: Path) -> None:
+    typer.echo(f"{result.contents['study']['title']}")
+    if result.contents["study"]["simulated"]:
+        typer.echo("  SIMULATED DATA, not patients")
+    for q in result.questions:
+        typer.echo(f"  {q.id}: {q.verdict}")
+        typer.echo(f"    {q.summary}")
+    typer.echo(f"  report: {out / 'report.html'}")

@@ -1,0 +1,1 @@
+"""Kernels of individual estimation: likelihood, its maximum, draws from the posterior."""
