@@ -70,6 +70,14 @@ class _Plan:
     source: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A plan with the key it was made for."""
+
+    key: str
+    plan: _Plan
+
+
 def compile_model(spec: ModelSpec, *, areas: bool = False) -> Compiled:
     """Compile a model, or load what was compiled before for the same file, source and versions.
 
@@ -85,7 +93,7 @@ def compile_model(spec: ModelSpec, *, areas: bool = False) -> Compiled:
     if plan is None:
         plan = _derive(spec, areas)
         write_whole(folder / "functions.py", plan.source.encode())
-        write_whole(folder / "plan.pickle", pickle.dumps((key, plan)))
+        write_whole(folder / "plan.pickle", pickle.dumps(_Kept(key, plan)))
     functions, model_addresses = _load(source, key, plan.functions)
     addresses = np.concatenate(
         [
@@ -130,11 +138,12 @@ def _generator_hash() -> str:
 def _read_plan(file: Path, key: str) -> _Plan | None:
     """The plan kept in the user's own cache folder; None where there is none that can be used."""
     try:
-        kept = pickle.loads(file.read_bytes())
+        kept: Any = pickle.loads(file.read_bytes())
     except (OSError, pickle.UnpicklingError, EOFError, AttributeError, ImportError, IndexError):
         return None
-    good = isinstance(kept, tuple) and len(kept) == 2 and kept[0] == key and isinstance(kept[1], _Plan)
-    return kept[1] if good and (file.parent / "functions.py").is_file() else None
+    if not isinstance(kept, _Kept) or kept.key != key or not (file.parent / "functions.py").is_file():
+        return None
+    return kept.plan
 
 
 def write_whole(file: Path, data: bytes) -> None:

@@ -114,9 +114,9 @@ def predict(
     """Predictions at the observation records of every patient.
 
     `theta` (n_parameters,) canonical; `effects` (n_patients, q) with each patient's between-subject effects
-    first and then those of each occasion (None: all zero, the population prediction). `tangents` adds the exact
-    derivatives by the effects. `threads`: None for the number of cores. Raises `PredictionError` for patients
-    without a prediction when `check`; otherwise their values are NaN and `status` says why.
+    first and then those of each occasion (None: all zero, the population prediction). `tangents` adds the
+    exact derivatives by the effects. `threads`: None for the number of cores. Raises `PredictionError` for
+    patients without a prediction when `check`; otherwise their values are NaN and `status` says why.
     """
     from troughline.model.kernels.batch import predict_batch
 
@@ -135,9 +135,9 @@ def predict(
 
     def run(begin: int, end: int) -> None:
         predict_batch(
-            compiled.layout, compiled.coefficients, compiled.addresses, parameters, given, reals, ints, covariates,
-            first, begin, end, tangents, control.relative, control.absolute, control.max_steps, value,
-            jacobian, error, status,
+            compiled.layout, compiled.coefficients, compiled.addresses, parameters, given, reals, ints,
+            covariates, first, begin, end, tangents, control.relative, control.absolute, control.max_steps,
+            value, jacobian, error, status,
         )  # fmt: skip
 
     over_patients(run, n_patients, threads)

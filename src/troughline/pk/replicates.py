@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal
@@ -61,10 +62,10 @@ def replicates(model: Model, records: Records, *, draws: int, seed: int) -> Iter
 
 def chunks(records: Records, draws: int = 1) -> Iterator[tuple[int, int, int, int]]:
     """Ranges of patients and of replicates, (begin, end, first, last), of about `CHUNK_RECORDS` records."""
-    until: Ints = records.first * draws
+    until: list[int] = (records.first * draws).tolist()
     begin = 0
     while begin < records.n_patients:
-        end = int(np.searchsorted(until, until[begin] + CHUNK_RECORDS, side="right")) - 1
+        end = bisect_right(until, until[begin] + CHUNK_RECORDS) - 1
         if end > begin:
             yield begin, end, 0, draws
         else:
