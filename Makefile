@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO_OUT ?= demo-output
 
-.PHONY: demo test lint test-unit test-system bench docs clean
+.PHONY: demo test lint warm test-unit test-system bench docs clean
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Troughline needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
@@ -23,10 +23,14 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
-test-unit: $(READY)
+# Compiles the engine once, so that the tests' parallel processes do not all compile it.
+warm: $(READY)
+	$(BIN)/python -m troughline.model.warm
+
+test-unit: $(READY) warm
 	$(BIN)/python -m pytest tests/unit tests/reference tests/property -n auto
 
-test-system: $(READY)
+test-system: $(READY) warm
 	$(BIN)/python -m pytest tests/system -n auto
 
 bench: $(READY)

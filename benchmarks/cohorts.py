@@ -11,11 +11,13 @@ import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import modelled
 from benchmarks.simulated_records import DRUG, Json, Records
 from troughline.cohort.cohort import Cohort
 from troughline.evidence.store import load_drug
@@ -399,6 +401,25 @@ def _competing_death(n: int, rng: np.random.Generator) -> Cohort:
         if progression[i] < min(truth.death_day[i], truth.end_day[i]):
             rows.event(patient, progression[i], "progression")
     return rows.cohort([question("survival", outcome={"event": "progression"})], covariates=COVARIATES)
+
+
+@_trap("model-exposure")
+def _model_exposure(n: int, rng: np.random.Generator) -> Cohort:
+    """The model's residual error is so large that one sample tells little: the predictions are unreliable."""
+    return _modelled(n, rng, modelled.IMPRECISE)
+
+
+@_trap("model-misfit")
+def _model_misfit(n: int, rng: np.random.Generator) -> Cohort:
+    """These patients clear the drug at two fifths of the model's rate: levels are more than twice as high."""
+    return _modelled(n, rng, modelled.PRECISE, clearance_factor=0.4)
+
+
+def _modelled(n: int, rng: np.random.Generator, model: Path, clearance_factor: float = 1.0) -> Cohort:
+    truth = modelled.draw_truth(n, rng, clearance_factor=clearance_factor)
+    rows = modelled.sampled_records(truth, rng, sd=modelled.RESIDUAL_SD[model])
+    asked = question("threshold", predictor=modelled.predictor(model))
+    return rows.cohort([asked], covariates=COVARIATES)
 
 
 def immortal_cohort(n: int, rng: np.random.Generator) -> Cohort:

@@ -16,7 +16,7 @@ FLOORS = {
     "pk": 3,
     "cohort": 2, "evidence": 2,
     "model": 1,
-    "units": 0, "issues": 0, "results": 0, "provenance": 0, "progress": 0,
+    "units": 0, "issues": 0, "results": 0, "provenance": 0, "progress": 0, "output_file": 0,
 }  # fmt: skip
 
 

@@ -143,7 +143,8 @@ def check_questions(
                 column=where,
             )
         elif measurements is not None:
-            _check_analyte(predictor.analyte, predictor.unit, measurements, place, where, found)
+            unit = predictor.level_unit or predictor.unit
+            _check_analyte(predictor.analyte, unit, measurements, place, where, found)
 
 
 def _check_analyte(

@@ -14,6 +14,15 @@ if TYPE_CHECKING:
 
 MODIFICATIONS = ("dose reduction", "dose hold", "discontinuation")
 STEADY_STATE_TOLERANCE_DAYS = 0.5
+NOUNS = {
+    "trough": "trough",
+    "clinic-visit": "level at a clinic visit",
+    "level": "level",
+    "auc": "area under the curve",
+    "average": "average level",
+    "cmax": "peak",
+}
+"""What each metric is called after the name of the analyte."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,13 +102,15 @@ def exposure_of(
     `event_day` gives the first day (study days) of the event the question counts, for the patients who had
     it. `trough_min_hours` and `steady_state_days` come from the drug's file; None skips that rule. A sample
     up to half a day before `steady_state_days` counts: a study day is a calendar day, and a trough is drawn
-    before the dose that would complete it.
+    before the dose that would complete it. Where the predictor names a model (`exposure`) no rule about
+    troughs applies; the values here are the levels as measured, in the predictor's `level_unit`.
     Raises `ValueError` when the analyte was not measured or its unit cannot be converted.
     """
     if predictor.analyte is None or predictor.unit is None:
         raise ValueError("the predictor is not a measured level")
     is_drug = predictor.analyte.lower() == cohort.study.study.drug.lower()
-    raw = _samples(cohort, predictor.analyte, predictor.unit, molar_mass_g_per_mol)
+    unit = predictor.level_unit or predictor.unit
+    raw = _samples(cohort, predictor.analyte, unit, molar_mass_g_per_mol)
     if not raw:
         known = ", ".join(sorted({str(a) for a in cohort.measurements["analyte"].unique()})) or "none"
         raise ValueError(f"no measurement of {predictor.analyte!r}; measured analytes: {known}")
@@ -108,7 +119,8 @@ def exposure_of(
     for sample in raw:
         reason = _reason(
             sample,
-            trough=predictor.metric == "trough" and is_drug,
+            # A model takes a level drawn at any time after the dose.
+            trough=predictor.metric == "trough" and is_drug and predictor.exposure is None,
             is_drug=is_drug,
             trough_min_hours=trough_min_hours,
             steady_state_days=steady_state_days,
@@ -133,10 +145,9 @@ def exposure_of(
     for patient, samples in by_patient.items():
         published[patient] = _summarise(patient, samples, predictor.summary)
     every = tuple(PatientExposure(patient=s.patient, value=s.number, day=s.day, samples=(s,)) for s in judged)
-    noun = {"trough": "trough", "clinic-visit": "level at a clinic visit", "level": "level"}[predictor.metric]
     return Exposure(
-        label=f"{predictor.analyte} {noun}",
-        unit=predictor.unit,
+        label=f"{predictor.analyte} {NOUNS[predictor.metric]}",
+        unit=unit,
         metric=predictor.metric,
         samples=tuple(judged),
         as_published=published,
@@ -176,6 +187,49 @@ def dose_history(cohort: Cohort) -> dict[str, list[tuple[float, float]]]:
     return {
         patient: [(row.day, row.mg_per_day) for row in rows] for patient, rows in _dose_rows(cohort).items()
     }
+
+
+def times_interval(
+    cohort: Cohort,
+    exposure: Exposure,
+    summary: str,
+    *,
+    unit: str | None,
+    molar_mass_g_per_mol: float | None = None,
+) -> Exposure:
+    """An exposure whose as-published values are levels times the dosing interval in force, in `unit`.
+
+    What one level says of the area under the curve where no model is used: C·τ, the area that a constant
+    level would have. A sample whose interval is not known does not count; `guarded` and the samples
+    themselves stay as they are.
+    """
+    from dataclasses import replace
+
+    from troughline.units import convert
+
+    factor = float(
+        convert(1.0, f"{exposure.unit}*h", unit or "mg*h/L", molar_mass_g_per_mol=molar_mass_g_per_mol)
+    )
+    history = {p: [(row.day, row.interval_h) for row in rows] for p, rows in _dose_rows(cohort).items()}
+    scaled: dict[str, list[Sample]] = {}
+    every: list[PatientExposure] = []
+    for sample in exposure.samples:
+        interval_h = _dose_before(history.get(sample.patient, []), sample.day)
+        if math.isnan(interval_h):
+            continue
+        by = interval_h * factor
+        times = replace(sample, value=sample.value * by, limit=sample.limit * by)
+        scaled.setdefault(sample.patient, []).append(times)
+        every.append(
+            PatientExposure(patient=sample.patient, value=times.number, day=sample.day, samples=(sample,))
+        )
+    published: dict[str, PatientExposure] = {}
+    for patient, samples in scaled.items():
+        whole = _summarise(patient, samples, summary)
+        rows = {s.row for s in whole.samples}
+        own = tuple(s for s in exposure.samples if s.patient == patient and s.row in rows)
+        published[patient] = replace(whole, samples=own)
+    return replace(exposure, as_published=published, every=tuple(every) if exposure.every else ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,9 +70,18 @@ def load_cohort(study: Study, *, progress: Progress | None = None) -> Cohort:
     errors = reading.found.errors
     if errors or reading.patients is None:
         raise InputError(reading.found, configuration=all(e.file == study.path.name for e in errors))
+    return _cohort(study, reading, reading.patients)
+
+
+def check_study(study: Study) -> Findings:
+    """Every finding about the tables of a study; no question is answered and bad data do not raise."""
+    return _read(study, None).found
+
+
+def _cohort(study: Study, reading: _Reading, patients: pd.DataFrame) -> Cohort:
     return Cohort(
         study=study,
-        patients=reading.patients,
+        patients=patients,
         doses=_frame(reading, "doses"),
         measurements=_frame(reading, "measurements"),
         events=_frame(reading, "events"),
@@ -80,11 +89,6 @@ def load_cohort(study: Study, *, progress: Progress | None = None) -> Cohort:
         findings=tuple(reading.found),
         input_hashes=reading.hashes,
     )
-
-
-def check_study(study: Study) -> Findings:
-    """Every finding about the tables of a study; no question is answered and bad data do not raise."""
-    return _read(study, None).found
 
 
 def _read(study: Study, progress: Progress | None) -> _Reading:
@@ -117,6 +121,11 @@ def _read(study: Study, progress: Progress | None) -> _Reading:
     known = [*reading.covariates, *(name for name in SCORE_SPECS if name in reading.patients.columns)]
     check_questions(study, reading.frames.get("measurements"), dict.fromkeys(known), found)
     check_outcome_columns(study, tables["patients"], reading.patients, found)
+    if any(q.predictor.exposure is not None for q in study.question):
+        from troughline.cohort.model_checks import check_models
+
+        sound = None if found.errors else _cohort(study, reading, reading.patients)
+        check_models(study, known, sound, found, reading.hashes)
     return reading
 
 

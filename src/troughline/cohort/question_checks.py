@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from troughline.cohort.studyfile import Study
 
-DRUG_METRICS = ("trough", "clinic-visit")
+DRUG_METRICS = ("trough", "clinic-visit", "auc", "average", "cmax")
 _VALUES_NAMED = 6
 
 

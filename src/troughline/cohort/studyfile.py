@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from troughline.issues import Findings, InputError, Severity
 
 TABLES = ("patients", "doses", "measurements", "events")
+MODEL_METRICS = ("auc", "average", "cmax")
+"""Metrics of a dosing interval that no single level is: they need a model."""
 
 
 class _Strict(BaseModel):
@@ -111,6 +113,9 @@ class Predictor(_Strict):
     - `analyte`, `metric`, `unit`: a level; `metric` is `trough`, `clinic-visit` (any time after a dose) or
       `level` (a marker); `summary` says how a patient's samples become one value in the as-published column
       (`every` takes each sample as if it were another patient, as some papers do; a guard says so);
+      `exposure` names a population model (`model:sorafenib/hcc`, or `model:FILE.toml` beside the study file)
+      that turns a level drawn at any time into the guarded value: its `trough`, or `auc`, `average` or
+      `cmax` of the dosing interval;
     - `covariate`: a column of the patients table declared under `[covariates]`;
     - `response` (with `or_stable_for_days`) or `event`: a group defined after time zero.
 
@@ -119,7 +124,8 @@ class Predictor(_Strict):
     """
 
     analyte: str | None = None
-    metric: Literal["trough", "clinic-visit", "level"] = "trough"
+    metric: Literal["trough", "clinic-visit", "level", "auc", "average", "cmax"] = "trough"
+    exposure: str | None = None
     unit: str | None = None
     summary: Literal["mean", "geometric-mean", "median", "first", "last", "max", "every"] = "mean"
     covariate: str | None = None
@@ -148,9 +154,36 @@ class Predictor(_Strict):
             raise ValueError("give exactly one of analyte, covariate, response or event")
         if self.analyte is not None and self.unit is None:
             raise ValueError("an analyte needs its unit")
+        self._check_exposure()
         if isinstance(self.bands, tuple) and list(self.bands) != sorted(set(self.bands)):
             raise ValueError("bands rise from the lowest cut to the highest, each once")
         return self
+
+    def _check_exposure(self) -> None:
+        if self.exposure is None:
+            if self.metric in MODEL_METRICS:
+                raise ValueError(
+                    f'metric = {self.metric!r} needs a model: exposure = "model:sorafenib/hcc" or '
+                    '"model:FILE.toml"'
+                )
+            return
+        if self.analyte is None:
+            raise ValueError("exposure goes with an analyte: a model predicts it from its levels")
+        if not re.fullmatch(r"model:\s*\S.*", self.exposure):
+            raise ValueError(
+                f'exposure = {self.exposure!r}: write "model:" and a model\'s id or a model file, as in '
+                '"model:sorafenib/hcc"'
+            )
+        if self.metric not in ("trough", *MODEL_METRICS):
+            raise ValueError(
+                f"metric = {self.metric!r} is what was measured; with a model write "
+                f"{', '.join(map(repr, ('trough', *MODEL_METRICS)))}"
+            )
+
+    @property
+    def level_unit(self) -> str | None:
+        """The unit that measured levels are converted to: `unit`, or mg/L where that is one of an area."""
+        return "mg/L" if self.metric == "auc" else self.unit
 
 
 class Limits(_Strict):

@@ -184,6 +184,13 @@ def _dose_row(dose: DoseEvent, spec: ModelSpec) -> dict[str, Any]:
     names = [s.name for s in spec.states]
     if dose.compartment is not None and dose.compartment not in names:
         raise ValueError(f"{where}: the model has no compartment {dose.compartment!r}: {', '.join(names)}")
+    if dose.duration_h:
+        entered = [i for i in spec.inputs if dose.compartment in (None, i.compartment)]
+        if len(entered) > 1 or any(i.bioavailability is not None for i in entered):
+            raise ValueError(
+                f"{where}: duration_h needs one input without bioavailability: with it F·amount at a set rate "
+                "ends at another time; declare the duration in the model file"
+            )
     return {
         "time_h": dose.time_h,
         "event": RESET_AND_DOSE if dose.reset else DOSE,

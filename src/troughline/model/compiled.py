@@ -86,7 +86,7 @@ def compile_model(spec: ModelSpec, *, areas: bool = False) -> Compiled:
     """
     from troughline.model.kernels.parts import part_addresses
 
-    key = hashlib.sha256(f"{spec.sha256} {areas} {_generator_hash()}".encode()).hexdigest()[:24]
+    key = hashlib.sha256(f"{spec.sha256} {areas} {generator_hash()}".encode()).hexdigest()[:24]
     folder = cache_folder() / "models" / key
     source = folder / "functions.py"
     plan = _read_plan(folder / "plan.pickle", key)
@@ -117,21 +117,16 @@ def compile_model(spec: ModelSpec, *, areas: bool = False) -> Compiled:
 
 
 @cache
-def _generator_hash() -> str:
-    """A hash of the code that writes the functions and of SymPy's and Numba's versions."""
+def generator_hash() -> str:
+    """A hash of the code that reads model files and writes functions, and of the versions it rests on."""
     from importlib.metadata import version
 
-    here = Path(__file__).resolve().parent
-    total = hashlib.sha256(f"{version('sympy')} {version('numba')} {sys.version_info[:3]}".encode())
-    for name in (
-        "symbolic.py",
-        "source.py",
-        "compiled.py",
-        "expressions.py",
-        "grammar.py",
-        "kernels/layout.py",
-    ):
-        total.update((here / name).read_bytes())
+    package = Path(__file__).resolve().parents[1]
+    versions = [version(name) for name in ("sympy", "numba", "pint")]
+    total = hashlib.sha256(f"{versions} {sys.version_info[:3]}".encode())
+    layout = package / "model" / "kernels" / "layout.py"
+    for file in (*sorted((package / "model").glob("*.py")), layout, package / "units.py"):
+        total.update(file.read_bytes())
     return total.hexdigest()
 
 
@@ -139,7 +134,7 @@ def _read_plan(file: Path, key: str) -> _Plan | None:
     """The plan kept in the user's own cache folder; None where there is none that can be used."""
     try:
         kept: Any = pickle.loads(file.read_bytes())
-    except (OSError, pickle.UnpicklingError, EOFError, AttributeError, ImportError, IndexError):
+    except Exception:  # whatever is wrong with a kept plan, it is made again
         return None
     if not isinstance(kept, _Kept) or kept.key != key or not (file.parent / "functions.py").is_file():
         return None

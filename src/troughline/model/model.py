@@ -110,22 +110,14 @@ def model_text(reference: str | Path) -> tuple[str, str]:
     return model_path(str(reference)).read_text(encoding="utf-8"), f"{reference}.toml"
 
 
-def _reader_hash() -> str:
-    """A hash of the code that reads model files."""
-    here = Path(__file__).resolve().parent
-    total = hashlib.sha256()
-    for file in sorted(here.glob("*.py")):
-        total.update(file.read_bytes())
-    return total.hexdigest()[:16]
-
-
 def _kept(key: str) -> ModelSpec | None:
+    from troughline.model.compiled import generator_hash
     from troughline.model.kernels.jit import cache_folder
     from troughline.model.spec import ModelSpec
 
     try:
-        kept = pickle.loads((cache_folder() / "specs" / _reader_hash() / f"{key}.pickle").read_bytes())
-    except (OSError, pickle.UnpicklingError, EOFError, AttributeError, ImportError, IndexError, ValueError):
+        kept = pickle.loads((cache_folder() / "specs" / generator_hash()[:16] / f"{key}.pickle").read_bytes())
+    except Exception:  # whatever is wrong with a kept file, the model is read again
         return None
     return kept if isinstance(kept, ModelSpec) else None
 
@@ -133,9 +125,9 @@ def _kept(key: str) -> ModelSpec | None:
 def _keep(key: str, spec: ModelSpec) -> None:
     import contextlib
 
-    from troughline.model.compiled import write_whole
+    from troughline.model.compiled import generator_hash, write_whole
     from troughline.model.kernels.jit import cache_folder
 
     # A cache that cannot be written costs time, not the answer.
     with contextlib.suppress(OSError):
-        write_whole(cache_folder() / "specs" / _reader_hash() / f"{key}.pickle", pickle.dumps(spec))
+        write_whole(cache_folder() / "specs" / generator_hash()[:16] / f"{key}.pickle", pickle.dumps(spec))

@@ -99,6 +99,17 @@ def derive(spec: ModelSpec, *, areas: bool = False) -> Derivation:
     return _Deriver(spec, areas).derivation()
 
 
+def _decides_by(expression: Any, states: set[Any]) -> bool:
+    """Whether a choice in an expression hangs on a state: its derivative would not show the jump."""
+    sympy: Any = importlib.import_module("sympy")
+    return any(
+        condition.free_symbols & states
+        for piece in expression.atoms(sympy.Piecewise)
+        for _, condition in piece.args
+        if condition not in (sympy.true, sympy.false)
+    )
+
+
 def _area(state: Any) -> OutputForm:
     """The output that shows an area state; it is never measured."""
     return OutputForm(prediction=state, additive=-1, proportional=-1, power=-1, kind="none")
@@ -143,7 +154,9 @@ class _Deriver:
             states = (*states, *(self.sp.Symbol(f"x_area_{o.name}", real=True) for o in self.spec.outputs))
             rhs_full = [*rhs_full, *(self._expr(o.prediction, self.full) for o in self.spec.outputs)]
         jacobian, known = self._jacobian(rhs_full, states)
-        linear = all(not (e.free_symbols & set(states)) for row in jacobian for e in row.values())
+        linear = not any(_decides_by(f, set(states)) for f in rhs_full) and all(
+            not (e.free_symbols & set(states)) for row in jacobian for e in row.values()
+        )
         rates = [e for row in jacobian for e in row.values()] + known
         uses_time = any(e.free_symbols & self.time for e in rates)
         kind = (VARYING if uses_time else LINEAR) if linear else NONLINEAR

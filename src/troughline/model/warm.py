@@ -13,6 +13,7 @@ from troughline.issues import InputError
 from troughline.model.build import DoseEvent, PatientRecord, Sample, records_from
 from troughline.model.model import Model, load_model
 from troughline.model.read import read_model
+from troughline.model.spec import ModelSpec
 
 LINEAR = "cabozantinib/nguyen-2019"
 VARYING = "sorafenib/jain-2011"
@@ -64,10 +65,16 @@ def warm(model: Model) -> None:
         PatientRecord(
             patient="infusion",
             samples=samples,
-            doses=[_dose(duration_h=2.0, compartment=spec.inputs[0].compartment)],
+            doses=[_dose(duration_h=2.0, compartment=_infused(spec))],
         ),
     ]
     model.predict(records_from(patients, spec), tangents=True)
+
+
+def _infused(spec: ModelSpec) -> str:
+    """A state that an infusion can enter: its doses have no bioavailability of the model's own."""
+    taken = {i.compartment for i in spec.inputs if i.bioavailability is not None}
+    return next(state.name for state in spec.states if state.name not in taken)
 
 
 def _dose(

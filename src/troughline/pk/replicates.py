@@ -128,13 +128,23 @@ def _correlated(model: Model, normal: Floats) -> Floats:
     """Independent standard normal numbers (n, q) turned into random effects with the model's covariance."""
     subject = len(model.spec.subject_effects)
     occasion = len(model.spec.occasion_effects)
-    effects = normal.copy()
-    effects[:, :subject] = normal[:, :subject] @ _root(model, "subject").T
+    effects = np.zeros(normal.shape)
+    _add_product(effects[:, :subject], normal[:, :subject], _root(model, "subject"))
     if occasion:
-        root = _root(model, "occasion").T
+        root = _root(model, "occasion")
         for at in range(subject, normal.shape[1], occasion):
-            effects[:, at : at + occasion] = normal[:, at : at + occasion] @ root
+            _add_product(effects[:, at : at + occasion], normal[:, at : at + occasion], root)
     return effects
+
+
+def _add_product(out: Floats, normal: Floats, root: Floats) -> None:
+    """out ← out + normal·rootᵀ, summed column by column.
+
+    A matrix product would round differently with the number of rows, so that a patient's draws would depend
+    on who else is in the chunk.
+    """
+    for column in range(out.shape[1]):
+        out += normal[:, column, None] * root[:, column]
 
 
 def _root(model: Model, level: Literal["subject", "occasion"]) -> Floats:

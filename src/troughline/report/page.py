@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from troughline.report import view
 from troughline.report.checklist import NOT_COMPUTED, checklists
-from troughline.report.numbers import micro, percent
+from troughline.report.numbers import micro, number, percent
 from troughline.report.reading import entries, part
 from troughline.report.tables import question_table_file
 
@@ -70,6 +70,7 @@ def render_page(results: Json, figures: Sequence[Drawing]) -> str:
         exposure_question=next(
             (q for q in shown if q["id"] == part(results, "exposure").get("question")), None
         ),
+        exposure_model=_exposure_model(part(results, "exposure")),
         forest=_figure(figures, "forest"),
         findings=view.finding_groups(entries(results, "issues")),
         guards_checked=_guards_checked(results, {q["id"]: q["title"] for q in shown}),
@@ -138,6 +139,19 @@ def _title(question: Json, identity: str) -> str:
 
 def _figure(figures: Sequence[Drawing], name: str) -> Drawing | None:
     return next((f for f in figures if f.name == name and f.question is None), None)
+
+
+def _exposure_model(exposure: Json) -> Json | None:
+    """What is said of the population model that predicted the exposure; None where none did."""
+    model: Json = part(exposure, "model")
+    if not model.get("id"):
+        return None
+    return {
+        **dict.fromkeys(("title", "sha256", "metric")),
+        **model,
+        "reservations": [micro(str(r)) for r in entries(model, "reservations")],
+        "reliability": number(model["reliability"]) if model.get("reliability") is not None else "",
+    }
 
 
 def _verdict_counts(questions: list[Json]) -> list[tuple[str, str, int]]:

@@ -100,6 +100,7 @@ def fit_curve(
     rng: np.random.Generator,
     covariates: Floats | None = None,
     covariate_names: tuple[str, ...] | None = None,
+    exposure_nodes: Floats | None = None,
     monotone: bool = True,
     level: float = 0.95,
     n_draws: int = 4000,
@@ -110,7 +111,9 @@ def fit_curve(
     """Fit P(outcome | exposure).
 
     Parameters: `exposure` `(n,)` positive, in any unit; `outcome` `(n,)` boolean; `covariates` `(n, p)`,
-    standardised here, with their names; `monotone` says that exposure cannot lower the probability;
+    standardised here, with their names; `exposure_nodes` `(n, k)`, equally likely values of each patient's
+    exposure where it is uncertain, over which the likelihood is averaged (`exposure` then is their middle);
+    `monotone` says that exposure cannot lower the probability;
     `level` of the intervals; `n_draws` from each posterior and of the average; `domain_factor`, how far
     beyond the observed exposures, on each side, an exposure still counts as studied.
 
@@ -121,7 +124,7 @@ def fit_curve(
     if y.dtype != np.bool_:
         raise ValueError(f"outcome is {y.dtype}, a boolean array is needed")
     check_options(level, n_draws)
-    data = exposure_data(exposure, covariates, covariate_names)
+    data = exposure_data(exposure, covariates, covariate_names, exposure_nodes)
     if y.shape != data.log_exposure.shape:
         raise ValueError(f"outcome has shape {y.shape}, there are {data.log_exposure.size} exposures")
     priors = stated(priors, monotone)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,8 @@ class ExposureData:
 
     `reference` is the geometric mean in the caller's unit; `log_exposure` `(n,)` is `log(exposure /
     reference)`; `covariates` `(n, p)` have mean 0 and standard deviation 1, `covariate_mean` and
-    `covariate_sd` `(p,)` undo that.
+    `covariate_sd` `(p,)` undo that. `nodes` `(n, k)`, where exposures are uncertain, are equally likely log
+    exposures of each patient around `log_exposure`; None where exposures are known.
     """
 
     reference: float
@@ -28,15 +30,44 @@ class ExposureData:
     covariate_names: tuple[str, ...]
     covariate_mean: Floats
     covariate_sd: Floats
+    nodes: Floats | None = None
+
+    @property
+    def certain(self) -> ExposureData:
+        """The same with each exposure taken as known."""
+        return self if self.nodes is None else replace(self, nodes=None)
+
+    def averaged(self, log_likelihood: Callable[[ExposureData], Floats]) -> Floats:
+        """The log of each patient's likelihood averaged over the nodes, `(n_draws, n)`.
+
+        `log (1/k) Σ p(outcome | exposure node)`: what is known of the exposure integrated out, so that
+        the outcome too tells of it. `log_likelihood` gives `(n_draws, n)` at known exposures.
+        """
+        if self.nodes is None:
+            return log_likelihood(self)
+        n_nodes = int(self.nodes.shape[1])
+        total = np.exp(log_likelihood(self._at(0)))
+        for k in range(1, n_nodes):
+            total += np.exp(log_likelihood(self._at(k)))
+        with np.errstate(divide="ignore"):
+            return np.log(total / n_nodes)
+
+    def _at(self, node: int) -> ExposureData:
+        assert self.nodes is not None
+        return replace(self, log_exposure=self.nodes[:, node], nodes=None)
 
 
 def exposure_data(
-    exposure: Floats, covariates: Floats | None = None, covariate_names: tuple[str, ...] | None = None
+    exposure: Floats,
+    covariates: Floats | None = None,
+    covariate_names: tuple[str, ...] | None = None,
+    nodes: Floats | None = None,
 ) -> ExposureData:
     """Centre log exposures `(n,)` and standardise covariates `(n, p)`.
 
-    Raises `ValueError` where an exposure is not positive and finite, where all are equal, or where a
-    covariate is missing in a patient or the same in all.
+    `nodes` `(n, k)`: equally likely exposures of each patient, where they are uncertain. Raises `ValueError`
+    where an exposure is not positive and finite, where all are equal, or where a covariate is missing in a
+    patient or the same in all.
     """
     x = np.asarray(exposure, dtype=float)
     if x.ndim != 1:
@@ -49,6 +80,13 @@ def exposure_data(
         )
     if x.size < 2 or x.max() == x.min():
         raise ValueError("at least two different exposures are needed")
+    around = None if nodes is None else np.asarray(nodes, dtype=float)
+    if around is not None and (
+        around.ndim != 2 or around.shape[0] != x.size or not (np.isfinite(around) & (around > 0)).all()
+    ):
+        raise ValueError(
+            f"exposure nodes have shape {around.shape}; positive numbers ({x.size}, k) are needed"
+        )
     centre = float(np.log(x).mean())
     z = np.empty((x.size, 0)) if covariates is None else np.asarray(covariates, dtype=float)
     if z.ndim != 2 or z.shape[0] != x.size:
@@ -70,6 +108,7 @@ def exposure_data(
         covariate_names=names,
         covariate_mean=mean,
         covariate_sd=sd,
+        nodes=None if around is None else np.log(around) - centre,
     )
 
 

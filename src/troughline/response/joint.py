@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,13 +85,11 @@ def rows(data: ExposureData, index: NDArray[np.intp]) -> ExposureData:
     """The exposures of some of the patients, still relative to the reference of all."""
     if index.size == data.log_exposure.size:
         return data
-    return ExposureData(
-        reference=data.reference,
+    return replace(
+        data,
         log_exposure=data.log_exposure[index],
         covariates=data.covariates[index],
-        covariate_names=data.covariate_names,
-        covariate_mean=data.covariate_mean,
-        covariate_sd=data.covariate_sd,
+        nodes=None if data.nodes is None else data.nodes[index],
     )
 
 
@@ -131,7 +129,12 @@ class JointModel:
 
         With both outcomes known it is that of the observed cell of the two-by-two table, which is P(both)
         of the events that were observed, with the odds ratio inverted where one happened and one did not.
+        Uncertain exposures are integrated out, the same exposure for both outcomes.
         """
+        if data.nodes is not None:
+            return data.averaged(
+                lambda known: self.pointwise_log_likelihood(draws, known, outcomes, monotone=monotone)
+            )
         b, t, association = self.split(draws, data.covariates.shape[1])
         value = np.empty((draws.shape[0], data.log_exposure.size))
         if outcomes.both.size:

@@ -24,7 +24,14 @@ def pointwise_log_likelihood(
     *,
     monotone: bool,
 ) -> Floats:
-    """The log-likelihood of each patient's outcome at each draw, `(n_draws, n_patients)`."""
+    """The log-likelihood of each patient's outcome at each draw, `(n_draws, n_patients)`.
+
+    Uncertain exposures are integrated out.
+    """
+    if data.nodes is not None:
+        return data.averaged(
+            lambda known: pointwise_log_likelihood(model, draws, known, outcome, monotone=monotone)
+        )
     eta = model.log_odds(draws, data, monotone=monotone)
     np.negative(eta, where=outcome[None, :], out=eta)
     return -softplus(eta)
@@ -52,7 +59,11 @@ def log_posterior(
 def margin_proposal(
     model: ExposureModel, data: ExposureData, outcome: NDArray[np.bool_], priors: Priors
 ) -> StudentT:
-    """A Student t at the posterior mode with the curvature there; the mode by damped Newton steps."""
+    """A Student t at the posterior mode with the curvature there; the mode by damped Newton steps.
+
+    Where exposures are uncertain it is that of known ones: a start, which sampling then improves.
+    """
+    data = data.certain
     n = outcome.size
     mean = (outcome.sum() + 0.5) / (n + 1)
     here = np.zeros(model.n_shape + data.covariates.shape[1])

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from troughline.cohort.describe import readable
-from troughline.cohort.exposure import Exposure, exposure_of
+from troughline.cohort.exposure import Exposure, exposure_of, times_interval
 from troughline.cohort.outcomes import BinaryOutcome, group_after_start
 
 if TYPE_CHECKING:
     from troughline.cohort.cohort import Cohort
     from troughline.cohort.studyfile import Predictor
     from troughline.evidence.records import Drug
+    from troughline.response.model_exposure import ModelUse
 
 
 class NotAnalysable(ValueError):
@@ -29,7 +30,9 @@ class PredictorValues:
     guarded value was known (0 for a covariate). `left_out` says why a patient has no guarded value.
     `category` maps patient to a level for a categorical covariate; `group` is set for a group defined
     after the first dose, `group_names` are those outside it and those in it. `level_of_drug` marks a
-    covariate that the study file declares to be a level of the study's drug.
+    covariate that the study file declares to be a level of the study's drug. `model` is set where a
+    population model predicted the guarded values from the levels; the as-published ones are then called
+    `label_as_published`.
     """
 
     label: str
@@ -45,12 +48,21 @@ class PredictorValues:
     exposure: Exposure | None = None
     log: bool = True
     level_of_drug: bool = False
+    model: ModelUse | None = None
+    label_as_published: str = ""
 
     @property
     def chosen(self) -> str:
         """Which value of a patient the guarded column takes, in words."""
         if self.exposure is None:
             return "the value of the patients table, whose day is not known there"
+        if self.model is not None:
+            when = "at steady state and before any dose change, " if self.exposure.is_drug else ""
+            return (
+                f"the {self.model.metric} that {self.model.model_id} predicts, one a patient, from the "
+                f"samples up to the first drawn {when}at any time after the dose and no later than the "
+                "outcome was known"
+            )
         if not self.exposure.is_drug:
             return "one level a patient, the first drawn no later than the outcome was known"
         return (
@@ -118,24 +130,57 @@ def _level(
         )
     if len({e.value for e in exposure.as_published.values()}) == 1 < len(exposure.as_published):
         raise NotAnalysable(f"the {exposure.label} is the same in every patient")
+    raw, model = exposure, None
+    if predictor.exposure is not None:
+        exposure, model = _predicted(cohort, predictor, exposure, drug)
     reasons_of: dict[str, dict[str, None]] = {}
     for sample in exposure.samples:
-        if sample.patient not in exposure.guarded:
+        if sample.patient not in raw.guarded:
             reasons_of.setdefault(sample.patient, {})[sample.reason] = None
     reasons = {patient: "; ".join(distinct) for patient, distinct in reasons_of.items()}
     for patient in cohort.patient_ids:
-        if patient not in exposure.as_published:
+        if patient not in raw.as_published:
             reasons[patient] = "no sample"
+    if model is not None:
+        reasons |= {p: f"no exposure by the model: {why}" for p, why in model.failed.items()}
     return PredictorValues(
-        label=exposure.label,
-        unit=exposure.unit,
+        label=exposure.label if model is None else f"predicted {exposure.label}",
+        unit=exposure.unit if model is None else model.unit,
         as_published={p: e.value for p, e in exposure.as_published.items()},
         guarded={p: e.value for p, e in exposure.guarded.items()},
         known_day={p: e.day for p, e in exposure.guarded.items()},
         left_out=reasons,
         exposure=exposure,
         log=True,
+        model=model,
+        label_as_published="" if model is None else _raw_label(predictor),
     )
+
+
+def _raw_label(predictor: Predictor) -> str:
+    times = "level × dosing interval" if predictor.metric == "auc" else "level as measured"
+    return f"{predictor.analyte} {times}"
+
+
+def _predicted(
+    cohort: Cohort, predictor: Predictor, exposure: Exposure, drug: Drug | None
+) -> tuple[Exposure, ModelUse]:
+    """The exposure with guarded values from a model; as published for an area, levels times the interval."""
+    from troughline.response.model_exposure import predicted
+
+    mass = _molar_mass(str(predictor.analyte), drug)
+    try:
+        exposure, model = predicted(cohort, predictor, exposure, mass)
+    except ValueError as error:
+        raise NotAnalysable(str(error)) from None
+    if predictor.metric == "auc":
+        exposure = times_interval(
+            cohort, exposure, predictor.summary, unit=predictor.unit, molar_mass_g_per_mol=mass
+        )
+    if not exposure.guarded:
+        why = sorted(set(model.failed.values())) or ["no eligible sample"]
+        raise NotAnalysable(f"{model.model_id} gives no patient an exposure ({'; '.join(why[:3])})")
+    return exposure, model
 
 
 def _molar_mass(analyte: str, drug: Drug | None) -> float | None:

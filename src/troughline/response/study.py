@@ -82,9 +82,13 @@ def answer(cohort: Cohort, *, progress: Progress = silent) -> StudyResult:
         questions.append(result)
     evidence = [study.study.drug] if drug else []
     evidence += [q.published.split("/")[0] for q in study.question if q.published]
+    cases = [c for _, c in answered if c is not None]
+    models = [c.predictor.model.named() for c in cases if c.predictor.model is not None]
     contents = plain(
         {
-            "provenance": provenance(seed=study.study.seed, inputs=cohort.input_hashes, evidence=evidence),
+            "provenance": provenance(
+                seed=study.study.seed, inputs=cohort.input_hashes, evidence=evidence, models=models
+            ),
             "study": {
                 "title": study.study.title,
                 "description": study.study.description,
@@ -96,7 +100,7 @@ def answer(cohort: Cohort, *, progress: Progress = silent) -> StudyResult:
             },
             "issues": [f.as_dict() for f in cohort.findings],
             "table1": table_one(cohort),
-            "exposure": _exposure_samples([c for _, c in answered if c is not None]),
+            "exposure": _exposure_samples(cases),
             "questions": questions,
             "guards_checked": [
                 {
@@ -116,7 +120,7 @@ def _answer_question(cohort: Cohort, question: AnyQuestion, drug: Any) -> tuple[
     from troughline.response.guards import check
     from troughline.response.predictor import NotAnalysable
     from troughline.response.questions import runner_for
-    from troughline.response.questions.parts import left_out_table
+    from troughline.response.questions.parts import left_out_table, model_tables
 
     title = question.title or question.id.replace("-", " ")
     try:
@@ -146,7 +150,7 @@ def _answer_question(cohort: Cohort, question: AnyQuestion, drug: Any) -> tuple[
             else parts.summary,
             guards=guards,
             estimates=tuple(parts.estimates),
-            tables={**parts.tables, **left_out_table(case)},
+            tables={**parts.tables, **model_tables(case), **left_out_table(case)},
             series=parts.series,
             methods=tuple(parts.methods),
             references=tuple(parts.references),
@@ -201,13 +205,16 @@ def _found_cuts(case: Case, others: list[Case]) -> tuple[tuple[str, float], ...]
 def _exposure_samples(cases: list[Case]) -> dict[str, Any]:
     """The samples of the first question about a drug level, with what became of each."""
     for case in cases:
-        exposure = case.predictor.exposure
+        exposure, model = case.predictor.exposure, case.predictor.model
         if exposure is None:
             continue
         return {
-            "label": exposure.label,
+            "label": exposure.label
+            if model is None
+            else f"{case.question.predictor.analyte} level as measured",
             "unit": exposure.unit,
             "question": case.question.id,
+            **({} if model is None else {"model": model.contents()}),
             "samples": [
                 {
                     "patient": s.patient,
@@ -218,10 +225,12 @@ def _exposure_samples(cases: list[Case]) -> dict[str, Any]:
                     "dose_mg_per_day": s.dose_mg_per_day,
                     "assay": s.assay,
                     "row": s.row,
-                    "used": "not used" if s.reason else "used",
-                    "reason": s.reason,
+                    "used": "not used" if reason else "used",
+                    "reason": reason,
+                    **({} if model is None else model.of_sample(s.patient, used=not s.reason)),
                 }
                 for s in exposure.samples
+                for reason in [s.reason or ("" if model is None else model.failed.get(s.patient, ""))]
             ],
         }
     return {}

@@ -177,6 +177,7 @@ def fit_window(
     within: float = 0.05,
     covariates: Floats | None = None,
     covariate_names: tuple[str, ...] | None = None,
+    exposure_nodes: Floats | None = None,
     monotone: bool = True,
     level: float = 0.95,
     n_draws: int = 4000,
@@ -201,7 +202,7 @@ def fit_window(
             raise ValueError(f"{name} is {value}, it lies between 0 and 1")
     if not (toxicity_weight > 0 and within > 0):
         raise ValueError(f"toxicity_weight ({toxicity_weight}) and within ({within}) are positive")
-    data = exposure_data(exposure, covariates, covariate_names)
+    data = exposure_data(exposure, covariates, covariate_names, exposure_nodes)
     x = np.asarray(exposure, dtype=float)
     outcomes = paired_outcomes(benefit, toxicity, x.size)
     believed = stated(priors, monotone)

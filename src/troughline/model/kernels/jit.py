@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import os
+import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -30,6 +31,8 @@ def cache_folder() -> Path:
         root = Path(os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))) / "troughline"
     try:
         root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=root):
+            pass
     except OSError as error:
         raise OSError(
             f"cannot write compiled code to {root}: {error.strerror or error}; "

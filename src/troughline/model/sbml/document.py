@@ -1,4 +1,4 @@
-"""An SBML document as it is being written: its parts in the order SBML wants, and its one namespace of ids."""
+"""An SBML document as it is being written: its parts in the order of SBML, and its one namespace of ids."""
 
 from __future__ import annotations
 
@@ -135,9 +135,17 @@ class Document:
             if elements:
                 SubElement(self._model, tag).extend(elements)
         root = Element("sbml", {"xmlns": _SBML, "xmlns:sbml": _SBML, "level": "3", "version": "2"})
-        root.append(self._model)
+        root.append(_unshared(self._model))
         indent(root)
         return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="unicode") + "\n"
+
+
+def _unshared(element: Element) -> Element:
+    """A copy in which a formula that stands in several places is several elements, each to be indented."""
+    copy = Element(element.tag, element.attrib)
+    copy.text, copy.tail = element.text, element.tail
+    copy.extend(_unshared(child) for child in element)
+    return copy
 
 
 def _notes(paragraphs: Sequence[str]) -> Element:

@@ -9,7 +9,7 @@ delay.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from xml.etree.ElementTree import Element
@@ -74,7 +74,7 @@ class Dosing:
             (ids.amount, regimen.amount_mg, mg, "amount of each dose, mg; set it"),
             (ids.every, regimen.interval_h, h, "time from one dose to the next, h; set it"),
             (ids.count, regimen.n_doses, "dimensionless", "how many doses are given; set it"),
-            (ids.next, regimen.first_h, h, "time of the next dose, h; its initial value is that of the first"),
+            (ids.next, regimen.first_h, h, "time of the next dose, h; set the first one"),
             (ids.given, 0.0, "dimensionless", "doses given so far"),
             (ids.last, 0.0, h, "time of the last dose, h"),
             (ids.dose, 0.0, mg, "amount of the last dose, mg"),
@@ -83,23 +83,23 @@ class Dosing:
             document.parameter(identifier, value, unit=unit, notes=[note])
 
     def doses(
-        self, inputs: tuple[Input, ...], gates: tuple[Gate, ...], at_dose: MathWriter, names: Mapping[str, str]
+        self, inputs: Sequence[Input], gates: Sequence[Gate], at_dose: MathWriter, ids: Mapping[str, str]
     ) -> None:
         """The events of a dose; `at_dose` writes expressions as they are for the dose being given."""
-        ids, one = self.ids, number(1, "dimensionless")
+        own = self.ids
         happens = {
-            ids.last: time_symbol(),
-            ids.next: apply("plus", ci(ids.next), ci(ids.every)),
-            ids.given: apply("plus", ci(ids.given), one),
-            ids.dose: ci(ids.amount),
-            ids.interval: ci(ids.every),
+            own.last: time_symbol(),
+            own.next: apply("plus", ci(own.next), ci(own.every)),
+            own.given: apply("plus", ci(own.given), number(1, "dimensionless")),
+            own.dose: ci(own.amount),
+            own.interval: ci(own.every),
         }
         boluses = dict[str, list[Element]]()
         for place, given in enumerate(inputs, start=1):
-            amount = ci(ids.amount)
+            amount = ci(own.amount)
             if given.bioavailability is not None:
                 amount = apply("times", at_dose.number(given.bioavailability.tree), amount)
-            state = names[given.compartment]
+            state = ids[given.compartment]
             if given.duration is not None or given.rate is not None:
                 happens |= self._zero_order(f"input_{place}", given, state, amount, at_dose)
             elif given.lag is not None:
@@ -110,7 +110,7 @@ class Dosing:
             happens[state] = apply("plus", ci(state), *amounts)
         for gate in gates:
             if gate.kind == "after-dose":
-                happens |= self._after_dose_gate(gate, names[gate.name], at_dose)
+                happens |= self._after_dose_gate(gate, ids[gate.name], at_dose)
         self.document.event("give_dose", self.due(), happens, name="a dose")
 
     def _total(self, wanted: str, unit: str | None, note: str) -> str:
@@ -200,8 +200,9 @@ class Dosing:
             first = 0.0 if since == 0 else 24.0 - since
             opens = document.free(f"{identifier}_opens_{place}")
             shuts = document.free(f"{identifier}_shuts_{place}")
-            document.parameter(opens, first, unit=hour, notes=[f"when window {place} of {identifier} opens, h"])
-            document.parameter(shuts, unit=hour, notes=[f"when window {place} of {identifier} shuts, h"])
+            window = f"window {place} of {identifier}"
+            document.parameter(opens, first, unit=hour, notes=[f"when {window} opens next, h"])
+            document.parameter(shuts, unit=hour, notes=[f"when {window} shuts next, h"])
             length = writer.number(gate.length.tree)
             after_first = apply("plus", number(first, hour), length)
             under_way = apply("minus", length, number(since, hour))

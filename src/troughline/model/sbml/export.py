@@ -121,7 +121,9 @@ class _Export:
             self._covariate(covariate)
         for name, value in self.effects.items():
             unit = self.units.canonical(self.dimensions[name])
-            document.parameter(self.ids[name], value, unit=unit, notes=["random effect, 0 in a typical patient"])
+            document.parameter(
+                self.ids[name], value, unit=unit, notes=["random effect; 0: a typical patient"]
+            )
 
     def _covariate(self, covariate: Covariate) -> None:
         """A covariate in the unit of data, and where that is not canonical, its canonical value beside it."""
@@ -189,7 +191,8 @@ class _Export:
             changes[name].append(self._math(expression, f"derivatives.{name}"))
         for state in spec.states:
             identifier = self.ids[state.name]
-            self.document.parameter(identifier, 0.0, unit=self.units.canonical_of(state.unit), name=state.name)
+            unit = self.units.canonical_of(state.unit)
+            self.document.parameter(identifier, 0.0, unit=unit, name=f"{state.name}, a state")
             if state.initial is not None:
                 start = self._math(state.initial, f"compartments.{state.name}.initial")
                 self.document.initial(identifier, start)
@@ -225,9 +228,7 @@ def _regimen(spec: ModelSpec) -> Regimen:
     for test in spec.tests:
         for dose in test.doses:
             count = inf if dose.steady_state else dose.additional + 1.0
-            return Regimen(
-                amount_mg=dose.amount, interval_h=dose.interval, n_doses=count, first_h=dose.time
-            )
+            return Regimen(amount_mg=dose.amount, interval_h=dose.interval, n_doses=count, first_h=dose.time)
     return Regimen(amount_mg=0.0, interval_h=24.0, n_doses=1.0, first_h=0.0)
 
 

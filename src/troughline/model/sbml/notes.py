@@ -17,8 +17,8 @@ def describe(spec: ModelSpec) -> tuple[list[str], list[str]]:
     paragraphs += [_random(block) for block in spec.random]
     paragraphs += [
         "Time is in h, amounts are in mg and volumes in L. Each output is in its own unit, as its name says.",
-        "Doses: set dose_amount (mg), dose_interval (h), n_doses and the initial value of next_dose_time, the "
-        "time of the first dose (h). Every dose enters through all inputs of the model.",
+        "Doses: set the initial values of dose_amount (mg), dose_interval (h), n_doses and next_dose_time, "
+        "which is the time of the first dose (h). Every dose enters through all inputs of the model.",
         f"Written from the model file {spec.id}, revision {spec.revision}, SHA-256 {spec.sha256}.",
     ]
     dois = [source.doi for source in spec.sources.values() if source.doi]

@@ -29,7 +29,8 @@ def _published_samples(case: Case) -> list[Sample]:
     "not-a-trough",
     title="Not a trough",
     detects="a level used as a trough although it was drawn too soon after the dose, or at an unknown time",
-    absent="every trough was drawn at least as long after the dose as the drug's file asks",
+    absent="every trough was drawn at least as long after the dose as the drug's file asks, or a population "
+    "model predicts it from a level drawn at any time",
     remedy="Record the time of the last dose; a level too soon after it is left out of the guarded column.",
     reference="the drug's file in the evidence data (time after dose that makes a trough)",
 )
@@ -37,6 +38,8 @@ def not_a_trough(case: Case) -> Fired | None:
     """Drug levels called troughs that were drawn early or at an unrecorded time after the dose."""
     exposure = case.predictor.exposure
     if exposure is None or not exposure.is_drug or exposure.metric != "trough":
+        return None
+    if case.predictor.model is not None:
         return None
     used = _published_samples(case)
     early = [s for s in used if s.reason.startswith("not a trough")]
@@ -155,9 +158,15 @@ def below_limit(case: Case) -> Fired | None:
     if not below:
         return None
     share = 100 * len(below) / len(exposure.samples)
+    effect = "Half the limit stands in for them in the models."
+    if case.predictor.model is not None:
+        effect = (
+            "The population model takes them as what they are, below the limit; half the limit stands in for "
+            "them in the as-published column."
+        )
     return Fired(
         finding=f"{len(below)} of {len(exposure.samples)} samples ({share:.0f} %) lie below the limit.",
-        effect="Half the limit stands in for them in the models.",
+        effect=effect,
         severity=GuardSeverity.CAUTION if share > 10 else GuardSeverity.NOTE,
     )
 

@@ -14,8 +14,10 @@ from troughline.response.questions.parts import (
     Pairs,
     Parts,
     exclude,
+    exposure_nodes,
     finite,
     generator,
+    model_methods,
     pair,
 )
 from troughline.response.questions.setup import (
@@ -66,7 +68,8 @@ def run_curve(cohort: Cohort, question: CurveQuestion, drug: Drug | None) -> tup
     case.measured.n_non_events = len(guarded.patients) - guarded.n_events
     fit = fit_curve(
         guarded.values, guarded.happened, rng=generator(cohort, question.id), covariates=covariates,
-        covariate_names=names, monotone=question.monotone, level=level, allow_poor=True,
+        covariate_names=names, exposure_nodes=exposure_nodes(values, guarded), monotone=question.monotone,
+        level=level, allow_poor=True,
     )  # fmt: skip
     case.measured.posterior_poor = poor(fit.models)
     case.measured.p_slope_negative = {outcome.label: fit.p_slope_negative}
@@ -85,6 +88,7 @@ def run_curve(cohort: Cohort, question: CurveQuestion, drug: Drug | None) -> tup
     parts.methods += [
         "As published: logistic regression in log exposure by ordinary maximum likelihood, all samples.",
         *fit.methods(),
+        *model_methods(values, propagated=True),
         *outcome.notes,
     ]
     parts.references += [

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from troughline.cohort.cohort import Cohort
     from troughline.cohort.outcomes import BinaryOutcome
     from troughline.response.case import Case
+    from troughline.response.predictor import PredictorValues
 
 
 @dataclass(slots=True, kw_only=True)
@@ -90,6 +91,26 @@ def left_out_table(case: Case) -> dict[str, list[Json]]:
         if p not in inside
     ]
     return {"left-out": rows} if rows else {}
+
+
+def exposure_nodes(values: PredictorValues, pairs: Pairs) -> NDArray[np.float64] | None:
+    """Equally likely exposures of the patients `(n, k)` where a model predicted them, else None."""
+    return None if values.model is None else values.model.nodes(pairs.patients)
+
+
+def model_methods(values: PredictorValues, *, propagated: bool) -> list[str]:
+    """How a model predicted the exposure, as sentences for the methods paragraph; none without a model."""
+    return [] if values.model is None else [values.model.methods(propagated=propagated)]
+
+
+def model_tables(case: Case) -> dict[str, list[Json]]:
+    """The table `predicted-exposure`: each patient's exposure, the level behind it, and its status."""
+    model, exposure = case.predictor.model, case.predictor.exposure
+    if model is None or exposure is None:
+        return {}
+    used = {p: e.day for p, e in model.exposures.items()}
+    raw = {s.patient: s.number for s in exposure.samples if not s.reason and used.get(s.patient) == s.day}
+    return {"predicted-exposure": model.table(raw)}
 
 
 def generator(cohort: Cohort, question_id: str) -> np.random.Generator:

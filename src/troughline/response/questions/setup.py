@@ -69,12 +69,17 @@ def external_cuts(values: PredictorValues, drug: Drug | None) -> tuple[list[Exte
     """Published cuts for this drug: those of the same metric, and those that must not be compared."""
     if drug is None or values.exposure is None or not values.is_drug_level:
         return [], []
+    from troughline.cohort.studyfile import MODEL_METRICS
     from troughline.evidence.store import exposure_cuts
 
-    like = list(exposure_cuts(drug.id, values.exposure.metric))
+    if values.exposure.metric == "auc":
+        # No level is comparable with an area, nor can it be put beside one.
+        return [], []
+    own = values.exposure.metric
+    like = [] if own in MODEL_METRICS else list(exposure_cuts(drug.id, own))
     unlike: list[Any] = []
     for metric in ("trough", "clinic-visit"):
-        if metric != values.exposure.metric:
+        if metric != own:
             unlike += exposure_cuts(drug.id, metric)
     return like, unlike
 

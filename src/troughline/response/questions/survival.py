@@ -11,7 +11,7 @@ from troughline.response.case import Case, Interval
 from troughline.response.guards.wording import interval, number, p_value, unit_text
 from troughline.response.predictor import NotAnalysable, PredictorValues, predictor_values
 from troughline.response.questions.adjusted import LIVER_FIRST
-from troughline.response.questions.parts import Parts, exclude
+from troughline.response.questions.parts import Parts, exclude, model_methods
 from troughline.response.questions.searched_cut import RESAMPLES, search_cut, searched_estimates
 from troughline.response.questions.setup import published_reference
 from troughline.response.questions.survival_columns import (
@@ -61,7 +61,7 @@ def run_survival(cohort: Cohort, question: SurvivalQuestion, drug: Drug | None) 
     )
     case = Case(cohort=cohort, question=question, drug=drug, predictor=values, survival=times)
     parts = Parts()
-    cuts = _cuts(case, question, values, times, parts)
+    cuts, guarded_cuts = _cuts(case, question, values, times, parts)
     # Columns of a spreadsheet do not say what their time counts from.
     origin = "the first dose" if question.outcome.time is None else "time zero"
     naive = naive_column(values, times, cuts, origin)
@@ -71,7 +71,7 @@ def run_survival(cohort: Cohort, question: SurvivalQuestion, drug: Drug | None) 
             f"at least {FEWEST_EVENTS} are needed"
         )
     _as_published(case, naive, parts)
-    guarded = _guarded(case, question, values, times, cuts, parts)
+    guarded = _guarded(case, question, values, times, guarded_cuts, parts)
     exclude(case, {}, guarded.patients)
     for patient in case.excluded:
         case.excluded[patient] = (
@@ -89,7 +89,7 @@ def run_survival(cohort: Cohort, question: SurvivalQuestion, drug: Drug | None) 
             f"{case.measured.n_events} events are left among {len(guarded.patients)} patients once time "
             f"counts from {guarded.origin}; at least {FEWEST_EVENTS} are needed"
         )
-    _competing(case, question, times, cuts, parts)
+    _competing(case, question, times, (cuts, guarded_cuts), parts)
     parts.references += [
         "Kaplan 1958, doi 10.2307/2281868",
         "Anderson 1983, doi 10.1200/JCO.1983.1.11.710",
@@ -97,6 +97,7 @@ def run_survival(cohort: Cohort, question: SurvivalQuestion, drug: Drug | None) 
         "Heinze 2001, doi 10.1111/j.0006-341X.2001.00114.x",
     ]
     parts.methods += _methods(question, values, naive, case.measured.landmark_day)
+    parts.methods += model_methods(values, propagated=False)
     parts.summary = _summary(case, times, naive, guarded, parts)
     return case, parts
 
@@ -117,17 +118,25 @@ def _event_days(times: TimeToEvent) -> dict[str, float]:
 
 def _cuts(
     case: Case, question: SurvivalQuestion, values: PredictorValues, times: TimeToEvent, parts: Parts
-) -> tuple[float, ...]:
-    """The cuts of the bands; an optimal one is searched, with its p-value corrected for the search."""
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The cuts of the bands in each column; an optimal one is searched, its p-value corrected for that.
+
+    They are the same in both, so that the columns compare, unless a model predicted the guarded exposures:
+    quantiles of levels drawn at any time would not divide those.
+    """
     if question.predictor.bands != "optimal":
         if question.predictor.bands is not None and (values.group is not None or values.category):
             raise NotAnalysable("bands need a number as predictor")
-        return cut_points(question, values.as_published)
-    return (_searched(case, values, times, parts),)
+        cuts = cut_points(question, values.as_published)
+        return cuts, cuts if values.model is None else cut_points(question, values.guarded)
+    published, guarded = _searched(case, values, times, parts)
+    return (published,), (published if values.model is None or guarded is None else guarded,)
 
 
-def _searched(case: Case, values: PredictorValues, times: TimeToEvent, parts: Parts) -> float:
-    """Search the cut in both columns; the bands of both use the as-published one, so that they compare."""
+def _searched(
+    case: Case, values: PredictorValues, times: TimeToEvent, parts: Parts
+) -> tuple[float, float | None]:
+    """The cut searched in each column; None where the guarded one has none."""
     level = case.cohort.study.study.level
     if values.group is not None or values.category:
         raise NotAnalysable("bands = 'optimal' needs a number as predictor")
@@ -152,7 +161,7 @@ def _searched(case: Case, values: PredictorValues, times: TimeToEvent, parts: Pa
     measured.cut_p_corrected = guarded.search.p_permutation if guarded else None
     measured.threshold_guarded = guarded.interval if guarded else None
     measured.threshold_wide = wide
-    return published.cut
+    return published.cut, None if guarded is None else guarded.cut
 
 
 def _as_published(case: Case, naive: Column, parts: Parts) -> None:
@@ -302,10 +311,15 @@ def _guarded_groups(
 
 
 def _competing(
-    case: Case, question: SurvivalQuestion, times: TimeToEvent, cuts: tuple[float, ...], parts: Parts
+    case: Case,
+    question: SurvivalQuestion,
+    times: TimeToEvent,
+    both_cuts: tuple[tuple[float, ...], tuple[float, ...]],
+    parts: Parts,
 ) -> None:
     """Cumulative incidence with other events competing: where named, or death where it was censored.
 
+    `both_cuts`: the cuts of each column.
     As published: 1 − Kaplan–Meier from the first dose. Guarded: Aalen–Johansen in the guarded groups.
     """
     rivals = question.competing
@@ -318,10 +332,13 @@ def _competing(
     both = time_to_event(case.cohort, question.outcome, rivals)
     if 2 not in set(both.status.values()):
         return
+    cuts, guarded_cuts = both_cuts
     whole = naive_column(values, both, cuts)
     day = case.measured.landmark_day
     guarded = (
-        at_zero_column(values, both, cuts) if day is None else landmark_column(values, both, cuts, day)[0]
+        at_zero_column(values, both, guarded_cuts)
+        if day is None
+        else landmark_column(values, both, guarded_cuts, day)[0]
     )
     label = " or ".join(rivals)
     naive = cumulative_incidence(whole, both.unit, level, label)

@@ -11,7 +11,15 @@ from troughline.response.guards.wording import count, interval, number, unit_tex
 from troughline.response.predictor import NotAnalysable
 from troughline.response.questions.adjusted import odds_ratios
 from troughline.response.questions.cuts import classification, fixed_cuts
-from troughline.response.questions.parts import Pairs, Parts, exclude, finite, generator, pair
+from troughline.response.questions.parts import (
+    Pairs,
+    Parts,
+    exclude,
+    finite,
+    generator,
+    model_methods,
+    pair,
+)
 from troughline.response.questions.printed import printed_estimates, printed_intervals
 from troughline.response.questions.setup import (
     numeric_predictor,
@@ -56,7 +64,11 @@ def run_threshold(cohort: Cohort, question: ThresholdQuestion, drug: Drug | None
     parts.estimates += odds_ratios(case, guarded, question.adjust, question.id)
     fixed_cuts(question, values, drug, guarded, higher, parts, case.measured, cohort.study.study.level)
     _series(values, outcome, naive, guarded, parts, case)
-    parts.methods += [*_methods(question, values, cohort.study.study.level), *outcome.notes]
+    parts.methods += [
+        *_methods(question, values, cohort.study.study.level),
+        *model_methods(values, propagated=False),
+        *outcome.notes,
+    ]
     parts.references += [
         "DeLong 1988, doi 10.2307/2531595",
         "Newcombe 2006, doi 10.1002/sim.2324",
@@ -308,7 +320,7 @@ def _series(
         below = {p for p, e in values.exposure.as_published.items() if e.below_limit}
     parts.series["distribution"] = {
         "unit": values.unit,
-        "label": values.label,
+        "label": values.label_as_published or values.label,
         "outcome_label": outcome.label,
         "patient": list(naive.patients),
         "value": naive.values,

@@ -23,14 +23,15 @@ def time_varying_hazard(values: PredictorValues, times: TimeToEvent, level: floa
     """Hazard ratio per doubling of the current level, with each patient entering at the first sample.
 
     One row an interval between samples, robust variance over patients. None where fewer than one patient
-    in five has a second sample, or no model can be fitted. The current level follows dose changes, which
+    in five has a second sample, no Cox model can be fitted, or a population model predicts the exposure
+    (levels drawn at any time after the dose do not compare). The current level follows dose changes, which
     follow toxicity and health: it describes, and does not show a cause.
     """
     import numpy as np
 
     from troughline.response.cox import CoxFitError, fit_cox
 
-    if values.exposure is None:
+    if values.exposure is None or values.model is not None:
         return None
     by_patient: dict[str, list[Sample]] = {}
     for sample in values.exposure.samples:

@@ -15,7 +15,16 @@ from troughline.response.questions.curve import (
     need_positive,
     poor,
 )
-from troughline.response.questions.parts import Pairs, Parts, exclude, finite, generator, pair
+from troughline.response.questions.parts import (
+    Pairs,
+    Parts,
+    exclude,
+    exposure_nodes,
+    finite,
+    generator,
+    model_methods,
+    pair,
+)
 from troughline.response.questions.printed import printed_estimates, printed_intervals
 from troughline.response.questions.setup import (
     external_cuts,
@@ -70,7 +79,8 @@ def run_window(cohort: Cohort, question: WindowQuestion, drug: Drug | None) -> t
         toxicity_at_most=question.limits.toxicity_at_most,
         toxicity_weight=question.utility.toxicity_weight, within=question.utility.within,
         rng=generator(cohort, question.id), covariates=covariates, covariate_names=names,
-        monotone=question.monotone, level=level, allow_poor=True,
+        exposure_nodes=exposure_nodes(values, both), monotone=question.monotone, level=level,
+        allow_poor=True,
     )  # fmt: skip
     measured = case.measured
     measured.posterior_poor = poor(fit.models)
@@ -93,6 +103,7 @@ def run_window(cohort: Cohort, question: WindowQuestion, drug: Drug | None) -> t
         *fit.methods(),
         f"Utility = P(benefit) − {question.utility.toxicity_weight:g} · P(toxicity); its window holds the "
         f"exposures within {question.utility.within:g} of the maximum.",
+        *model_methods(values, propagated=True),
         *toxicity.notes,
         *benefit.notes,
     ]
