@@ -1,4 +1,4 @@
-"""Exposure of a cohort from samples at random times: what a model makes of them, against the simulated truth."""
+"""Exposure of a cohort from samples at random times, against the truth that they were simulated from."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def _cohort(rows: Records, **changes: Any) -> Cohort:
         "id": "toxicity", "kind": "threshold", "predictor": modelled.predictor(modelled.PRECISE, **changes),
         "outcome": {"event": "adverse event", "grade": ">=3"},
     }  # fmt: skip
-    return rows.cohort([asked], covariates={"albi": {"unit": "1"}})
+    covariates = {"albi": {"unit": "1"}, "weight": {"unit": "kg"}}
+    held = {name for values in rows.patients.values() for name in values}
+    return rows.cohort([asked], covariates={name: covariates[name] for name in covariates if name in held})
 
 
 def _eligible(cohort: Cohort) -> dict[str, Sample]:
@@ -127,7 +129,7 @@ def test_samples_of_the_model_itself_pass_its_discrepancy_test(predicted: dict[s
 
 
 def test_what_follows_the_sample_changes_nothing(model: Model) -> None:
-    """Later levels, doses and covariates: the same numbers to the last bit."""
+    """Later levels, doses and covariates (which the model carries back): the same to the last bit."""
     alone = _few()
     later = _few()
     for i in range(4):
@@ -135,7 +137,10 @@ def test_what_follows_the_sample_changes_nothing(model: Model) -> None:
         later.level(patient, 30.0, 50.0, unit="mg/L", hours=3.0)
         later.level(patient, 14.0, 40.0, unit="mg/L", hours=9.0)
         later.dose(patient, 20.0, 800.0)
-        later.level(patient, 25.0, -1.0, unit="1", analyte="albi")
+        later.level(patient, 25.0, 140.0, unit="kg", analyte="weight")
+    for rows in (alone, later):
+        for i in range(4):
+            rows.patients[f"P{i + 1}"]["weight"] = 60.0
     before = _exposures(_cohort(alone), model)
     after = _exposures(_cohort(later), model, samples=_eligible(_cohort(alone)))
     _same(before, after)
@@ -211,6 +216,14 @@ def test_a_level_below_the_limit_is_taken_as_such(model: Model) -> None:
     assert made["P2"].usable
     assert made["P2"].median < 0.8
     assert math.isfinite(made["P2"].discrepancy)
+
+
+def test_a_covariate_out_of_range_costs_one_patient_his_exposure(model: Model) -> None:
+    rows = _few(2)
+    rows.patients["P1"]["weight"], rows.patients["P2"]["weight"] = 300.0, 80.0
+    made = _exposures(_cohort(rows), model)
+    assert made["P1"].status == "weight 300 lies outside the range in which the model holds"
+    _same(made, _exposures(_cohort(_few(2)), model), ["P2"])
 
 
 def test_a_patient_without_an_exposure_is_told_why(model: Model) -> None:

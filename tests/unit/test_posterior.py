@@ -86,7 +86,9 @@ prediction = "bend"
 unit = "mg/L"
 error = { kind = "additive", additive = "0.25[mg/L]" }
 """
-MANY = PosteriorOptions(draws=20_000, proposals=20_000, most_proposals=20_000, least_effective=1)
+MANY = PosteriorOptions(
+    draws=20_000, proposals=20_000, most_proposals=20_000, least_effective=1, new_occasions=1
+)
 CHAINS = PosteriorOptions(draws=8000, proposals=200, most_proposals=2000, least_effective=10**9)
 
 
@@ -288,6 +290,7 @@ def test_occasions_to_come_have_their_prior() -> None:
     """Those of the records after the last observation, and one that is not in the records."""
     found = posterior_of(patient("P", *LINE), patient("Q", *LINE[:2], occasions_after=2))
     assert found.draws.shape[2] == 3 + 3 + 1
+    assert posterior_of(patient("P", *LINE), options=PosteriorOptions()).draws.shape[2] == 3 + 2
     for column in (found.draws[0, :, 5], found.draws[1, :, 4], found.draws[1, :, 5], found.draws[1, :, 6]):
         assert stats.kstest(column, "norm", (0, KAPPA_SD)).pvalue > 1e-3
         assert abs(np.corrcoef(column, found.draws[0, :, 0])[0, 1]) < 0.03

@@ -127,25 +127,17 @@ def _check_one(reference: str) -> int:
 
 
 def _run_tests(model: Model) -> int:
-    from troughline.model.engine import PredictionError
     from troughline.model.self_test import run_self_tests
     from troughline.report.model_view import CALIBRATED, number
 
     title = f"{model.id}, {CALIBRATED}" if model.spec.calibrated else model.id
-    try:
-        with progress_bar() as progress:
-            progress(f"{model.id}: compiling, which takes minutes the first time, and testing", 0, 1)
-            results = run_self_tests(model)
-    except PredictionError as error:
-        typer.echo(f"error: {title}: a self-test has no result: {error}", err=True)
-        return SOME_NOT_ANSWERED
+    with progress_bar() as progress:
+        progress(f"{model.id}: compiling, which takes minutes the first time, and testing", 0, 1)
+        results = run_self_tests(model)
     failed = [r for r in results if not r.passed]
     for r in failed:
-        typer.echo(
-            f"error: {model.id}: {r.test}: {r.quantity} is {number(r.found)}, expected {number(r.expected)} "
-            f"(tolerance {number(r.tolerance)})",
-            err=True,
-        )
+        found = f"is {number(r.found)}, expected {number(r.expected)} (tolerance {number(r.tolerance)})"
+        typer.echo(f"error: {model.id}: {r.test}: {r.quantity}: {r.problem or found}", err=True)
     said = (
         f"{len(results) - len(failed)} of {len(results)} values of {len(model.spec.tests)} self-tests agree"
     )

@@ -7,6 +7,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 from troughline.model.expressions import Expression
+from troughline.model.schema import ExpectationItem
 from troughline.model.sections import Sections
 from troughline.model.spec import (
     Covariate,
@@ -238,8 +239,8 @@ def _tests(sections: Sections) -> tuple[SelfTest, ...]:
                     time=e.time or 0.0,
                     start=e.start or 0.0,
                     end=e.end or 0.0,
-                    relative_tolerance=e.relative_tolerance,
-                    absolute_tolerance=e.absolute_tolerance,
+                    relative_tolerance=_relative_tolerance(e),
+                    absolute_tolerance=e.absolute_tolerance or 0.0,
                 )
                 for e in test.expect
             ),
@@ -251,3 +252,10 @@ def _tests(sections: Sections) -> tuple[SelfTest, ...]:
         for test in sections.tests
         if test is not None
     )
+
+
+def _relative_tolerance(item: ExpectationItem) -> float:
+    """0.001 where a number's test gives no tolerance at all; a tolerance that is given alone is the whole."""
+    if item.relative_tolerance is not None:
+        return item.relative_tolerance
+    return 1e-3 if item.absolute_tolerance is None else 0.0

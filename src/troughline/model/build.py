@@ -188,8 +188,8 @@ def _dose_row(dose: DoseEvent, spec: ModelSpec) -> dict[str, Any]:
         entered = [i for i in spec.inputs if dose.compartment in (None, i.compartment)]
         if len(entered) > 1 or any(i.bioavailability is not None for i in entered):
             raise ValueError(
-                f"{where}: duration_h needs one input without bioavailability: with it F·amount at a set rate "
-                "ends at another time; declare the duration in the model file"
+                f"{where}: duration_h needs one input without bioavailability: F·amount at a set rate "
+                "ends at another time; declare the duration in the model"
             )
     return {
         "time_h": dose.time_h,

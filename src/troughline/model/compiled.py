@@ -225,7 +225,8 @@ def _pack(spec: ModelSpec, d: Derivation) -> tuple[NDArray[np.int64], NDArray[np
         at.OUTPUTS_USE_TIME: int(d.outputs_use_time),
         at.AUTONOMOUS: int(d.kind != NONLINEAR or is_autonomous(d)),
         at.ERROR_USES_EFFECTS: int(d.error_uses_effects),
-        at.RATES_USE_CLOCK: int(_rates_use_more_than_time_after_dose(d)),
+        at.RATES_USE_CLOCK: int(_rates_use(d, 0, 2, 3)),
+        at.RATES_USE_TIME: int(_rates_use(d, 0)),
         at.HAS_CLOCK_GATE: int(any(g.kind == "clock" for g in spec.gates)),
         at.HAS_DOSE_GATE: int(any(g.kind == "after-dose" for g in spec.gates)),
     }
@@ -252,7 +253,11 @@ def _pack(spec: ModelSpec, d: Derivation) -> tuple[NDArray[np.int64], NDArray[np
     return np.concatenate([head, np.array(body, dtype=np.int64)]), np.array(numbers, dtype=np.float64)
 
 
-def _rates_use_more_than_time_after_dose(d: Derivation) -> bool:
-    """Whether a rate depends on time itself or on the dose, so that one interval's map is not the next's."""
-    others = {d.context[0], d.context[2], d.context[3]}
-    return any(d.slots[e.slot].free_symbols & others for e in (*d.matrix, *d.constant))
+def _rates_use(d: Derivation, *places: int) -> bool:
+    """Whether a rate uses one of the context's t, tad, dose, interval at these places.
+
+    One interval's map is not the next's where rates follow the time since the start, or the dose.
+    """
+    asked = {d.context[k] for k in places}
+    rates = [d.slots[e.slot] for e in (*d.matrix, *d.constant)]
+    return any(e.free_symbols & asked for e in (*rates, *d.rhs))

@@ -35,6 +35,8 @@ STATUS_TEXT = {
 class Tolerance:
     """Error control of the stiff solver; linear models are exact and do not use it.
 
+    Linear models whose rates vary smoothly in time are held to a thousandth of `relative`, not below 1e-11.
+
     The error of a step is held to `absolute` + `relative`·|amount| (mg). After `max_steps` steps between
     two events the run stops with a status, never with a number.
     """

@@ -179,8 +179,8 @@ class ExpectationItem(_Strict):
     time: NotNegative | None = None
     start: NotNegative | None = None
     end: NotNegative | None = None
-    relative_tolerance: NotNegative = 1e-3
-    absolute_tolerance: NotNegative = 0.0
+    relative_tolerance: NotNegative | None = None
+    absolute_tolerance: NotNegative | None = None
 
 
 class TestItem(_Strict):

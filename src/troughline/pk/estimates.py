@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -277,10 +278,11 @@ def _only(individuals: Individuals, p: int) -> Individuals:
 def _parts(records: Records, plan: Plan) -> list[tuple[int, int]]:
     """Ranges of patients to work on together."""
     most = _MOST_PATIENTS_DRAWN if plan.draws else _MOST_PATIENTS
+    first: list[int] = records.first.tolist()
     parts: list[tuple[int, int]] = []
     begin = 0
     while begin < records.n_patients:
-        within = int(np.searchsorted(records.first, records.first[begin] + _MOST_RECORDS, side="right")) - 1
+        within = bisect_right(first, first[begin] + _MOST_RECORDS) - 1
         end = min(begin + most, max(within, begin + 1), records.n_patients)
         parts.append((begin, end))
         begin = end

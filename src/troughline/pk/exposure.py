@@ -170,7 +170,10 @@ def _levels(
     if compiled.n_occasion:
         needed += compiled.n_occasion * (int(merged.occasion.max(initial=-1)) + 1)
     if draws.shape[1] < needed:
-        raise ValueError(f"the draws hold {draws.shape[1]} effects; these records need {needed}")
+        raise ValueError(
+            f"the draws hold {draws.shape[1]} effects; these records need {needed}: those of an occasion to "
+            "come are drawn with `new_occasions`"
+        )
     n = len(draws)
     f, err = np.full((n, len(merged)), np.nan), np.zeros((n, len(merged), 3))
     predict_at(

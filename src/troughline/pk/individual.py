@@ -35,7 +35,7 @@ _FIXED = 1e20
 class EstimateOptions:
     """How individuals are estimated.
 
-    - `prior_inflation`: Ω is multiplied by it (1: as published). Above 1 the patient's own samples weigh more.
+    - `prior_inflation`: Ω is multiplied by it (1: as published). Above 1 a patient's samples weigh more.
     - `starts`: `first` from η = 0 alone; `suspicious` further starts (±1.5 prior SD of each between-subject
       effect) where the first did not converge or ended far from the prior; `all` always.
     - `zero_weight`: None, or the weight that a prediction of exactly 0 takes under proportional error
@@ -119,7 +119,7 @@ def prior_of(model: Model, options: EstimateOptions) -> Prior:
         part = covariance[np.ix_(free, free)]
         sign, log = np.linalg.slogdet(part) if len(free) else (1.0, 0.0)
         if not (sign > 0 and np.isfinite(log)):
-            raise ValueError(f"{model.id}: the covariance of the {level} effects is singular: it has no inverse")
+            raise ValueError(f"{model.id}: the covariance of the {level} effects is singular")
         precision[np.ix_(free, free)] = np.linalg.inv(part)
         blocks.append(covariance)
         precisions.append(np.ascontiguousarray((precision + precision.T) / 2))
@@ -170,7 +170,7 @@ def estimate_individuals(
     n, q = records.n_patients, int(own.max(initial=0))
     parameters = np.ascontiguousarray(model.spec.theta if theta is None else theta, dtype=np.float64)
     effects, covariance = np.full((n, q), np.nan), np.full((n, q, q), np.nan)
-    summary, status = np.full((n, 5), np.nan), np.zeros(n, dtype=np.int64)
+    summary, status = np.full((n, 4), np.nan), np.zeros(n, dtype=np.int64)
     first = np.ascontiguousarray(records.first, dtype=np.int64)
     starts = {"first": 1, "suspicious": 2, "all": 3}[chosen.starts]
     tolerance = chosen.tolerance
@@ -205,7 +205,7 @@ def estimate_individuals(
         n_effects=own,
         n_observations=observations_per_patient(records, model),
         iterations=np.nan_to_num(summary[:, 2]).astype(np.int64),
-        starts=np.nan_to_num(summary[:, 4]).astype(np.int64),
+        starts=np.nan_to_num(summary[:, 3]).astype(np.int64),
         theta=parameters,
         options=chosen,
     )
@@ -217,3 +217,32 @@ def observations_per_patient(records: Records, model: Model) -> Ints:
     used = (records.event == 0) & (records.censoring != 3)
     used[used] = measured[records.output[used]]
     return np.bincount(records.patient_index()[used], minlength=records.n_patients).astype(np.int64)
+
+
+def objective_at(
+    model: Model,
+    records: Records,
+    effects: Floats,
+    *,
+    theta: Floats | None = None,
+    options: EstimateOptions | None = None,
+) -> tuple[Floats, Floats]:
+    """OFV_MAP and the FOCEI objective of every patient at given effects (n, q), nothing optimised.
+
+    Both are +∞ where an observation has no likelihood or the model no prediction.
+    """
+    from troughline.pk.kernels.maximum import objectives_given
+
+    chosen = options or EstimateOptions()
+    prior = prior_of(model, chosen)
+    compiled = model.compiled
+    parameters = np.ascontiguousarray(model.spec.theta if theta is None else theta, dtype=np.float64)
+    n = records.n_patients
+    objective, focei = np.full(n, np.inf), np.full(n, np.inf)
+    objectives_given(
+        compiled.layout, compiled.coefficients, compiled.addresses, parameters, prior.subject, prior.occasion,
+        prior.log_determinants, *record_arrays(records), np.ascontiguousarray(records.first, dtype=np.int64),
+        chosen.tolerance.relative, chosen.tolerance.absolute, chosen.tolerance.max_steps,
+        chosen.zero_weight or 0.0, np.ascontiguousarray(effects, dtype=np.float64), objective, focei,
+    )  # fmt: skip
+    return objective, focei

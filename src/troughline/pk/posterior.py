@@ -40,7 +40,7 @@ class PosteriorOptions:
     proposals: int = 500
     most_proposals: int = 8000
     least_effective: int = 400
-    new_occasions: int = 1
+    new_occasions: int = 0
     seed: int = 20260101
     tolerance: Tolerance = field(default_factory=lambda: Tolerance(relative=1e-6, absolute=1e-8))
     threads: int | None = None

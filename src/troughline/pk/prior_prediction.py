@@ -80,7 +80,7 @@ class Predictor:
     ) -> None:
         self._compiled, self._arrays = model.compiled, record_arrays(records)
         self._theta = np.ascontiguousarray(model.spec.theta if theta is None else theta, dtype=np.float64)
-        self._tolerance = tolerance or Tolerance()
+        self._tolerance = tolerance or Tolerance(relative=1e-6, absolute=1e-8)
         self._outputs, self._records = model.spec.outputs, records
 
     def levels(self, p: int, effects: Floats, which: Ints) -> Floats:

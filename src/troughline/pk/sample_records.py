@@ -80,7 +80,7 @@ def known_records(
     Raises `ValueError` for tables that cannot be turned into records.
     """
     output = output_of(spec, analyte)
-    whole, found = records_of(_until_samples(cohort, samples), spec)
+    whole, found = records_of(_until_samples(cohort, samples, analyte), spec)
     errors = [f for f in found.errors if f.code not in PER_PATIENT]
     if errors:
         raise ValueError(f"{spec.id} cannot be held against the tables: {errors[0].line()}")
@@ -115,20 +115,36 @@ def known_records(
     )
 
 
-def _until_samples(cohort: Cohort, samples: Mapping[str, Sample]) -> Cohort:
-    """The cohort of the sampled patients with what was measured up to the day of the sample."""
+def _until_samples(cohort: Cohort, samples: Mapping[str, Sample], analyte: str) -> Cohort:
+    """The cohort of the sampled patients with what was measured until the sample was drawn.
+
+    On the day of the sample that is the sample itself, and whatever else was measured that does not come
+    from another draw: a second level of that day may be later.
+    """
     unknown = sorted(set(samples) - set(cohort.patient_ids))
     if unknown:
         raise ValueError(f"no such patients in the cohort: {', '.join(unknown[:5])}")
     patients = [p for p in cohort.patient_ids if p in samples]
-    last = {p: samples[p].day for p in patients}
-    day = cohort.measurements["patient"].astype(str).map(last).to_numpy(dtype=np.float64)
-    known = cohort.measurements["day"].to_numpy(dtype=np.float64) <= day
+    table = cohort.measurements
+    owner = table["patient"].astype(str)
+    last, hours, row = (
+        owner.map(values).to_numpy(dtype=np.float64)
+        for values in (
+            {p: samples[p].day for p in patients},
+            {p: samples[p].time_after_dose_h for p in patients},
+            {p: samples[p].row for p in patients},
+        )
+    )
+    day = table["day"].to_numpy(dtype=np.float64)
+    after_dose = table["time_after_dose_h"].to_numpy(dtype=np.float64)
+    other = (table["analyte"].str.casefold() != analyte.casefold()).to_numpy(dtype=bool)
+    same_draw = other & (np.isnan(after_dose) | (after_dose == hours))
+    known = (day < last) | ((day == last) & (same_draw | (table["row"].to_numpy() == row)))
     dosed = cohort.doses["patient"].astype(str).isin(patients).to_numpy(dtype=bool)
     return replace(
         cohort,
         patients=cohort.patients.loc[patients],
-        measurements=cohort.measurements[known],
+        measurements=table[known],
         doses=cohort.doses[dosed],
     )
 

@@ -6,13 +6,19 @@ from typing import Any
 
 from troughline.model.kernels import layout as at
 from troughline.model.kernels.calls import call_coefficients, call_coefficients_d, call_part, call_rhs
-from troughline.model.kernels.jit import kernel
-from troughline.model.kernels.layout import matrix, vector
+from troughline.model.kernels.jit import inner
+from troughline.model.kernels.views import clear, cube, matrix, vector
 
 
-@kernel
+@inner
 def refresh(L: Any, C: Any, FN: Any, theta: Any, eta: Any, W: Any, I: Any) -> None:  # noqa: E741
-    """Evaluate the slots, their derivatives and the rate matrix for the conditions in force."""
+    """`evaluate`, by its address."""
+    call_part(FN[at.F_REFRESH], (L, C, FN, theta, eta, W, I), 0.0, 0.0)
+
+
+@inner
+def evaluate(L: Any, C: Any, FN: Any, theta: Any, eta: Any, W: Any, I: Any) -> int:  # noqa: E741
+    """The slots, their derivatives and the rate matrix for the conditions in force."""
     q, ns = I[at.Q], L[at.N_SLOTS]
     ms, mo = L[at.M_SUBJECT], L[at.M_OCCASION]
     local = vector(W, I[at.ETA], ms + mo)
@@ -25,29 +31,28 @@ def refresh(L: Any, C: Any, FN: Any, theta: Any, eta: Any, W: Any, I: Any) -> No
     gates = vector(W, I[at.GATE_ON], L[at.N_GATES])
     ctx = context(W, I)
     p = vector(W, I[at.P], ns)
+    clear(W, I[at.DPG], q * ns)
     if q > 0 and I[at.SEEDING] == 0:
-        dp = matrix(W, I[at.DP], ms + mo, ns)
+        dp, whole = matrix(W, I[at.DP], ms + mo, ns), matrix(W, I[at.DPG], q, ns)
         call_coefficients_d(FN[at.F_COEFFICIENTS_D], theta, cov, local, gates, ctx, p, dp)
-        whole = matrix(W, I[at.DPG], q, ns)
-        whole[:] = 0.0
-        for k in range(ms):
+        for k in range(ms + mo):
+            direction = k if k < ms else first + k - ms
             for s in range(ns):
-                whole[k, s] = dp[k, s]
-        for k in range(mo):
-            for s in range(ns):
-                whole[first + k, s] = dp[ms + k, s]
+                whole[direction, s] = dp[k, s]
     else:
         call_coefficients(FN[at.F_COEFFICIENTS], theta, cov, local, gates, ctx, p)
-        if q > 0:
-            matrix(W, I[at.DPG], q, ns)[:] = 0.0
-    changed = L[at.KIND] == at.LINEAR and _fill_matrix(L, C, W, I)
+    changed = False
+    if L[at.KIND] != at.NONLINEAR:
+        changed = _fill_matrix(L, C, W, I) and L[at.KIND] == at.LINEAR
+        _fill_constants(L, C, W, I)
     if changed or I[at.FRESH] == at.STALE:
         I[at.CACHE_COUNT] = 0
         I[at.CACHE_NEXT] = 0
     I[at.FRESH] = at.CURRENT
+    return at.OK
 
 
-@kernel
+@inner
 def context(W: Any, I: Any) -> Any:  # noqa: E741
     """The context array [t, tad, dose, interval] for the present moment."""
     ctx = vector(W, I[at.CTX], 4)
@@ -58,11 +63,11 @@ def context(W: Any, I: Any) -> Any:  # noqa: E741
     return ctx
 
 
-@kernel
+@inner
 def _fill_matrix(L: Any, C: Any, W: Any, I: Any) -> bool:  # noqa: E741
     """The rate matrix from the slots; whether it differs from what it was."""
     changed = False
-    q, n, ns, nnz = I[at.Q], L[at.N], L[at.N_SLOTS], L[at.NNZ]
+    q, ns, nnz = I[at.Q], L[at.N_SLOTS], L[at.NNZ]
     p, dp = vector(W, I[at.P], ns), matrix(W, I[at.DPG], q, ns)
     val, dval = vector(W, I[at.VAL], nnz), matrix(W, I[at.DVAL], q, nnz)
     slot, coefficient = vector(L, L[at.A_SLOT], nnz), vector(C, L[at.C_A], nnz)
@@ -74,47 +79,49 @@ def _fill_matrix(L: Any, C: Any, W: Any, I: Any) -> bool:  # noqa: E741
             slope = coefficient[k] * dp[j, slot[k]]
             changed = changed or slope != dval[j, k]
             dval[j, k] = slope
-    u, du = vector(W, I[at.UVAL], n), matrix(W, I[at.DUVAL], q, n)
-    u_slot, u_coefficient = vector(L, L[at.U_SLOT], n), vector(C, L[at.C_U], n)
-    for i in range(n):
-        s = u_slot[i]
-        if s < 0 or I[at.HOMOGENEOUS] != 0:
-            u[i] = 0.0
-            for j in range(q):
-                du[j, i] = 0.0
-            continue
-        u[i] = u_coefficient[i] * p[s]
-        for j in range(q):
-            du[j, i] = u_coefficient[i] * dp[j, s]
     return changed
 
 
-@kernel
-def engine_arrays(L: Any, C: Any, FN: Any, theta: Any, W: Any, I: Any) -> Any:  # noqa: E741
-    """The addresses that every part of the engine is handed."""
-    return (L.ctypes.data, C.ctypes.data, FN.ctypes.data, theta.ctypes.data, W.ctypes.data, I.ctypes.data)
+@inner
+def _fill_constants(L: Any, C: Any, W: Any, I: Any) -> None:  # noqa: E741
+    """The rates at which the model itself feeds its states; none where only its homogeneous part counts."""
+    q, n, ns = I[at.Q], L[at.N], L[at.N_SLOTS]
+    p, dp = vector(W, I[at.P], ns), matrix(W, I[at.DPG], q, ns)
+    u, du = vector(W, I[at.UVAL], n), matrix(W, I[at.DUVAL], q, n)
+    slot, coefficient = vector(L, L[at.U_SLOT], n), vector(C, L[at.C_U], n)
+    clear(W, I[at.UVAL], n)
+    clear(W, I[at.DUVAL], q * n)
+    if I[at.HOMOGENEOUS] != 0:
+        return
+    for i in range(n):
+        if slot[i] >= 0:
+            u[i] = coefficient[i] * p[slot[i]]
+            for j in range(q):
+                du[j, i] = coefficient[i] * dp[j, slot[i]]
 
 
-@kernel
+@inner
 def advance(L: Any, C: Any, FN: Any, theta: Any, eta: Any, W: Any, I: Any, until: float) -> int:  # noqa: E741
     """Move the state to time `until` (h); nothing happens on the way. Returns a status."""
     dt = until - W[at.S_T]
     if dt <= 0.0:
         return at.OK if dt > -1e-9 else at.NEGATIVE
-    if I[at.FRESH] != at.CURRENT:
+    varying = L[at.KIND] == at.VARYING
+    # Rates that vary in time are evaluated as time goes on; only new conditions need to be put in place.
+    if I[at.FRESH] == at.STALE or (I[at.FRESH] != at.CURRENT and not varying):
         refresh(L, C, FN, theta, eta, W, I)
-    status = call_part(FN[at.F_STEP], engine_arrays(L, C, FN, theta, W, I), dt, 0.0)
+    status = call_part(FN[at.F_STEP], (L, C, FN, theta, W, I), dt, 0.0)
     W[at.S_T] = until
     W[at.S_TAD] += dt
+    if varying:
+        I[at.FRESH] = at.CONTEXT_CHANGED
     return status
 
 
-@kernel
+@inner
 def rates_now(L: Any, C: Any, FN: Any, theta: Any, eta: Any, W: Any, I: Any, f: Any) -> None:  # noqa: E741
     """f ← dx/dt at this moment, inputs included."""
     n, nnz, kind = L[at.N], L[at.NNZ], L[at.KIND]
-    if kind == at.VARYING and I[at.FRESH] == at.CURRENT:
-        I[at.FRESH] = at.CONTEXT_CHANGED
     if I[at.FRESH] != at.CURRENT:
         refresh(L, C, FN, theta, eta, W, I)
     x, rate = vector(W, I[at.X], n), vector(W, I[at.RATE], n)
@@ -123,8 +130,6 @@ def rates_now(L: Any, C: Any, FN: Any, theta: Any, eta: Any, W: Any, I: Any, f: 
         for i in range(n):
             f[i] += rate[i]
         return
-    if kind == at.VARYING:
-        _fill_matrix(L, C, W, I)
     row, col = vector(L, L[at.A_ROW], nnz), vector(L, L[at.A_COL], nnz)
     val, u = vector(W, I[at.VAL], nnz), vector(W, I[at.UVAL], n)
     for i in range(n):
@@ -133,7 +138,7 @@ def rates_now(L: Any, C: Any, FN: Any, theta: Any, eta: Any, W: Any, I: Any, f: 
         f[row[k]] += val[k] * x[col[k]]
 
 
-@kernel
+@inner
 def reserve(W: Any, I: Any, start: float, dt: float) -> int:  # noqa: E741
     """A place in the cache for a new propagator; the oldest gives way."""
     place = I[at.CACHE_NEXT] % at.CACHE_SIZE
@@ -145,16 +150,15 @@ def reserve(W: Any, I: Any, start: float, dt: float) -> int:  # noqa: E741
     return place
 
 
-@kernel
+@inner
 def cached_phi(L: Any, W: Any, I: Any, place: int) -> Any:  # noqa: E741
     """The propagator (n, n) kept at a place of the cache."""
     n = L[at.N]
     return matrix(W, I[at.CACHE_PHI] + place * n * n, n, n)
 
 
-@kernel
+@inner
 def cached_dphi(L: Any, W: Any, I: Any, place: int) -> Any:  # noqa: E741
     """Its derivatives (q, n, n)."""
     n, q = L[at.N], I[at.Q]
-    size = q * n * n
-    return W[I[at.CACHE_DPHI] + place * size : I[at.CACHE_DPHI] + (place + 1) * size].reshape((q, n, n))
+    return cube(W, I[at.CACHE_DPHI] + place * q * n * n, q, n, n)

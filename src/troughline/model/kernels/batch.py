@@ -19,11 +19,7 @@ def call_patient(
 ) -> int:  # fmt: skip
     """`patient.run_patient` by its address; df may have more columns than the patient has effects."""
     I[at.DF_COLUMNS] = df.shape[1]
-    arrays = (
-        L.ctypes.data, C.ctypes.data, FN.ctypes.data, theta.ctypes.data, eta.ctypes.data, RF.ctypes.data,
-        RI.ctypes.data, cov.ctypes.data, W.ctypes.data, I.ctypes.data, f.ctypes.data, df.ctypes.data,
-        err.ctypes.data, derr.ctypes.data,
-    )  # fmt: skip
+    arrays = (L, C, FN, theta, eta, RF, RI, cov, W, I, f, df, err, derr)
     return call_part(FN[at.F_PATIENT], arrays, float(first), float(last))
 
 
@@ -47,8 +43,8 @@ def predict_batch(
         I[at.Q] = q if tangents else 0
         derr = np.empty((hi - lo, 3, q)) if L[at.ERROR_USES_EFFECTS] != 0 else no_derr
         status[i] = call_patient(
-            L, C, FN, theta, effects[i, :q].copy(), RF, RI, cov, lo, hi, W, I, f[lo:hi], df[lo:hi], err[lo:hi],
-            derr,
+            L, C, FN, theta, effects[i, :q].copy(), RF, RI, cov, lo, hi, W, I, f[lo:hi], df[lo:hi],
+            err[lo:hi], derr,
         )  # fmt: skip
         if status[i] != at.OK:
             f[lo:hi] = np.nan

@@ -73,6 +73,14 @@ def kernel(function: Function) -> Function:
     return jitted
 
 
+def inner(function: Function) -> Function:
+    """A kernel that only other kernels call: it has no entry from Python and is kept as a part of these."""
+    jitted: Function = _numba().njit(
+        nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True
+    )(function)
+    return jitted
+
+
 def inlined(function: Function) -> Function:
     """A kernel small enough to be copied into its callers."""
     jitted: Function = _numba().njit(cache=True, nogil=True, error_model="numpy", inline="always")(function)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from troughline.model.kernels.part import INTS, LONG, REALS, WORDS, carray, part
-from troughline.model.kernels.steady_nonlinear import steady_nonlinear
+from troughline.model.kernels.steady_nonlinear import constant_nonlinear, steady_nonlinear
 from troughline.model.kernels.steps import step_stiff
 
 
@@ -17,6 +17,14 @@ def step(l: Any, c: Any, fn: Any, theta: Any, w: Any, i: Any, dt: Any, _: Any) -
 @part(INTS, REALS, WORDS, REALS, REALS, REALS, INTS)
 def steady(l: Any, c: Any, fn: Any, theta: Any, eta: Any, w: Any, i: Any, _: Any, __: Any) -> Any:  # noqa: E741
     return steady_nonlinear(
+        carray(l, LONG), carray(c, LONG), carray(fn, LONG), carray(theta, LONG), carray(eta, LONG),
+        carray(w, LONG), carray(i, LONG),
+    )  # fmt: skip
+
+
+@part(INTS, REALS, WORDS, REALS, REALS, REALS, INTS)
+def constant(l: Any, c: Any, fn: Any, theta: Any, eta: Any, w: Any, i: Any, _: Any, __: Any) -> Any:  # noqa: E741
+    return constant_nonlinear(
         carray(l, LONG), carray(c, LONG), carray(fn, LONG), carray(theta, LONG), carray(eta, LONG),
         carray(w, LONG), carray(i, LONG),
     )  # fmt: skip

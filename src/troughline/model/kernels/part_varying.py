@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from troughline.model.kernels.advance import cached_dphi, cached_phi
 from troughline.model.kernels.part import INTS, LONG, REALS, WORDS, carray, part
 from troughline.model.kernels.steps import step_varying, varying_propagator
 
@@ -19,8 +18,7 @@ def step(l: Any, c: Any, fn: Any, theta: Any, w: Any, i: Any, dt: Any, _: Any) -
 
 @part(INTS, REALS, WORDS, REALS, REALS, INTS)
 def propagator(l: Any, c: Any, fn: Any, theta: Any, w: Any, i: Any, dt: Any, place: Any) -> Any:  # noqa: E741
-    ll, ww, ii = carray(l, LONG), carray(w, LONG), carray(i, LONG)
     return varying_propagator(
-        ll, carray(c, LONG), carray(fn, LONG), carray(theta, LONG), ww, ii, dt,
-        cached_phi(ll, ww, ii, int(place)), cached_dphi(ll, ww, ii, int(place)),
+        carray(l, LONG), carray(c, LONG), carray(fn, LONG), carray(theta, LONG), carray(w, LONG),
+        carray(i, LONG), dt, int(place),
     )  # fmt: skip

@@ -12,17 +12,23 @@ _MODULES = {at.LINEAR: "part_linear", at.VARYING: "part_varying", at.NONLINEAR: 
 
 
 @cache
-def part_addresses(kind: int) -> tuple[int, int, int, int]:
-    """The addresses of step, propagator, steady state and patient for a kind of model (0: none).
+def part_addresses(kind: int) -> tuple[int, ...]:
+    """The addresses of the parts for a kind of model, in the order of `layout` from F_STEP on (0: none).
 
     Compiles what has not been compiled before on this machine.
     """
-    own = _module(_MODULES[kind])
+    own, records = _module(_MODULES[kind]), _module("part_records")
     linear = kind != at.NONLINEAR
-    propagator = int(own.propagator.address) if linear else 0
-    steady = _module("part_steady").steady if linear else own.steady
-    patient = _module("part_patient").patient
-    return int(own.step.address), propagator, int(steady.address), int(patient.address)
+    steady = _module("part_steady") if linear else own
+    propagator = own.propagator.address if linear else 0
+    return tuple(
+        int(address)
+        for address in (
+            own.step.address, propagator, steady.steady.address, steady.constant.address,
+            records.patient.address, records.refresh.address, records.pass_by.address, records.give.address,
+            records.trial.address, records.under_way.address,
+        )
+    )  # fmt: skip
 
 
 def _module(name: str) -> Any:

@@ -10,33 +10,30 @@ from troughline.model.kernels import layout as at
 from troughline.model.kernels.advance import context, refresh
 from troughline.model.kernels.calls import call_output, call_part
 from troughline.model.kernels.dosing import administer
-from troughline.model.kernels.jit import kernel
-from troughline.model.kernels.layout import matrix, vector
-from troughline.model.kernels.pending import clock_switches, drop, pass_time, push
+from troughline.model.kernels.gates import clock_switches
+from troughline.model.kernels.jit import inner
+from troughline.model.kernels.pending import drop, pass_time, push
+from troughline.model.kernels.views import clear, matrix, vector
 
 
-@kernel
+@inner
 def run_patient(
     L: Any, C: Any, FN: Any, theta: Any, eta: Any, RF: Any, RI: Any, cov: Any, first: int, last: int,
     W: Any, I: Any, f: Any, df: Any, err: Any, derr: Any,  # noqa: E741
 ) -> int:  # fmt: skip
-    """Run records `first` to `last` (exclusive) of one patient at effects `eta` (n_subject + n_occ·n_occasion,).
+    """Run records `first` to `last` (without) of one patient at `eta` (n_subject + n_occasions·n_occasion,).
 
     RF (n_records, 6), RI (n_records, 7), cov (n_records, n_covariates) as in `layout`. For each observation
-    record r (counted from `first`): f[r] the prediction, df[r] (q,) its derivatives, err[r] (3,) the values of
-    the additive, proportional and power parts of its error, derr[r] (3, q) theirs where the error depends on
-    effects. I[Q] says how many derivatives; 0 for none. Returns a status.
+    record r (counted from `first`): f[r] the prediction, df[r] (q,) its derivatives, err[r] (3,) the values
+    of the additive, proportional and power parts of its error, derr[r] (3, q) theirs where the error depends
+    on effects. I[Q] says how many derivatives; 0 for none. Returns a status.
     """
-    _begin(L, W, I)
     if last <= first:
         return at.OK
-    W[at.S_T] = RF[first, at.R_TIME]
     _conditions(L, W, I, RI, cov, first, first)
-    _initial_state(L, C, FN, theta, eta, W, I)
-    if L[at.HAS_CLOCK_GATE] != 0:
-        status = clock_switches(L, C, FN, theta, eta, W, I)
-        if status != at.OK:
-            return status
+    status = _set_out(L, C, FN, theta, eta, W, I, RF[first, at.R_TIME], L[at.N])
+    if status != at.OK:
+        return status
     for r in range(first, last):
         time, event = RF[r, at.R_TIME], RI[r, at.R_EVENT]
         resets = event == at.EV_RESET or event == at.EV_RESET_DOSE
@@ -48,15 +45,10 @@ def run_patient(
                 return status
         _conditions(L, W, I, RI, cov, r, r)
         if resets:
-            W[at.S_T] = time
-            _begin(L, W, I)
-            W[at.S_T] = time
-            _conditions(L, W, I, RI, cov, r, r)
-            _initial_state(L, C, FN, theta, eta, W, I)
-            if L[at.HAS_CLOCK_GATE] != 0:
-                status = clock_switches(L, C, FN, theta, eta, W, I)
-                if status != at.OK:
-                    return status
+            # Areas under curves go on through a reset.
+            status = _set_out(L, C, FN, theta, eta, W, I, time, L[at.N_CORE])
+            if status != at.OK:
+                return status
         if event == at.EV_DOSE or event == at.EV_RESET_DOSE:
             status = _dose(L, C, FN, theta, eta, RF, RI, r, W, I)
             if status != at.OK:
@@ -68,22 +60,21 @@ def run_patient(
     return at.OK
 
 
-@kernel
-def _begin(L: Any, W: Any, I: Any) -> None:  # noqa: E741
-    """Nothing in the body, nothing pending, no dose yet."""
+@inner
+def _begin(L: Any, W: Any, I: Any, emptied: int) -> None:  # noqa: E741
+    """Nothing in the `emptied` leading states, nothing pending, no dose yet."""
     n, q, ns = L[at.N], I[at.Q], L[at.N_SLOTS]
     for k in range(at.S_STEP + 1):
         W[k] = 0.0
-    vector(W, I[at.X], n)[:] = 0.0
-    matrix(W, I[at.DX], q, n)[:] = 0.0
-    vector(W, I[at.RATE], n)[:] = 0.0
-    matrix(W, I[at.DRATE], q, n)[:] = 0.0
-    vector(W, I[at.UVAL], n)[:] = 0.0
-    matrix(W, I[at.DUVAL], q, n)[:] = 0.0
-    vector(W, I[at.GATE_ON], L[at.N_GATES])[:] = 0.0
-    matrix(W, I[at.DP], L[at.M_SUBJECT] + L[at.M_OCCASION], ns)[:] = 0.0
-    vector(W, I[at.SEEN_DT], 2 * at.CACHE_SIZE)[:] = 0.0
-    vector(W, I[at.VAL], L[at.NNZ])[:] = 0.0
+    clear(W, I[at.X], emptied)
+    for j in range(q):
+        clear(W, I[at.DX] + j * n, emptied)
+    clear(W, I[at.RATE], n)
+    clear(W, I[at.DRATE], q * n)
+    clear(W, I[at.GATE_ON], L[at.N_GATES])
+    clear(W, I[at.GATE_OPEN], L[at.N_GATES])
+    clear(W, I[at.DP], (L[at.M_SUBJECT] + L[at.M_OCCASION]) * ns)
+    clear(W, I[at.SEEN_DT], 2 * at.CACHE_SIZE)
     I[at.P_COUNT] = 0
     I[at.CACHE_COUNT] = 0
     I[at.CACHE_NEXT] = 0
@@ -93,9 +84,29 @@ def _begin(L: Any, W: Any, I: Any) -> None:  # noqa: E741
     I[at.HOMOGENEOUS] = 0
 
 
-@kernel
+@inner
+def _set_out(
+    L: Any, C: Any, FN: Any, theta: Any, eta: Any, W: Any, I: Any, time: float, emptied: int,  # noqa: E741
+) -> int:  # fmt: skip
+    """The state in which a patient's records begin, or begin again after a reset. Returns a status."""
+    n, q, ns = L[at.N], I[at.Q], L[at.N_SLOTS]
+    _begin(L, W, I, emptied)
+    W[at.S_T] = time
+    refresh(L, C, FN, theta, eta, W, I)
+    p, dp = vector(W, I[at.P], ns), matrix(W, I[at.DPG], q, ns)
+    x, dx = vector(W, I[at.X], n), matrix(W, I[at.DX], q, n)
+    for i in range(n):
+        slot = L[L[at.X0_SLOT] + i]
+        if slot >= 0:
+            x[i] = p[slot]
+            for j in range(q):
+                dx[j, i] = dp[j, slot]
+    return clock_switches(L, C, FN, theta, eta, W, I) if L[at.HAS_CLOCK_GATE] != 0 else at.OK
+
+
+@inner
 def _conditions(L: Any, W: Any, I: Any, RI: Any, cov: Any, r: int, before: int) -> None:  # noqa: E741
-    """Put the covariates and the occasion of record r in force; `last`-carried covariates those of `before`."""
+    """Put record r's covariates and occasion in force; a covariate that is carried on is that of `before`."""
     current = vector(W, I[at.COV], L[at.N_COVARIATES])
     changed = I[at.OCCASION] != RI[r, at.R_OCCASION]
     for k in range(L[at.N_COVARIATES]):
@@ -109,21 +120,7 @@ def _conditions(L: Any, W: Any, I: Any, RI: Any, cov: Any, r: int, before: int) 
         I[at.FRESH] = at.STALE
 
 
-@kernel
-def _initial_state(L: Any, C: Any, FN: Any, theta: Any, eta: Any, W: Any, I: Any) -> None:  # noqa: E741
-    n, q, ns = L[at.N], I[at.Q], L[at.N_SLOTS]
-    refresh(L, C, FN, theta, eta, W, I)
-    p, dp = vector(W, I[at.P], ns), matrix(W, I[at.DPG], q, ns)
-    x, dx = vector(W, I[at.X], n), matrix(W, I[at.DX], q, n)
-    for i in range(n):
-        slot = L[L[at.X0_SLOT] + i]
-        if slot >= 0:
-            x[i] = p[slot]
-            for j in range(q):
-                dx[j, i] = dp[j, slot]
-
-
-@kernel
+@inner
 def _until(
     L: Any, C: Any, FN: Any, theta: Any, eta: Any, RF: Any, RI: Any, cov: Any, W: Any, I: Any,  # noqa: E741
     time: float, r: int,
@@ -133,7 +130,7 @@ def _until(
     A repeated dose is given under the covariates of its own record, as NONMEM does, at its own time.
     """
     while True:
-        status = pass_time(L, C, FN, theta, eta, W, I, time, True)
+        status = pass_time(L, C, FN, theta, eta, W, I, time, at.INCLUSIVE)
         if status >= 0:
             return status
         k = -1 - status
@@ -153,9 +150,10 @@ def _until(
             return at.TOO_MANY_PENDING
 
 
-@kernel
+@inner
 def _repeat(W: Any, I: Any, record: int, time: float, left: int) -> bool:  # noqa: E741
-    k = push(W, I, at.ADDITIONAL, -1, time, 0.0)
+    """The dose of a record is to come again at `time`, `left` times in all; whether there was room."""
+    k = push(W, I, at.ADDITIONAL, at.NONE, time, 0.0)
     if k < 0:
         return False
     I[I[at.P_RECORD] + k] = record
@@ -163,19 +161,11 @@ def _repeat(W: Any, I: Any, record: int, time: float, left: int) -> bool:  # noq
     return True
 
 
-@kernel
+@inner
 def _dose(
-    L: Any,
-    C: Any,
-    FN: Any,
-    theta: Any,
-    eta: Any,
-    RF: Any,
-    RI: Any,
-    r: int,
-    W: Any,
-    I: Any,  # noqa: E741
-) -> int:
+    L: Any, C: Any, FN: Any, theta: Any, eta: Any, RF: Any, RI: Any, r: int, W: Any, I: Any,  # noqa: E741
+) -> int:  # fmt: skip
+    """Give the dose of record r, after the steady state that it asks for. Returns a status."""
     amount, rate, interval = RF[r, at.R_AMOUNT], RF[r, at.R_RATE], RF[r, at.R_INTERVAL]
     steady, state = RI[r, at.R_STEADY], RI[r, at.R_STATE]
     if steady != 0:
@@ -184,11 +174,7 @@ def _dose(
         W[at.S_EVERY] = interval
         W[at.S_STATE] = state
         W[at.S_ADD] = 1.0 if steady == 2 else 0.0
-        arrays = (
-            L.ctypes.data, C.ctypes.data, FN.ctypes.data, theta.ctypes.data, eta.ctypes.data, W.ctypes.data,
-            I.ctypes.data,
-        )  # fmt: skip
-        status = call_part(FN[at.F_STEADY], arrays, 0.0, 0.0)
+        status = call_part(FN[at.F_STEADY], (L, C, FN, theta, eta, W, I), 0.0, 0.0)
         if status != at.OK or interval <= 0.0:
             return status
     status = administer(L, C, FN, theta, eta, W, I, amount, rate, interval, state)
@@ -200,21 +186,21 @@ def _dose(
     return at.OK
 
 
-@kernel
+@inner
 def _observe(
     L: Any, C: Any, FN: Any, theta: Any, eta: Any, W: Any, I: Any, output: int, row: int,  # noqa: E741
     f: Any, df: Any, err: Any, derr: Any,
 ) -> None:  # fmt: skip
+    """Write the prediction of an output now, its derivatives and its error into `row` of the results."""
     n, q, ns = L[at.N], I[at.Q], L[at.N_SLOTS]
-    if L[at.OUTPUTS_USE_TIME] != 0 and I[at.FRESH] == at.CURRENT:
-        I[at.FRESH] = at.CONTEXT_CHANGED
-    if I[at.FRESH] != at.CURRENT:
+    # Slots that do not follow time stay right while it passes, those of the output among them or not.
+    if I[at.FRESH] == at.STALE or L[at.OUTPUTS_USE_TIME] != 0:
         refresh(L, C, FN, theta, eta, W, I)
     p, dp = vector(W, I[at.P], ns), matrix(W, I[at.DPG], q, ns)
     x, dx = vector(W, I[at.X], n), matrix(W, I[at.DX], q, n)
     out, hx, hp = vector(W, I[at.OUT], 1), vector(W, I[at.H_X], n), vector(W, I[at.H_P], ns)
-    hx[:] = 0.0
-    hp[:] = 0.0
+    clear(W, I[at.H_X], n)
+    clear(W, I[at.H_P], ns)
     call_output(FN[at.F_OUTPUT + output], context(W, I), x, p, out, hx, hp)
     f[row] = out[0]
     for j in range(q):

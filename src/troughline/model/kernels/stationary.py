@@ -21,11 +21,11 @@ def stationary_work_size(n: Any) -> Any:
 
 
 @kernel
-def _net_rate(n: Any, rhs: Any, ctx: Any, p: Any, rate: Any, x: Any, out: Any) -> Any:
-    """out ← f(x) + rate; returns its largest magnitude."""
+def _net_rate(core: Any, rhs: Any, ctx: Any, p: Any, rate: Any, x: Any, out: Any) -> Any:
+    """out ← f(x) + rate; returns the largest magnitude among the leading `core` states."""
     call_rhs(rhs, ctx, x, p, out)
     largest = 0.0
-    for m in range(n):
+    for m in range(core):
         out[m] += rate[m]
         # The second test keeps a nan once met; the first alone would lose it.
         if abs(out[m]) > largest or out[m] != out[m]:
@@ -57,20 +57,20 @@ def _fastest_rate(n: Any, jac: Any) -> Any:
 
 @kernel
 def _stationary_tangents(
-    n: Any, q: Any, jac: Any, rhs_d: Any, ctx: Any, p: Any, dp: Any, drate: Any, x: Any, dx: Any, matrix: Any,
-    lu: Any, zero: Any, piv: Any,
+    core: Any, q: Any, jac: Any, rhs_d: Any, ctx: Any, p: Any, dp: Any, drate: Any, x: Any, dx: Any,
+    matrix: Any, lu: Any, zero: Any, piv: Any,
 ) -> Any:  # fmt: skip
     """dx ← −J⁻¹(f_p·dp + drate) at the stationary state x; 3 where J is singular there."""
     matrix[:, :] = 0.0
     call_jacobian(jac, ctx, x, p, matrix)
-    if _factor_damped(n, 0.0, matrix, lu, piv) != OK or lu_singular(n, lu):
+    if _factor_damped(core, 0.0, matrix, lu, piv) != OK or lu_singular(core, lu):
         return SINGULAR
     zero[:] = 0.0
     for k in range(q):
         call_rhs_tangent(rhs_d, ctx, x, p, zero, dp[k], dx[k])
-        for m in range(n):
+        for m in range(core):
             dx[k, m] += drate[k, m]
-        lu_solve(n, lu, piv, dx[k])
+        lu_solve(core, lu, piv, dx[k])
     return OK
 
 
@@ -96,6 +96,7 @@ def _try_step(n: Any, x: Any, step: Any, rtol: Any, atol: Any, nonnegative: Any,
 def stationary_state(
     n: Any, q: Any, rhs: Any, jac: Any, rhs_d: Any, ctx: Any, p: Any, dp: Any, rate: Any, drate: Any, x: Any,
     dx: Any, rtol: Any, atol: Any, max_iterations: Any, work: Any, iwork: Any, nonnegative: Any = True,
+    core: Any = -1,
 ) -> Any:  # fmt: skip
     """Solve f(x; p) + rate = 0 from the guess in x, in place, and set dx = −J⁻¹(f_p·dp + drate).
 
@@ -104,7 +105,8 @@ def stationary_state(
     follows the model in time towards the state it tends to, and Newton's step once λ = 0. It ends when
     Newton's step is within atol + rtol·|x| in every state. `nonnegative`: states are amounts; a step below
     zero is cut to a tenth of the state, which keeps the iteration off the roots of saturable elimination at
-    negative amounts. work: `stationary_work_size(n)` float64, iwork: n int64.
+    negative amounts. `core`: only so many leading states, on which the others have no influence, are to stand
+    still (−1: all of them). work: `stationary_work_size(n)` float64, iwork: n int64.
 
     Returns 0, or 3 where no stationary state was found within max_iterations (input above the capacity of
     elimination) or J is singular at it (a closed system); x is then not to be used.
@@ -116,24 +118,28 @@ def stationary_state(
     matrix, lu = work[:square].reshape((n, n)), work[square : 2 * square].reshape((n, n))
     net, step = work[2 * square : 2 * square + n], work[2 * square + n : 2 * square + 2 * n]
     trial = work[2 * square + 2 * n : 2 * square + 3 * n]
-    size = _net_rate(n, rhs, ctx, p, rate, x, net)
+    core = n if core < 0 else core
+    trial[:] = x
+    size = _net_rate(core, rhs, ctx, p, rate, x, net)
     damping, fastest, fresh = -1.0, 0.0, False
     for _ in range(max_iterations):
         if not fresh:
             matrix[:, :] = 0.0
             call_jacobian(jac, ctx, x, p, matrix)
-            fastest, fresh = _fastest_rate(n, matrix), True
+            fastest, fresh = _fastest_rate(core, matrix), True
             if damping < 0.0:
                 damping = fastest
-        factored = _factor_damped(n, damping, matrix, lu, iwork) == OK
+        factored = _factor_damped(core, damping, matrix, lu, iwork) == OK
         step[:] = net
         if factored:
-            lu_solve(n, lu, iwork, step)
-        largest = _try_step(n, x, step, rtol, atol, nonnegative, trial)
+            lu_solve(core, lu, iwork, step)
+        largest = _try_step(core, x, step, rtol, atol, nonnegative, trial)
         if factored and damping == 0.0 and largest <= 1.0:
             x[:] = trial
-            return _stationary_tangents(n, q, jac, rhs_d, ctx, p, dp, drate, x, dx, matrix, lu, step, iwork)
-        after = _net_rate(n, rhs, ctx, p, rate, trial, step)
+            return _stationary_tangents(
+                core, q, jac, rhs_d, ctx, p, dp, drate, x, dx, matrix, lu, step, iwork
+            )
+        after = _net_rate(core, rhs, ctx, p, rate, trial, step)
         if factored and after <= 2.0 * size:
             x[:] = trial
             net[:] = step

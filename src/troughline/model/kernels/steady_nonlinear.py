@@ -1,4 +1,7 @@
-"""Steady state of a nonlinear model: Newton's method on the dosing-interval map."""
+"""Steady state of a nonlinear model: Newton's method on the map P of one period of dosing.
+
+x ← x + (I − P′)⁻¹ (P(x) − x), with P′ from the solver's exact tangents, after a few periods from nothing.
+"""
 
 from __future__ import annotations
 
@@ -8,177 +11,195 @@ import numpy as np
 
 from troughline.model.kernels import layout as at
 from troughline.model.kernels.advance import context
+from troughline.model.kernels.calls import call_part
 from troughline.model.kernels.dense import lu_factor, lu_solve
 from troughline.model.kernels.dosing import dose_context
-from troughline.model.kernels.jit import kernel
-from troughline.model.kernels.layout import matrix, vector
-from troughline.model.kernels.pending import change_rate
+from troughline.model.kernels.jit import inner
 from troughline.model.kernels.stationary import stationary_state
-from troughline.model.kernels.steady import cycles_in_period, finish, forget, keep, plan_period, play, restore
+from troughline.model.kernels.steady import (
+    constant_rate,
+    cycles_in_period,
+    finish,
+    forget,
+    keep,
+    restore,
+    trial,
+)
+from troughline.model.kernels.views import clear, matrix, vector
 
-NEWTON_STEPS = 40
-FIRST_CYCLES = 4
+NEWTON_STEPS, NOISY_STEPS = 40, 8
+FIRST_PERIODS = 4
+_SHARPER = 0.1
+"""The tolerance of a period in units of the run's: what a period misses adds up over those before it."""
+_LARGEST = 1e12
+"""In doses; beyond it amounts are taken to grow without end."""
 
 
-@kernel
+@inner
 def steady_nonlinear(L: Any, C: Any, FN: Any, theta: Any, eta: Any, W: Any, I: Any) -> int:  # noqa: E741
     """Put the state that endless dosing before now has led to in place of the state, or add it (SS = 2).
 
     The dose stands in the scalars S_AMOUNT, S_RATE, S_EVERY, S_STATE, S_ADD. Without `add` what was
     pending is forgotten. Returns a status.
     """
-    n, q = L[at.N], I[at.Q]
-    amount, rate, interval = W[at.S_AMOUNT], W[at.S_RATE], W[at.S_EVERY]
-    state, add = int(W[at.S_STATE]), W[at.S_ADD] != 0.0
+    n, q, add = L[at.N], I[at.Q], W[at.S_ADD] != 0.0
     kept, dkept = vector(W, I[at.X], n).copy(), matrix(W, I[at.DX], q, n).copy()
     if not add:
         forget(L, W, I)
-    if interval <= 0.0:
-        status = _constant_infusion(L, C, FN, theta, eta, W, I, rate, state)
+    if W[at.S_EVERY] > 0.0:
+        status = _periodic(L, C, FN, theta, eta, W, I)
     else:
-        status = _nonlinear(L, C, FN, theta, eta, W, I, amount, rate, interval, state)
-    if status != at.OK:
-        return status
-    return finish(L, C, FN, theta, eta, W, I, amount, rate, interval, state, add, kept, dkept)
+        status = call_part(FN[at.F_CONSTANT], (L, C, FN, theta, eta, W, I), 0.0, 0.0)
+    W[at.S_STEP] = 0.0
+    return finish(L, C, FN, theta, eta, W, I, kept, dkept) if status == at.OK else status
 
 
-@kernel
-def _constant_infusion(
-    L: Any,
-    C: Any,
-    FN: Any,
-    theta: Any,
-    eta: Any,
-    W: Any,
-    I: Any,
-    rate: float,
-    state: int,  # noqa: E741
-) -> int:
-    """An infusion that has always been running and goes on."""
+@inner
+def constant_nonlinear(L: Any, C: Any, FN: Any, theta: Any, eta: Any, W: Any, I: Any) -> int:  # noqa: E741
+    """What an infusion leaves that has always been running and ends now, which is how NONMEM has it.
+
+    The infusion stands in the scalars S_RATE and S_STATE. Returns a status.
+    """
+    state = int(W[at.S_STATE])
     n, q, ns = L[at.N], I[at.Q], L[at.N_SLOTS]
-    dose_context(L, C, FN, theta, eta, W, I, 0.0, 0.0)
-    if state < 0:
-        state = L[L[at.INPUTS] + at.IN_STATE]
-    change_rate(L, W, I, state, rate, np.zeros(q))
-    if L[at.N_CORE] != n or L[at.HAS_CLOCK_GATE] != 0 or L[at.KIND] == at.VARYING:
+    if L[at.HAS_CLOCK_GATE] != 0 or L[at.AUTONOMOUS] == 0 or (state < 0 and L[at.N_INPUTS] == 0):
         return at.UNSUPPORTED
-    x, dx = vector(W, I[at.X], n), matrix(W, I[at.DX], q, n)
+    dose_context(L, C, FN, theta, eta, W, I, W[at.S_AMOUNT], W[at.S_EVERY])
+    target = L[L[at.INPUTS] + at.IN_STATE] if state < 0 else state
+    drate = np.empty(q)
+    steady = constant_rate(L, W, I, W[at.S_RATE], state, drate)
+    if not steady > 0.0:
+        return at.UNSUPPORTED
+    rates, drates = np.zeros(n), np.zeros((q, n))
+    rates[target] = steady
+    for j in range(q):
+        drates[j, target] = drate[j]
+    clear(W, I[at.X], n)
     return stationary_state(
         n, q, FN[at.F_RHS], FN[at.F_JACOBIAN], FN[at.F_RHS_D], context(W, I), vector(W, I[at.P], ns),
-        matrix(W, I[at.DPG], q, ns), vector(W, I[at.RATE], n), matrix(W, I[at.DRATE], q, n), x, dx, 1e-11,
-        1e-14, 200, W[I[at.SCRATCH] :], I[I[at.ISCRATCH] :],
+        matrix(W, I[at.DPG], q, ns), rates, drates, vector(W, I[at.X], n), matrix(W, I[at.DX], q, n), 1e-11,
+        1e-14, 200, W[I[at.SCRATCH] :], I[I[at.ISCRATCH] :], at.NON_NEGATIVE,
+        L[at.N_CORE],
     )  # fmt: skip
 
 
-@kernel
-def _nonlinear(
-    L: Any, C: Any, FN: Any, theta: Any, eta: Any, W: Any, I: Any,  # noqa: E741
-    amount: float, rate: float, interval: float, state: int,
-) -> int:  # fmt: skip
-    """Newton's method on the dosing-interval map P: x ← x − (I − P′)⁻¹ (x − P(x)), after a few cycles."""
+@inner
+def _periodic(L: Any, C: Any, FN: Any, theta: Any, eta: Any, W: Any, I: Any) -> int:  # noqa: E741
+    """The state that one period of dosing brings back to itself. Returns a status."""
+    amount, interval = W[at.S_AMOUNT], W[at.S_EVERY]
     n, q, core = L[at.N], I[at.Q], L[at.N_CORE]
     cycles = cycles_in_period(L, interval)
     if cycles == 0:
         return at.UNSUPPORTED
-    guess = np.zeros(n)
-    pivots = np.zeros(n, dtype=np.int64)
-    image, slope = np.zeros(n), np.zeros((n, n))
-    status = at.OK
-    for step in range(FIRST_CYCLES):
-        status = _map(
-            L, C, FN, theta, eta, W, I, amount, rate, interval, state, cycles, guess, 0, image, slope
-        )
-        if status != at.OK:
-            return status
-        guess[:core] = image[:core]
+    guess, image, slope, seeds = np.zeros(n), np.zeros(n), np.zeros((n, n)), np.zeros((q, n))
+    system, pivots, move = np.zeros((core, core)), np.zeros(n, dtype=np.int64), np.zeros(core)
+    tolerance = max(1e-11, 0.1 * W[at.S_RTOL])
     converged = False
-    for step in range(NEWTON_STEPS):
-        status = _map(
-            L, C, FN, theta, eta, W, I, amount, rate, interval, state, cycles, guess, n, image, slope
-        )
+    for step in range(FIRST_PERIODS + NEWTON_STEPS):
+        newton = step >= FIRST_PERIODS
+        status = _period(
+            L, C, FN, theta, eta, W, I, cycles, guess, n if newton else 0, image, slope,
+        )  # fmt: skip
         if status != at.OK:
             return status
-        system = np.empty((core, core))
-        miss = np.empty(core)
-        scale, worst = 0.0, 0.0
+        if not newton:
+            guess[:core] = image[:core]
+            continue
+        if _step_back(core, slope, system, pivots) != at.OK:
+            return at.NO_STEADY_STATE
         for i in range(core):
-            miss[i] = image[i] - guess[i]
-            scale = max(scale, abs(image[i]))
-            for j in range(core):
-                system[i, j] = (1.0 if i == j else 0.0) - slope[j, i]
-        for i in range(core):
-            worst = max(worst, abs(miss[i]))
-        if worst <= 1e-10 * scale:
+            move[i] = image[i] - guess[i]
+        lu_solve(core, system, pivots, move)
+        miss = _improve(core, move, guess)
+        if not miss < np.inf or np.max(np.abs(guess)) > _LARGEST * (abs(amount) + 1.0):
+            return at.NO_STEADY_STATE
+        # What the solver's choice of steps adds to P cannot be iterated away.
+        if miss <= tolerance or (step >= FIRST_PERIODS + NOISY_STEPS and miss <= 10.0 * tolerance):
             converged = True
             break
-        if lu_factor(core, system, pivots) != at.OK:
-            return at.NO_STEADY_STATE
-        move = miss.copy()
-        lu_solve(core, system, pivots, move)
-        share = 1.0
-        for i in range(core):
-            while guess[i] + share * move[i] < 0.0 and share > 1e-3 and guess[i] >= 0.0:
-                share *= 0.5
-        for i in range(core):
-            guess[i] += share * move[i]
-            if not np.isfinite(guess[i]) or abs(guess[i]) > 1e12 * (abs(amount) + 1.0):
-                return at.NO_STEADY_STATE
     if not converged:
         return at.NO_STEADY_STATE
     x, dx = vector(W, I[at.X], n), matrix(W, I[at.DX], q, n)
     if q > 0:
-        system = np.empty((core, core))
-        for i in range(core):
-            for j in range(core):
-                system[i, j] = (1.0 if i == j else 0.0) - slope[j, i]
-        seeds = np.zeros((q, n))
-        status = _map(
-            L, C, FN, theta, eta, W, I, amount, rate, interval, state, cycles, guess, -1, image, seeds
-        )
-        if lu_factor(core, system, pivots) != at.OK:
-            return at.NO_STEADY_STATE
+        status = _period(L, C, FN, theta, eta, W, I, cycles, guess, at.NONE, image, seeds)
+        if status != at.OK:
+            return status
         for j in range(q):
-            move = seeds[j, :core].copy()
-            lu_solve(core, system, pivots, move)
-            dx[j, :core] = move
-    x[:] = guess
-    return status
+            lu_solve(core, system, pivots, seeds[j])
+            for i in range(core):
+                dx[j, i] = seeds[j, i]
+    for i in range(core):
+        x[i] = guess[i]
+    return at.OK
 
 
-@kernel
-def _map(
+@inner
+def _step_back(core: int, slope: Any, system: Any, pivots: Any) -> int:
+    """system ← the factors of I − P′; slope[j, i] = ∂P_i/∂x_j."""
+    for i in range(core):
+        for j in range(core):
+            system[i, j] = (1.0 if i == j else 0.0) - slope[j, i]
+    return lu_factor(core, system, pivots)
+
+
+@inner
+def _improve(core: int, move: Any, guess: Any) -> float:
+    """guess ← guess + move, cut where an amount would change its sign; returns the largest relative move."""
+    scale = 0.0
+    for i in range(core):
+        scale = max(scale, abs(guess[i] + move[i]))
+    miss = 0.0
+    for i in range(core):
+        new = guess[i] + move[i]
+        if guess[i] > 1e-12 * scale and new < 0.0:
+            # Saturable elimination has roots at negative amounts, which no dosing leads to.
+            new = 0.1 * guess[i]
+            miss = max(miss, 1.0)
+        allowed = abs(new) + 1e-3 * scale
+        ratio = abs(move[i]) / allowed if allowed > 0.0 else 0.0
+        if ratio > miss or ratio != ratio:
+            miss = ratio
+        guess[i] = new
+    return miss
+
+
+@inner
+def _period(
     L: Any, C: Any, FN: Any, theta: Any, eta: Any, W: Any, I: Any,  # noqa: E741
-    amount: float, rate: float, interval: float, state: int, cycles: int,
-    guess: Any, directions: int, image: Any, slope: Any,
+    cycles: int, guess: Any, directions: int, image: Any, slope: Any,
 ) -> int:  # fmt: skip
     """One period from `guess`: its `image`, and `slope` by the state (directions = n) or effects (−1)."""
     n, q = L[at.N], I[at.Q]
     kept = keep(L, W, I)
-    if directions >= 0:
+    by_state = directions >= 0
+    forget(L, W, I)
+    if by_state:
         I[at.Q] = directions
         I[at.SEEDING] = 1
-        kept_rows = directions
-    else:
-        kept_rows = q
-    forget(L, W, I)
-    I[at.P_COUNT] = min(I[at.P_COUNT], at.CAPACITY)
+        # Switches of clock gates stay pending; their derivatives are by the effects.
+        clear(W, I[at.P_DTIME], I[at.P_COUNT] * directions)
+        clear(W, I[at.P_DVALUE], I[at.P_COUNT] * directions)
+        clear(W, I[at.DRATE], directions * n)
     I[at.FRESH] = at.STALE
-    x, dx = vector(W, I[at.X], n), matrix(W, I[at.DX], kept_rows, n)
-    x[:] = guess
-    dx[:] = 0.0
-    if directions > 0:
-        for i in range(n):
+    W[at.S_STEP] = 0.0
+    W[at.S_RTOL] *= _SHARPER
+    W[at.S_ATOL] *= _SHARPER
+    rows = I[at.Q]
+    x, dx = vector(W, I[at.X], n), matrix(W, I[at.DX], rows, n)
+    clear(W, I[at.DX], rows * n)
+    for i in range(n):
+        x[i] = guess[i]
+        if by_state and directions > 0:
             dx[i, i] = 1.0
-    dose_context(L, C, FN, theta, eta, W, I, amount, interval)
-    status = plan_period(L, C, FN, theta, eta, W, I, amount, rate, interval, state, cycles)
-    if status == at.OK:
-        status = play(L, C, FN, theta, eta, W, I, amount, interval, cycles)
-    image[:] = x
-    if directions != 0:
-        slope[:] = dx
+    status = trial(L, C, FN, theta, eta, W, I, cycles, at.PLANNED)
+    for i in range(n):
+        image[i] = x[i]
+        if directions != 0:
+            for j in range(rows):
+                slope[j, i] = dx[j, i]
     I[at.Q] = q
     I[at.SEEDING] = 0
     restore(L, W, I, kept)
     I[at.FRESH] = at.STALE
-    dose_context(L, C, FN, theta, eta, W, I, amount, interval)
+    dose_context(L, C, FN, theta, eta, W, I, W[at.S_AMOUNT], W[at.S_EVERY])
     return status

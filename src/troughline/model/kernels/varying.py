@@ -32,7 +32,7 @@ _ERROR5, _ERROR3 = np.array(_method["error5"]), np.array(_method["error3"])
 
 _RTOL = 1e-11
 _FLOOR = 0.1
-"""A state is held to `_RTOL` of itself, or of this share of the largest state beside it if that is more."""
+"""A state is held to `rtol` of itself, or of this share of the largest state beside it if that is more."""
 _SAFETY, _SHRINK, _GROW, _ORDER = 0.9, 0.2, 6.0, 8.0
 _FIRST = 0.5
 """The first step tried, in the fastest state's mean residence times."""
@@ -51,7 +51,7 @@ def propagate_varying(
     n: Any, row: Any, col: Any, slot: Any, coefficient: Any, u_slot: Any, u_coefficient: Any, q: Any,
     directions: Any, address: Any, address_d: Any, theta: Any, cov: Any, eta: Any, gates: Any, ctx: Any,
     p: Any, dp: Any, total: Any, dtotal: Any, constants: Any, dt: Any, many: Any, dmany: Any,
-    max_steps: Any, work: Any,
+    max_steps: Any, work: Any, rtol: Any = _RTOL,
 ) -> Any:  # fmt: skip
     """many (nv, n) ← its nv states after dt h, and dmany (q, nv, n) ← their derivatives. Returns a status.
 
@@ -60,8 +60,8 @@ def propagate_varying(
     the m local effects; effect l is direction directions[l]. Into state i of each of the nv flow total[i],
     with derivatives dtotal (q, n), and, where `constants` is true, u_coefficient[i] · p[u_slot[i]] (no slot:
     −1), per h. ctx holds the time at the start and, afterwards, at the end; p and dp are then those of the
-    last time tried. work: `work_size(n, q)` numbers; nv ≤ n. Where the status is not 0, `many` and `dmany`
-    are as they were.
+    last time tried. rtol: the error allowed in a step. work: `work_size(n, q)` numbers; nv ≤ n. Where the
+    status is not 0, `many` and `dmany` are as they were.
     """
     if dt == 0.0:
         return OK
@@ -91,7 +91,9 @@ def propagate_varying(
         row.size, n, q, width, slot, coefficient, u_slot, u_coefficient, directions, theta, cov, eta, gates,
         p, dp, total, dtotal, constants, place, stop, column, value, slope, init,
     )  # fmt: skip
-    status = _integrate(rates, address, address_d, ctx, nv, size, dt, max_steps, zeros, y, weights, vectors)
+    status = _integrate(
+        rates, address, address_d, ctx, nv, size, dt, max_steps, rtol, zeros, y, weights, vectors
+    )
     if status == OK:
         block = n * width
         for v in range(nv):
@@ -164,7 +166,7 @@ def _derivative(rates: Any, address: Any, address_d: Any, ctx: Any, now: Any, f:
 @kernel
 def _integrate(
     rates: Any, address: Any, address_d: Any, ctx: Any, nv: Any, size: Any, dt: Any, max_steps: Any,
-    zeros: Any, y: Any, weights: Any, vectors: Any,
+    rtol: Any, zeros: Any, y: Any, weights: Any, vectors: Any,
 ) -> Any:  # fmt: skip
     """y ← y after dt, by steps of the length that the error allows."""
     n, q, width, value, place = rates[1], rates[2], rates[3], rates[21], rates[18]
@@ -200,7 +202,7 @@ def _integrate(
         for k in range(_STAGES):
             weights[k] = h * _ERROR3[k]
         weighted_sum(_STAGES, size, zeros, weights, f, coarse)
-        error = _error(n, q, nv, width, y, new, errors, coarse)
+        error = _error(n, q, nv, width, rtol, y, new, errors, coarse)
         if not error < np.inf:
             return NOT_FINITE
         factor = _GROW if error == 0.0 else min(_GROW, max(_SHRINK, _SAFETY * error ** (-1.0 / _ORDER)))
@@ -219,7 +221,7 @@ def _integrate(
 
 
 @kernel
-def _error(n: Any, q: Any, nv: Any, width: Any, y: Any, new: Any, errors: Any, coarse: Any) -> Any:
+def _error(n: Any, q: Any, nv: Any, width: Any, rtol: Any, y: Any, new: Any, errors: Any, coarse: Any) -> Any:
     """The largest error of any of the states and derivatives in units of what is allowed (1: just so)."""
     worst = 0.0
     for v in range(nv):
@@ -235,7 +237,7 @@ def _error(n: Any, q: Any, nv: Any, width: Any, y: Any, new: Any, errors: Any, c
             fine, rough = 0.0, 0.0
             for i in range(n):
                 k = first + i * width
-                allowed = _RTOL * max(abs(y[k]), abs(new[k]), _FLOOR * largest)
+                allowed = rtol * max(abs(y[k]), abs(new[k]), _FLOOR * largest)
                 if allowed > 0.0 or not allowed >= 0.0:
                     fine += (errors[k] / allowed) ** 2
                     rough += (coarse[k] / allowed) ** 2

@@ -42,15 +42,12 @@ def cholesky_solve(a: Any, n: int, b: Any) -> None:
 
 @kernel
 def cholesky_inverse(a: Any, n: int, out: Any) -> None:
-    """out ← (A Aᵀ)⁻¹ for a lower factor A."""
+    """out (≥ n, ≥ n) ← (A Aᵀ)⁻¹ for a lower factor A."""
     for j in range(n):
+        row = out[j]
         for i in range(n):
-            out[i, j] = 1.0 if i == j else 0.0
-    for j in range(n):
-        column = out[:, j].copy()
-        cholesky_solve(a, n, column)
-        for i in range(n):
-            out[i, j] = column[i]
+            row[i] = 1.0 if i == j else 0.0
+        cholesky_solve(a, n, row)
 
 
 @kernel
