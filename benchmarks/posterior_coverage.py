@@ -139,7 +139,7 @@ def _patient(model: Model, design: Design, number: int, rng: np.random.Generator
         patient=f"P{number:05d}",
         doses=doses,
         samples=samples,
-        covariates={"weight": float(rng.normal(75, 12).clip(45, 120))}
+        covariates={"weight": float(np.clip(rng.normal(75, 12), 45, 120))}
         if any(c.name == "weight" for c in model.spec.covariates)
         else {},
     )

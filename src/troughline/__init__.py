@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from troughline.issues import Findings
     from troughline.model.model import Model
+    from troughline.pk.estimates import Estimates
     from troughline.response.study import StudyResult
 
 __version__ = "0.1.0"
@@ -38,10 +40,65 @@ def load_model(reference: str | Path) -> Model:
     return load(reference)
 
 
-def write(result: StudyResult, folder: str | Path) -> None:
-    """Write a result's report, `results.json`, tables and figures. Raises `OSError` where it cannot."""
+def estimate(
+    data: str | Path,
+    model: str | Path | Model,
+    *,
+    draws: int | None = None,
+    seed: int = 0,
+    prior_inflation: float = 1.0,
+    starts: Literal["first", "suspicious", "all"] = "suspicious",
+    zero_weight: float | None = None,
+    interval_h: float | None = None,
+    simulations: int = 1000,
+    simulated: bool = False,
+    threads: int | None = None,
+    columns: Mapping[str, str | None] | None = None,
+) -> Estimates:
+    """Estimate every patient of a NONMEM-style file or a study file (`.toml`) with a model.
+
+    `model`: an id, a model file, or what `load_model` gave; the options are those of `troughline estimate`
+    (docs/estimate.md). The result's `individuals`, `predictions`, `exposure` and `parameters` are DataFrames;
+    `write(result, folder)` writes the files. Raises `troughline.issues.InputError` with everything wrong in
+    the data or the model file, `ValueError` for an option outside its range or an id that the library does
+    not have, `OSError` for a file that cannot be read.
+    """
     from pathlib import Path
 
+    from troughline.pk.estimates import EstimateRequest
+    from troughline.pk.estimates import estimate as run
+    from troughline.pk.individual import EstimateOptions
+
+    request = EstimateRequest(
+        data=Path(data),
+        model=load_model(model) if isinstance(model, (str, Path)) else model,
+        columns=columns or {},
+        draws=draws,
+        simulations=simulations,
+        seed=seed,
+        simulated=simulated,
+        interval_h=interval_h,
+        individual=EstimateOptions(
+            prior_inflation=prior_inflation, starts=starts, zero_weight=zero_weight, threads=threads
+        ),
+    )
+    return run(request)
+
+
+def write(result: StudyResult | Estimates, folder: str | Path) -> None:
+    """Write a result's report, tables and `results.json`, or the files of estimates.
+
+    Raises `OSError` where it cannot.
+    """
+    from pathlib import Path
+
+    from troughline.pk.estimates import Estimates
+
+    if isinstance(result, Estimates):
+        from troughline.report.estimates import write_made_estimates
+
+        write_made_estimates(result, Path(folder))
+        return
     from troughline.report.write import write_report
 
     write_report(result.contents, Path(folder))

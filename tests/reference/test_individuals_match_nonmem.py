@@ -34,7 +34,8 @@ def test_estimates_are_nonmems_or_better(run: str) -> None:
     """≥ 99 % of patients: our objective ≤ NONMEM's + 0.001; ≥ 98 % of ETA within 0.01.
 
     Exceptions: in run 003 NONMEM stopped in a worse local minimum for some patients (its objective is up to
-    12 higher: the weight W = 1 before the lag makes a second one); their ETA are not compared. No other run has
+    12 higher: the weight W = 1 before the lag makes a second one); their ETA are not compared. No other run
+    has
     such a patient.
     """
     model, records, nonmem, options = _run(run)

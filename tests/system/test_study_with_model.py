@@ -70,7 +70,7 @@ def _tables() -> dict[str, str]:
     truth = modelled.draw_truth(N, rng)
     rows = modelled.sampled_records(truth, rng, sd=0.2, slope=3.0)
     answered = modelled.toxicity(truth, rng, slope=3.0)
-    death = rng.exponential(500.0, N) + 60.0
+    death = rng.exponential(500.0, N) + 210.0
     names = list(rows.patients)
     levels = [*rows.measurements]
     # A second level, in half of the patients long after the event and of no account.

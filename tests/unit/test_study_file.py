@@ -77,7 +77,8 @@ def told(folder: Path, old: str, new: str, text: str | None = None) -> list[tupl
         ('metric = "trough"', 'bands = [1.0, "x"]', "question threshold predictor.bands",
          "must be a list of numbers or one of median, tertiles, quartiles, optimal, not the list [1.0, 'x']"),
         ('metric = "trough"', 'metric = "trogh"', "question threshold predictor.metric",
-         "is 'trogh', and must be one of: trough, clinic-visit, level; did you mean 'trough'?"),
+         "is 'trogh', and must be one of: trough, clinic-visit, level, auc, average, cmax; did you mean "
+         "'trough'?"),
         ('grade = ">=3"', 'grade = ">=7"', "question threshold outcome.grade",
          "'>=7' is no grade rule: write '>=3', '>2', '<=1' or '=2'"),
         ('grade = ">=3"', "grade = 7", "question threshold outcome.grade", "must be at most 5, not 7"),

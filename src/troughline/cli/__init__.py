@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from troughline.cli import models, simulate, study
+from troughline.cli import estimate, models, simulate, study
 from troughline.cli.console import ALL_ANSWERED, BAD_CONFIGURATION, UNREADABLE_INPUT, print_findings
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
 app.command()(study.study)
 app.command()(study.check)
 app.command()(study.demo)
+app.command()(estimate.estimate)
 app.command()(simulate.simulate)
 app.add_typer(models.app, name="models")
 

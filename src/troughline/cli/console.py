@@ -60,6 +60,17 @@ def refusal(message: str, *, file: str | None = None) -> ValueError:
     return InputError([Finding(Severity.ERROR, WRONG_OPTION, message, file)], configuration=True)
 
 
+def columns_of(given: Sequence[str]) -> dict[str, str | None]:
+    """What columns are called, from NAME=COLUMN each; anything else is a `refusal`."""
+    columns: dict[str, str | None] = {}
+    for one in given:
+        name, equals, column = (part.strip() for part in one.partition("="))
+        if not (name and equals and column):
+            raise refusal(f"--column takes NAME=COLUMN, such as weight=WT, not {one!r}")
+        columns[name] = column
+    return columns
+
+
 def print_findings(findings: Iterable[Finding], *, notes: bool = False) -> None:
     """One line each on standard error, errors first; notes only where `notes`."""
     from troughline.issues import Severity

@@ -11,6 +11,7 @@ from troughline.cli.console import (
     ALL_ANSWERED,
     NOTHING_ANSWERED,
     SOME_NOT_ANSWERED,
+    columns_of,
     model_of,
     print_findings,
     progress_bar,
@@ -18,8 +19,6 @@ from troughline.cli.console import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from troughline.model.model import Model
     from troughline.pk.simulate import Simulation
 
@@ -74,7 +73,7 @@ def simulate(
             data=data,
             model=drug_model,
             out=out,
-            columns=_columns(column or ()),
+            columns=columns_of(column or ()),
             individuals=individuals,
             draws=draws or 0,
             seed=seed,
@@ -90,16 +89,6 @@ def simulate(
     print_findings(made.findings, notes=True)
     _print_result(made, drug_model, out)
     raise typer.Exit(SOME_NOT_ANSWERED if made.failed else ALL_ANSWERED)
-
-
-def _columns(given: Sequence[str]) -> dict[str, str | None]:
-    columns: dict[str, str | None] = {}
-    for one in given:
-        name, equals, column = (part.strip() for part in one.partition("="))
-        if not (name and equals and column):
-            raise refusal(f"--column takes NAME=COLUMN, such as weight=WT, not {one!r}")
-        columns[name] = column
-    return columns
 
 
 def _print_result(made: Simulation, model: Model, out: Path) -> None:

@@ -32,8 +32,8 @@ def read_estimate_data(
 ) -> EstimateData:
     """The records of a data file; a name that ends in `.toml` is a study file.
 
-    `columns` as `read_nonmem` takes them. Raises `InputError` with every finding where one is an error, and
-    `ValueError` for columns beside a study file, which names its own.
+    `columns` as `read_nonmem` takes them; a study file names its own. Raises `InputError` with every finding
+    where one is an error.
     """
     if path.suffix.lower() != ".toml":
         from troughline.cohort.nonmem import read_nonmem

@@ -8,21 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from troughline.model.engine import effects_per_patient, over_patients
-from troughline.model.records import MISSING, QUANTIFIED
+from troughline.model.records import ABOVE_LIMIT, BELOW_LIMIT, MISSING, QUANTIFIED
 from troughline.pk.diagnostics import population_residuals
 from troughline.pk.dosing_intervals import time_after_dose
 from troughline.pk.npde import Npde, NpdeTests, npde, npde_tests
 from troughline.pk.posterior import generator_of
-from troughline.pk.prior_prediction import Predictor, prior_effects
 from troughline.pk.sampled import factors
 from troughline.pk.vpc import Vpc, prediction_corrected_vpc, time_bins
 
 if TYPE_CHECKING:
-    from troughline.model.model import Model
     from troughline.model.records import Records
     from troughline.model.spec import Output
     from troughline.pk.fits import Fit
+    from troughline.pk.outlying import HeldAgainstPrior
     from troughline.pk.sampled import Sampled
 
 Floats = NDArray[np.float64]
@@ -30,16 +28,17 @@ Ints = NDArray[np.int64]
 
 FEWEST_SIMULATIONS = 100
 """Simulations below which nothing is tested with them."""
-_SAMPLES_OF_A_BIN = 15
+_SAMPLES_OF_A_BIN = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputDiagnosis:
     """Samples of one output, by patient and time, beside what the model says of them; arrays (n_samples,).
 
-    Levels are in the output's unit on the natural scale; `observed` is the limit where `censoring` says so.
-    `after_dose`: whether `moment_h`, the time of the check, is that after the dose. `npde`, `tests`, `vpc`
-    and `pwres` are None without simulations.
+    Levels are in the output's unit on the natural scale; `observed` is the limit where `censoring` says so,
+    `limit` the largest limit from below of any sample, None without one. `after_dose`: whether `moment_h`,
+    the time of the check, is that after the dose. `npde`, `tests`, `vpc` and `pwres` are None without
+    simulations.
     """
 
     output: int
@@ -52,6 +51,7 @@ class OutputDiagnosis:
     population: Floats
     individual: Floats
     iwres: Floats
+    limit: float | None
     pwres: Floats | None = None
     npde: Npde | None = None
     tests: NpdeTests | None = None
@@ -89,64 +89,28 @@ class Looked:
     simulated: Floats
 
 
-def look_at(
-    model: Model,
-    records: Records,
-    sampled: Sampled,
-    patients: Ints,
-    *,
-    first: int,
-    simulations: int,
-    seed: int,
-    threads: int | None = None,
-) -> Looked:
-    """Gather the samples of these patients (indices) and simulate them with effects from the prior.
+def look_at(records: Records, sampled: Sampled, held: HeldAgainstPrior, *, first: int) -> Looked:
+    """Gather the samples that were simulated, `held.rows`.
 
     `first`: the index that the first patient of `records` has in the whole file.
     """
-    owner = records.patient_index()[sampled.record]
-    code = records.censoring[sampled.record]
-    kept = np.flatnonzero(np.isin(owner, patients) & (code != MISSING))
-    at = sampled.record[kept]
+    at = held.rows
+    kept = np.searchsorted(sampled.record, at)
     code = records.censoring[at]
-    censored = code != QUANTIFIED
     return Looked(
-        patient=owner[kept] + first,
+        patient=records.patient_index()[at] + first,
         output=records.output[at],
         time_h=records.time_h[at],
         after_dose_h=time_after_dose(records)[at],
         value=records.value[at],
         limit=records.limit[at],
         censoring=code,
-        observed=np.where(censored, sampled.limit[kept], sampled.observed[kept]),
+        observed=np.where(code == QUANTIFIED, sampled.observed[kept], sampled.limit[kept]),
         population=sampled.population[kept],
         individual=sampled.individual[kept],
         iwres=sampled.iwres[kept],
-        simulated=_simulated(model, records, at, patients, simulations, seed, threads),
+        simulated=held.simulated,
     )
-
-
-def _simulated(
-    model: Model, records: Records, at: Ints, patients: Ints, simulations: int, seed: int, threads: int | None
-) -> Floats:
-    out = np.full((simulations, len(at)), np.nan)
-    if not simulations:
-        return out
-    predictor, own = Predictor(model, records), effects_per_patient(model.compiled, records)
-    begins = np.searchsorted(at, records.first)
-
-    def run(begin: int, end: int) -> None:
-        for k in range(begin, end):
-            p = int(patients[k])
-            place = slice(int(begins[p]), int(begins[p + 1]))
-            rows = at[place]
-            rng = generator_of(seed, records.patients[p], "simulation")
-            effects = prior_effects(model, int(own[p]), simulations, rng)
-            made = predictor.at(p, effects, rows)
-            out[:, place] = made.centre + made.sd * rng.standard_normal(made.sd.shape)
-
-    over_patients(run, len(patients), threads, chunk=8)
-    return out
 
 
 @dataclass(slots=True)
@@ -179,7 +143,8 @@ class Gathered:
             arrays = [getattr(part, name)[..., part.output == output] for part in self.parts]
             return np.concatenate(arrays, axis=-1)
 
-        return Looked(**{f.name: joined(f.name) for f in fields(Looked)})  # pyright: ignore[reportArgumentType]
+        one = Looked(**{f.name: joined(f.name) for f in fields(Looked)})  # pyright: ignore[reportArgumentType]
+        return replace(one, limit=_limit_of_all(one))
 
 
 def _diagnosed(one: Looked, output: int, what: Output, simulations: int, seed: int) -> OutputDiagnosis:
@@ -197,11 +162,32 @@ def _diagnosed(one: Looked, output: int, what: Output, simulations: int, seed: i
         population=one.population,
         individual=one.individual,
         iwres=one.iwres,
+        limit=_largest_limit(one, what),
     )
     possible = np.asarray(np.isfinite(one.simulated).all(axis=0), dtype=bool)
     if simulations < FEWEST_SIMULATIONS or not possible.any():
         return plain
     return _simulation_based(plain, one, what, possible, seed)
+
+
+def _limit_of_all(one: Looked) -> Floats:
+    """Limits in which quantified samples have one too: that of the samples below it, if all share one.
+
+    Files name a limit where a sample is below it; simulations must know it elsewhere as well.
+    """
+    found = np.unique(one.limit[one.censoring == BELOW_LIMIT])
+    if len(found) != 1:
+        return one.limit
+    quantified = (one.censoring == QUANTIFIED) & np.isnan(one.limit) & (one.value >= found[0])
+    return np.where(quantified, found[0], one.limit)
+
+
+def _largest_limit(one: Looked, what: Output) -> float | None:
+    limits = one.limit[np.isfinite(one.limit) & (one.censoring != ABOVE_LIMIT)]
+    if not len(limits):
+        return None
+    highest = float(limits.max())
+    return (float(np.exp(highest)) if what.error.on_log_scale else highest) / float(what.factor)
 
 
 def _simulation_based(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from troughline.model.spec import ModelSpec
     from troughline.pk.estimate_data import EstimateData
     from troughline.pk.estimate_diagnosis import Diagnosis
+    from troughline.pk.estimate_tables import Rows
     from troughline.pk.estimates import EstimateRequest
     from troughline.pk.individual import Individuals
     from troughline.pk.sampled import Sampled
@@ -31,6 +32,8 @@ Json = dict[str, Any]
 ESTIMATED = (0, 4, 5)
 MOST_LISTED = 200
 """Samples and patients that `result.json` lists; the tables have all."""
+MOST_EXPOSURES = 50
+"""Last dosing intervals that it lists."""
 
 
 @dataclass(slots=True)
@@ -51,6 +54,7 @@ class Summary:
     censored: list[NDArray[np.bool_]] = field(default_factory=list[NDArray[np.bool_]])
     far: list[Json] = field(default_factory=list[Json])
     lost: list[Json] = field(default_factory=list[Json])
+    exposure: list[Json] = field(default_factory=list[Json])
 
     def add(self, records: Records, individuals: Individuals, sampled: Sampled, method: list[str]) -> None:
         """Take in the patients of `records`."""
@@ -105,6 +109,21 @@ class Summary:
         for p in lost[: MOST_LISTED - len(self.lost)].tolist():
             self.lost.append({"patient": records.patients[p], "status": STATUS[int(individuals.status[p])]})
 
+    def add_exposure(self, rows: Rows) -> None:
+        """Take in the last dosing interval of each patient and output, of the first patients."""
+        room = MOST_EXPOSURES - len(self.exposure)
+        names = [o.name for o in self.spec.outputs]
+        last: dict[tuple[str, str], int] = {}
+        for k, key in enumerate(zip(map(str, rows["patient"]), map(str, rows["output"]), strict=True)):
+            if key[1] in names:
+                last[key] = k
+            if len(last) > room:
+                break
+        columns = ("patient", "output", "unit", "start_h", "end_h", "dose_mg", "method", "status")
+        columns += tuple(c for c in rows if c.startswith(("trough", "cmax", "auc", "average")))
+        for k in list(last.values())[:room]:
+            self.exposure.append({c: rows[c][k] for c in columns})
+
     def contents(
         self, request: EstimateRequest, data: EstimateData, plan: Plan, diagnosis: Diagnosis
     ) -> Json:
@@ -126,7 +145,11 @@ class Summary:
                     "calibrated": spec.calibrated,
                     "sha256": spec.sha256,
                 },
-                "data": {"file": request.data.name, "title": data.title, "simulated": data.simulated},
+                "data": {
+                    "file": request.data.name,
+                    "title": data.title,
+                    "simulated": data.simulated or request.simulated,
+                },
                 "options": {
                     "draws": plan.draws,
                     "simulations": plan.simulations,
@@ -153,6 +176,7 @@ class Summary:
                 "outputs": self._outputs(diagnosis),
                 "far_outside": self.far,
                 "not_estimated": self.lost,
+                "last_exposure": self.exposure,
                 "issues": [f.as_dict() for f in data.findings],
                 "notes": self._notes(request, plan, diagnosis),
             }

@@ -28,7 +28,7 @@ from troughline.pk.fits import MOST_FITS, fit_curves
 from troughline.pk.individual import EstimateOptions, Individuals, effect_names, estimate_individuals
 from troughline.pk.individual_parameters import IndividualParameters, individual_parameters
 from troughline.pk.interval_exposure import exposure_of_intervals
-from troughline.pk.outlying import far_outside, measured, prior_tail_probabilities
+from troughline.pk.outlying import far_outside, hold_against_prior, measured
 from troughline.pk.parameter_bounds import parameter_bounds
 from troughline.pk.posterior import PosteriorOptions, draw_posterior
 from troughline.pk.sampled import predict_samples
@@ -38,6 +38,7 @@ from troughline.progress import Progress, silent
 if TYPE_CHECKING:
     import pandas as pd
 
+    from troughline.issues import Finding
     from troughline.model.model import Model
     from troughline.model.records import Records
     from troughline.pk.table_file import Kind
@@ -57,6 +58,7 @@ class EstimateRequest:
     - `data`: a NONMEM-style file, with `columns` as `read_nonmem` takes them, or a study file (`.toml`).
     - `draws` of each patient's posterior; 0: none, intervals to first order; None: as `plan_work` says.
     - `simulations` of the samples, for the diagnostics; `seed` of everything random.
+    - `simulated`: no patient gave the data, and every page says so; a study file says it itself.
     - `interval_h`: the dosing interval after a last dose that states none; `level` of every interval.
     - `individual`: prior inflation, starts, zero weight, threads.
     """
@@ -67,6 +69,7 @@ class EstimateRequest:
     draws: int | None = None
     simulations: int = 1000
     seed: int = 0
+    simulated: bool = False
     interval_h: float | None = None
     level: float = 0.9
     individual: EstimateOptions = field(default_factory=EstimateOptions)
@@ -76,6 +79,8 @@ class EstimateRequest:
             raise ValueError("draws, simulations and seed must be at least 0")
         if self.interval_h is not None and not 0 < self.interval_h < np.inf:
             raise ValueError(f"the dosing interval must be positive and finite, not {self.interval_h!r}")
+        if self.columns and self.data.suffix.lower() == ".toml":
+            raise ValueError("a study file names the columns of its tables itself, in [columns.TABLE]")
         if not 0 < self.level < 1:
             raise ValueError(f"the level must lie between 0 and 1, not {self.level!r}")
 
@@ -91,6 +96,8 @@ class EstimateOutcome:
 
     contents: dict[str, Any]
     diagnosis: Diagnosis
+    findings: tuple[Finding, ...]
+    effect_names: tuple[str, ...]
 
     @property
     def not_estimated(self) -> int:
@@ -107,14 +114,16 @@ class EstimateOutcome:
 class Estimates:
     """Estimates of a file's patients.
 
-    `individuals`, `predictions`, `exposure`, `parameters`: the tables of docs/estimate.md; `outcome`: counts,
-    shrinkage, provenance, and the diagnostics that are drawn.
+    `individuals`, `predictions`, `exposure`, `parameters`: the tables of docs/estimate.md, in which
+    `effect_names` are the columns of the random effects; `outcome`: counts, shrinkage, provenance, and the
+    diagnostics that are drawn.
     """
 
     individuals: pd.DataFrame
     predictions: pd.DataFrame
     exposure: pd.DataFrame
     parameters: pd.DataFrame
+    effect_names: tuple[str, ...]
     outcome: EstimateOutcome
     model: Model
 
@@ -133,9 +142,9 @@ def estimate(request: EstimateRequest, *, progress: Progress = silent) -> Estima
     def keep(table: str, rows: Rows) -> None:
         parts[table].append(pd.DataFrame(rows))
 
-    outcome = estimate_into(request, lambda kinds: keep, progress=progress)
+    outcome = estimate_into(request, lambda _: keep, progress=progress)
     tables = {name: pd.concat(frames, ignore_index=True) for name, frames in parts.items()}
-    return Estimates(outcome=outcome, model=request.model, **tables)
+    return Estimates(outcome=outcome, effect_names=outcome.effect_names, model=request.model, **tables)
 
 
 def estimate_into(
@@ -166,7 +175,9 @@ def estimate_into(
         model.spec.outputs, simulations=request.simulations, seed=request.seed
     )
     contents = whole.summary.contents(request, data, plan, diagnosis)
-    return EstimateOutcome(contents=contents, diagnosis=diagnosis)
+    return EstimateOutcome(
+        contents=contents, diagnosis=diagnosis, findings=tuple(data.findings), effect_names=whole.names
+    )
 
 
 class _Whole:
@@ -194,13 +205,14 @@ def _estimate_part(whole: _Whole, begin: int, end: int, sink: Sink, progress: Pr
     records = records_slice(whole.data.records, begin, end)
     individuals = estimate_individuals(model, records, options=options, progress=progress)
     draws, effective, method = _posterior(whole, records, individuals, progress)
-    probability = prior_tail_probabilities(
-        model, records, seed=request.seed, simulate=plan.simulate_tails, threads=options.threads,
-        progress=progress,
+    looked = plan.diagnosed[(plan.diagnosed >= begin) & (plan.diagnosed < end)] - begin
+    held = hold_against_prior(
+        model, records, seed=request.seed, simulate=plan.simulate_tails, simulations=plan.simulations,
+        patients=looked, threads=options.threads, progress=progress,
     )  # fmt: skip
     sampled = predict_samples(
-        model, records, individuals, probability=probability, far=far_outside(records, probability),
-        threads=options.threads,
+        model, records, individuals, probability=held.probability,
+        far=far_outside(records, held.probability), threads=options.threads,
     )  # fmt: skip
     progress("predicting exposure", 0, 1)
     intervals = reported_intervals(records, interval_h=request.interval_h)
@@ -211,21 +223,17 @@ def _estimate_part(whole: _Whole, begin: int, end: int, sink: Sink, progress: Pr
     values, bounds = parameter_bounds(
         whole.parameters, model.spec, records, individuals, draws=draws, level=request.level
     )
+    shown = exposure_rows(outputs, individuals, intervals, exposure, method)
     sink("individuals", individual_rows(individuals, whole.names, effective, method))
     sink("predictions", prediction_rows(outputs, records, individuals, sampled))
-    sink("exposure", exposure_rows(outputs, individuals, intervals, exposure, method))
+    sink("exposure", shown)
     sink(
         "parameters",
         parameter_rows(individuals, whole.parameters.names, whole.parameters.units, values, bounds),
     )
     whole.summary.add(records, individuals, sampled, method)
-    looked = plan.diagnosed[(plan.diagnosed >= begin) & (plan.diagnosed < end)] - begin
-    whole.gathered.parts.append(
-        look_at(
-            model, records, sampled, looked, first=begin, simulations=plan.simulations, seed=request.seed,
-            threads=options.threads,
-        )
-    )  # fmt: skip
+    whole.summary.add_exposure(shown)
+    whole.gathered.parts.append(look_at(records, sampled, held, first=begin))
     _fit(whole, records, individuals, draws, begin, end)
 
 

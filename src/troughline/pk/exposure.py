@@ -112,9 +112,7 @@ def _points(query: ExposureQuery, one: Records, n_outputs: int) -> list[Point]:
         raise ValueError(f"{q.quantity}: the interval from {q.start:g} to {q.end:g} h is empty")
     if q.quantity in ("auc", "average"):
         area = n_outputs + q.output
-        middle = [Point(time_h=t, output=area, before=True) for t in reset_times(one, q.start, q.end)]
-        first, last = Point(time_h=q.start, output=area), Point(time_h=q.end, output=area, before=True)
-        return [first, *middle, last]
+        return [Point(time_h=q.start, output=area), Point(time_h=q.end, output=area, before=True)]
     inner = [*repetition_times(one, q.start, q.end).tolist(), *reset_times(one, q.start, q.end)]
     edges = sorted({q.start, *inner, q.end})
     each = int(np.clip(_POINTS // (len(edges) - 1), _COARSE, _FINE))
@@ -190,8 +188,7 @@ def _answer(query: ExposureQuery, f: Floats, time_h: Floats) -> Floats:
     if kind in ("at", "trough"):
         return f[:, 0]
     if kind in ("auc", "average"):
-        # At each time between the first and the last the area begins anew.
-        area = f[:, 1:].sum(axis=1) - f[:, 0]
+        area = f[:, -1] - f[:, 0]
         return area / (query.end - query.start) if kind == "average" else area
     if kind == "cmin":
         return -_peak(-f, time_h)[0]

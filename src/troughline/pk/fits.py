@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troughline.model.engine import predict
-from troughline.model.records import BELOW_LIMIT, MISSING
+from troughline.model.records import BELOW_LIMIT, DOSE, MISSING
 from troughline.pk.dosing_intervals import DosingIntervals, administrations, reported_intervals
 from troughline.pk.insertion import with_times
 from troughline.pk.interval_exposure import first_order_interval
@@ -73,8 +73,7 @@ def fit_curves(
         own = np.flatnonzero(intervals.patient == p)
         if not len(own) or individuals.status[p] in (2, 3):
             continue
-        # After a reset the clock may begin anew: the curve is that of the last stretch.
-        own = own[intervals.stretch[own] == intervals.stretch[own[-1]]]
+        own = own[_known_together(records, p, intervals, own)]
         found += _of_patient(model, records, individuals, p, intervals, own, draws, level)
     return tuple(found)
 
@@ -113,6 +112,19 @@ def _of_patient(
                 )
             )  # fmt: skip
     return fits
+
+
+def _known_together(records: Records, p: int, intervals: DosingIntervals, own: Ints) -> Flags:
+    """Which of a patient's intervals the last one follows without a break in what is known.
+
+    At a reset the clock may begin anew, and before a dose that brings its own steady state nothing is told.
+    """
+    lo, hi = int(records.first[p]), int(records.first[p + 1])
+    anew = (records.event[lo:hi] == DOSE) & (records.steady_state[lo:hi] == 1)
+    begins = records.time_h[lo:hi][anew]
+    begins = begins[begins <= intervals.start_h[own[-1]]]
+    same = intervals.stretch[own] == intervals.stretch[own[-1]]
+    return same & (intervals.start_h[own] >= (begins.max() if len(begins) else -np.inf))
 
 
 def _window(records: Records, p: int, intervals: DosingIntervals, own: Ints) -> tuple[float, float]:

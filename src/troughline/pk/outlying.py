@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,58 +34,127 @@ FAR_OUTSIDE = "far outside the prior prediction"
 _INFLATION = 4.0
 
 
-def prior_tail_probabilities(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldAgainstPrior:
+    """`probability` (n_records,): how probable a level at least as far out as each sample was before any.
+
+    `rows` (n,): the samples of the patients that were to be simulated; `simulated` (n_simulations, n): those
+    with effects from the prior and residual error, on the scale of the error, canonical units.
+    """
+
+    probability: Floats
+    rows: Ints
+    simulated: Floats
+
+
+def hold_against_prior(
     model: Model,
     records: Records,
     *,
     seed: int,
     simulate: bool = True,
+    simulations: int = 0,
+    patients: Ints | None = None,
     threads: int | None = None,
     progress: Progress = silent,
-) -> Floats:
-    """How probable a level at least as far out as each sample was before any sample (n_records,).
+) -> HeldAgainstPrior:
+    """Compare each sample with what the model expects of its patient before any sample.
 
-    With F the distribution of the level that the model expects of the patient (his doses and covariates,
-    random effects from the prior as published, residual error): 2·min(F(y), 1 − F(y)); for a sample below or
-    above its limit, the probability of that. F is the mean of the residual error's distribution over 1,000
-    draws of the effects, without `simulate` normal with the variance to first order (of the logarithm where
-    the prediction is positive). What is then below 0.02 over the patient's number of samples is computed
-    again from 4,000 draws, half of them of a prior with twice the SD, weighted, so that the tail is seen.
+    With F the distribution of the level that is expected (the patient's doses and covariates, random effects
+    from the prior as published, residual error) the probability is 2·min(F(y), 1 − F(y)); for a sample below
+    or above its limit, that of being there. F is the mean of the residual error's distribution over 1,000
+    draws of the effects; without `simulate` it is normal with the variance to first order (of the logarithm
+    where the prediction is positive). What is then below 0.02 over the patient's number of samples is
+    computed again from 4,000 draws, half of them of a prior with twice the SD, weighted, so that the tail is
+    seen. `simulations` of the samples of `patients` (indices) come from the same draws.
 
     Draws depend on `seed` and the patient's name alone. NaN where nothing was measured or predicted.
     """
-    out = np.full(len(records), np.nan)
+    work = _Holding.of(model, records, seed, simulate, simulations, patients)
     if not simulate:
-        out = _to_first_order(model, records, threads)
-    which = measured(model, records)
-    own = effects_per_patient(model.compiled, records)
-    predictor = Predictor(model, records)
+        work.probability[:] = _to_first_order(model, records, threads)
     done = 0
 
     def run(begin: int, end: int) -> None:
         nonlocal done
         for p in range(begin, end):
-            rows = which[
-                np.searchsorted(which, records.first[p]) : np.searchsorted(which, records.first[p + 1])
-            ]
-            if not len(rows):
-                continue
-            if simulate:
-                rng = generator_of(seed, records.patients[p], "prior prediction")
-                points = prior_effects(model, int(own[p]), PRIOR_DRAWS, rng)
-                out[rows] = _tails(records, rows, predictor.at(p, points, rows), None)
-            near = rows[~(out[rows] * len(rows) >= CLOSER_BELOW)]
-            if len(near):
-                rng = generator_of(seed, records.patients[p], "prior tail")
-                half = CLOSER_DRAWS // 2
-                parts = [prior_effects(model, int(own[p]), half, rng, inflation=i) for i in (1.0, _INFLATION)]
-                points = np.concatenate(parts)
-                out[near] = _tails(records, near, predictor.at(p, points, near), _weights(model, points))
+            work.patient(p)
         done += end - begin
         progress("holding samples against the prior prediction", done, records.n_patients)
 
     over_patients(run, records.n_patients, threads, chunk=16)
-    return out
+    return HeldAgainstPrior(probability=work.probability, rows=work.kept, simulated=work.simulated)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Holding:
+    """What is shared by the patients, and what they fill in."""
+
+    model: Model
+    records: Records
+    predictor: Predictor
+    seed: int
+    simulate: bool
+    simulations: int
+    samples: Ints
+    own: Ints
+    probability: Floats
+    kept: Ints
+    simulated: Floats
+
+    @staticmethod
+    def of(
+        model: Model, records: Records, seed: int, simulate: bool, simulations: int, patients: Ints | None
+    ) -> _Holding:
+        samples = measured(model, records)
+        chosen = np.empty(0, dtype=np.int64) if patients is None else patients
+        kept = samples[np.isin(records.patient_index()[samples], chosen)]
+        return _Holding(
+            model=model,
+            records=records,
+            predictor=Predictor(model, records),
+            seed=seed,
+            simulate=simulate,
+            simulations=simulations,
+            samples=samples,
+            own=effects_per_patient(model.compiled, records),
+            probability=np.full(len(records), np.nan),
+            kept=kept,
+            simulated=np.full((simulations, len(kept)), np.nan),
+        )
+
+    def patient(self, p: int) -> None:
+        """Fill in the samples of one patient."""
+        rows = _between(self.samples, self.records, p)
+        if not len(rows):
+            return
+        place = int(np.searchsorted(self.kept, int(rows[0])))
+        kept = self.simulations if place < len(self.kept) and self.kept[place] == rows[0] else 0
+        wanted = max(PRIOR_DRAWS if self.simulate else 0, kept)
+        name, q = self.records.patients[p], int(self.own[p])
+        if wanted:
+            rng = generator_of(self.seed, name, "prior prediction")
+            blocks = [prior_effects(self.model, q, PRIOR_DRAWS, rng) for _ in range(0, wanted, PRIOR_DRAWS)]
+            made = self.predictor.at(p, np.concatenate(blocks)[:wanted], rows)
+            if self.simulate:
+                first = Predicted(centre=made.centre[:PRIOR_DRAWS], sd=made.sd[:PRIOR_DRAWS])
+                self.probability[rows] = _tails(self.records, rows, first, None)
+            noise = generator_of(self.seed, name, "residual error").standard_normal((kept, len(rows)))
+            self.simulated[:kept, place : place + len(rows)] = made.centre[:kept] + made.sd[:kept] * noise
+        near = rows[~(self.probability[rows] * len(rows) >= CLOSER_BELOW)]
+        if len(near):
+            rng = generator_of(self.seed, name, "prior tail")
+            half = CLOSER_DRAWS // 2
+            wide = [prior_effects(self.model, q, half, rng, inflation=i) for i in (1.0, _INFLATION)]
+            points = np.concatenate(wide)
+            closer = self.predictor.at(p, points, near)
+            self.probability[near] = _tails(self.records, near, closer, _weights(self.model, points))
+
+
+def _between(samples: Ints, records: Records, p: int) -> Ints:
+    """Those of the sorted record indices that are of patient p."""
+    begin, end = np.searchsorted(samples, [records.first[p], records.first[p + 1]])
+    return samples[begin:end]
 
 
 def far_outside(records: Records, probability: Floats) -> Flags:

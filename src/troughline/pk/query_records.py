@@ -74,7 +74,7 @@ def repetition_times(one: Records, start: float, end: float) -> Floats:
 
 
 def reset_times(one: Records, start: float, end: float) -> list[float]:
-    """When areas begin anew, strictly between two times (h): at resets and at steady-state doses."""
+    """When the course begins anew, strictly between two times (h): at resets and at steady-state doses."""
     anew = (one.event == RESET) | (one.event == RESET_AND_DOSE)
     anew |= (one.event == DOSE) & (one.steady_state == 1)
     inside = anew & (one.time_h > start) & (one.time_h < end)

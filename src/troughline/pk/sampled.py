@@ -75,8 +75,8 @@ def predict_samples(
         limit = np.where(logged, np.exp(records.limit[at]), records.limit[at]) / factor
     return Sampled(
         record=at,
-        observed=np.where(code == QUANTIFIED, observed, np.nan),
-        limit=np.where(censored | (code == QUANTIFIED), limit, np.nan),
+        observed=_as_written(np.where(code == QUANTIFIED, observed, np.nan)),
+        limit=_as_written(np.where(censored | (code == QUANTIFIED), limit, np.nan)),
         population=population.value[at] / factor,
         individual=individual / factor,
         individual_sd=made.sd[0] / np.where(logged, 1.0, factor),
@@ -84,6 +84,14 @@ def predict_samples(
         probability=probability[at],
         far=far[at],
     )
+
+
+def _as_written(levels: Floats) -> Floats:
+    """Levels without what two conversions of their unit and scale did to the last digits."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        digits = 11 - np.floor(np.log10(np.abs(levels)))
+        scale = 10.0 ** np.where(np.isfinite(digits), np.clip(digits, -300, 300), 0.0)
+        return np.where(np.isfinite(digits), np.round(levels * scale) / scale, levels)
 
 
 def factors(outputs: tuple[Output, ...]) -> Floats:

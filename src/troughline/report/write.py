@@ -51,14 +51,14 @@ def write_report(results: Json, out: Path, *, progress: Progress | None = None) 
     check_writable(out)
     content = report_files(results, progress=progress)
     stale = _files_of_earlier_report(out) - set(content)
-    with _workshop(out) as workshop:
+    with open_workshop(out) as workshop:
         made = workshop / "report"
         for name, data in content.items():
             file = made / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(data)
         if out.exists():
-            _exchange(made, out, list(content), sorted(stale), workshop / "before")
+            exchange(made, out, list(content), sorted(stale), workshop / "before")
         else:
             made.replace(out)
     return [out / name for name in content]
@@ -97,8 +97,11 @@ def _files_of_earlier_report(out: Path) -> set[str]:
 
 
 @contextmanager
-def _workshop(out: Path) -> Generator[Path]:
-    """A temporary folder on the disk of `out`; on failure, folders made for it are gone as well."""
+def open_workshop(out: Path) -> Generator[Path]:
+    """A temporary folder on the disk of `out`; on failure, folders made for it are gone as well.
+
+    Folders above `out` that are missing are made, `out` itself is not.
+    """
     created: list[Path] = []
     parent = out if out.exists() else out.parent
     missing = [p for p in (parent, *parent.parents) if not p.exists()]
@@ -118,8 +121,11 @@ def _workshop(out: Path) -> Generator[Path]:
         raise
 
 
-def _exchange(made: Path, out: Path, names: list[str], stale: list[str], before: Path) -> None:
-    """Move each file of `made` to its place in `out` and the stale ones away; undo all of it on failure."""
+def exchange(made: Path, out: Path, names: list[str], stale: list[str], before: Path) -> None:
+    """Move each file of `made` to its place in `out` and the stale ones away; undo all of it on failure.
+
+    `before`: a folder on the same disk, not yet there, that holds what was replaced meanwhile.
+    """
     moved: list[tuple[Path, Path | None]] = []
     folders: list[Path] = []
     try:

@@ -72,7 +72,7 @@ class ModelUse:
 
     def named(self) -> str:
         """The model in one line of provenance: its id, its file's hash, and its reservations."""
-        return "; ".join([f"{self.model_id} (SHA-256 {self.sha256})", *self.reservations])
+        return f"{self.model_id} ({'; '.join([f'SHA-256 {self.sha256}', *self.reservations])})"
 
     def nodes(self, patients: Sequence[str]) -> NDArray[np.float64]:
         """Equally likely values of each patient's exposure `(n, NODES)`, rising.

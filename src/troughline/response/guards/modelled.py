@@ -41,7 +41,7 @@ def model_exposure(case: Case) -> Fired | None:
         return None
     parts = [f"The {model.metric} is predicted by {model.model_id}"]
     if model.reservations:
-        parts[0] += f", {' and with '.join(model.reservations)}"
+        parts[0] += f" ({'; '.join(model.reservations)})"
     if unreliable:
         parts[0] += f", with a reliability ratio of {number(model.reliability)}"
     parts += _of_patients(model)
