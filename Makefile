@@ -37,6 +37,10 @@ bench: $(READY)
 	$(BIN)/python benchmarks/roc_bootstrap.py
 	$(BIN)/python benchmarks/study_speed.py
 	$(BIN)/python -m benchmarks.operating_characteristics
+	$(BIN)/python -m benchmarks.individual_estimates
+	$(BIN)/python -m benchmarks.troughs
+	$(BIN)/python -m benchmarks.cold_start
+	$(BIN)/python -m benchmarks.estimate_memory
 
 docs: $(READY)
 	$(BIN)/python tools/write_docs.py

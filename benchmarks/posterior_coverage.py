@@ -122,13 +122,15 @@ def _patient(model: Model, design: Design, number: int, rng: np.random.Generator
     """A regimen with samples at random times, the values still to come."""
     per_occasion = int(rng.integers(*design.doses))
     occasions = 2 if model.spec.occasion_effects else 1
-    doses = tuple(
+    # A record's conditions hold back to the record before: the first occasion ends with a dose of its own.
+    ends = [DoseEvent(time_h=(per_occasion - 1) * INTERVAL_H, amount_mg=400, occasion=0)] * (occasions - 1)
+    doses = [
         DoseEvent(
             time_h=k * per_occasion * INTERVAL_H, amount_mg=400, interval_h=INTERVAL_H,
-            additional=per_occasion - 1 + (k == occasions - 1) * 30, occasion=k,
+            additional=per_occasion + 30 if k == occasions - 1 else per_occasion - 2, occasion=k,
         )
         for k in range(occasions)
-    )  # fmt: skip
+    ] + ends  # fmt: skip
     samples: list[Sample] = []
     for j in range(design.samples):
         occasion = occasions - 1 if j == 0 else int(rng.integers(occasions))
@@ -190,7 +192,7 @@ def _one(
     moved = center + np.vstack([np.diag(steps), -np.diag(steps), np.zeros((1, len(center)))])
     k = len(center)
     points = np.vstack([posterior.draws[p, :, :k], moved, truth[None, :k]])
-    whole = exposure_draws(model, records, p, points, queries)
+    whole = exposure_draws(model, records, p, points, queries, tolerance=posterior.options.tolerance)
     drawn, near, true = whole[: -2 * k - 2], whole[-2 * k - 2 : -1], whole[-1]
     slopes = (near[:k] - near[k : 2 * k]) / (2 * steps[:, None])
     errors = np.sqrt(np.einsum("iq,ij,jq->q", slopes, spread, slopes))

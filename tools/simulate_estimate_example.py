@@ -25,7 +25,7 @@ from troughline.pk.replicates import replicates
 
 SEED = 20110816
 MODEL = "sorafenib/hcc"
-LIMIT = 0.1
+LIMIT = 0.3
 SLIP = 10.0
 EXAMPLE = Path(__file__).resolve().parents[1] / "src" / "troughline" / "examples" / "estimate"
 HEADER = (
@@ -63,11 +63,11 @@ PATIENTS = tuple(
             (83, "B", (Visit(day=28, dose_mg=200, samples_h=(11.2,)),)),
             (64, "A", (Visit(day=14, samples_h=(4.5,)), Visit(day=70, dose_mg=200, samples_h=(11.9,)))),
             (49, "B", (Visit(day=21, dose_mg=200, interval_h=24, samples_h=(23.0,)),)),
-            (92, "A", (Visit(day=14, samples_h=(11.0, 264.0, 408.0)),)),
+            (92, "A", (Visit(day=14, samples_h=(11.0, 144.0, 240.0)),)),
             (77, "A", (Visit(day=28, samples_h=(3.5,), slipped=True), Visit(day=84, samples_h=(11.4,)))),
             (66, "A", (Visit(day=30, samples_h=(1.0, 8.0)),)),
             (70, "B", (Visit(day=14, samples_h=(11.7,)), Visit(day=42, dose_mg=200, samples_h=(11.6,)))),
-            (61, "A", (Visit(day=35, interval_h=24, samples_h=(22.5, 336.0)),)),
+            (61, "A", (Visit(day=35, interval_h=24, samples_h=(22.5, 168.0)),)),
             (80, "A", (Visit(day=14, samples_h=(11.3,)), Visit(day=112, samples_h=(11.1,)))),
             (55, "A", (Visit(day=14),)),
         ),

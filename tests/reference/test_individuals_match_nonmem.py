@@ -20,6 +20,9 @@ MODELS = Path(__file__).parent / "models"
 RUNS = ("001", "003", "005", "008", "101", "203", "301", "401", "403", "405", "407", "503", "901", "931")
 # Run 003's control stream took W = 1 where the prediction was 0 (samples before the lag).
 OPTIONS = {"003": EstimateOptions(zero_weight=1.0)}
+# With W = 1 the objective has a minimum on either side of a sample near the lag. In these patients of run 003
+# NONMEM stopped in the worse one, by 0.01 (15) to 5.8 million (57).
+WORSE = {9, 15, 17, 49, 57, 61, 65, 71, 87}
 
 
 def _run(run: str):
@@ -33,10 +36,8 @@ def _run(run: str):
 def test_estimates_are_nonmems_or_better(run: str) -> None:
     """≥ 99 % of patients: our objective ≤ NONMEM's + 0.001; ≥ 98 % of ETA within 0.01.
 
-    Exceptions: in run 003 NONMEM stopped in a worse local minimum for some patients (its objective is up to
-    12 higher: the weight W = 1 before the lag makes a second one); their ETA are not compared. No other run
-    has
-    such a patient.
+    Exceptions: the patients of `WORSE`, whose ETA are not compared; no other patient of any run has a lower
+    objective here than in NONMEM.
     """
     model, records, nonmem, options = _run(run)
     estimates = estimate_individuals(model, records, options=options)
@@ -45,8 +46,7 @@ def test_estimates_are_nonmems_or_better(run: str) -> None:
     assert np.mean(worse <= 1e-3) >= 0.99
     eta = nonmem.filter(regex=r"^ETA\d").to_numpy()
     lower = worse < -1e-3
-    assert not lower.any() or run == "003"
-    assert np.mean(lower) <= 0.1
+    assert set(nonmem["ID"][lower]) == (WORSE if run == "003" else set())
     assert np.mean(np.abs(estimates.effects - eta)[~lower] <= 0.01) >= 0.98
 
 
@@ -54,13 +54,13 @@ def test_estimates_are_nonmems_or_better(run: str) -> None:
 def test_the_objectives_at_nonmems_effects_are_nonmems(run: str) -> None:
     """OFV_MAP and OBJ_FOCEI at NONMEM's printed ETA agree to 1e-4 for every patient with printed precision.
 
-    Stored ETA have nine significant digits. Exception: in run 003 NONMEM stopped on the jump where the lag
-    meets a sample (patients 19, 71 and 87), and on which side of it depends on digits that are not stored.
+    Stored ETA have nine digits. Exception: in patients 15, 19, 71 and 87 of run 003 NONMEM stopped
+    on the jump where the lag meets a sample, and on which side of it depends on digits that are not stored.
     """
     model, records, nonmem, options = _run(run)
     eta = nonmem.filter(regex=r"^ETA\d").to_numpy()
     objective, focei = objective_at(model, records, eta, options=options)
-    there = ~np.isin(nonmem["ID"].to_numpy(), (19, 71, 87) if run == "003" else ())
+    there = ~np.isin(nonmem["ID"].to_numpy(), (15, 19, 71, 87) if run == "003" else ())
     np.testing.assert_allclose(objective[there], nonmem["OFV_MAP"][there], atol=1e-4, rtol=0)
     np.testing.assert_allclose(focei[there], nonmem["OBJ_FOCEI"][there], atol=1e-4, rtol=0)
 

@@ -158,7 +158,7 @@ def solve(
     work = np.full(stiff.work_size(n, q), np.nan)
     status = stiff.propagate_stiff(
         n, q, *model.addresses, model.autonomous, np.array([-1.0, tad, 0.0, 0.0]), np.array(p, dtype=float),
-        slots, rates, rate_tangents, t0, dt, state, tangents, rtol, atol, max_steps, step, work,
+        slots, rates, rate_tangents, t0, dt, state, tangents, rtol, np.full(n, atol), max_steps, step, work,
         np.empty(stiff.iwork_size(n), np.int64), control_tangents,
     )  # fmt: skip
     return status, state, tangents, step[0]

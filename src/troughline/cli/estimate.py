@@ -154,7 +154,9 @@ def _print_result(outcome: EstimateOutcome, model: Model, out: Path, *, report: 
     estimated = counts["patients"] - counts["not_estimated"]
     typer.echo(f"  {estimated} of {counts['patients']} patients estimated from {counts['samples']} samples")
     if counts["far_outside"]:
-        typer.echo(f"  {counts['far_outside']} samples far outside the prior prediction: see predictions.csv")
+        samples = "sample" if counts["far_outside"] == 1 else "samples"
+        far = f"{counts['far_outside']} {samples} far outside the prior prediction"
+        typer.echo(f"  {far}: see predictions.csv")
     for note in contents["notes"]:
         typer.echo(f"  {note}")
     typer.echo(f"  {'report' if report else 'tables'}: {out / 'report.html' if report else out}")

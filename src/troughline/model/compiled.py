@@ -245,12 +245,25 @@ def _pack(spec: ModelSpec, d: Derivation) -> tuple[NDArray[np.int64], NDArray[np
     numbers += [e.coefficient for e in entries]
     head[at.C_U] = len(numbers)
     numbers += u_coefficient
+    head[at.C_SCALE] = len(numbers)
+    numbers += _scales(spec, n)
     gates: list[int] = []
     for gate, (start, length) in zip(spec.gates, d.gate_slots, strict=True):
         gates += [int(gate.kind == "clock"), start, length, len(gate.at), len(numbers)]
         numbers += [gate.clock_origin_h, *gate.at]
     put(at.GATES, gates)
     return np.concatenate([head, np.array(body, dtype=np.int64)]), np.array(numbers, dtype=np.float64)
+
+
+def _scales(spec: ModelSpec, n_states: int) -> list[float]:
+    """For each state, how much of a canonical unit the absolute tolerance of 1 is: its unit, at most 1.
+
+    An area has the unit of its output.
+    """
+    from troughline.units import canonical_factor
+
+    units = [*(canonical_factor(s.unit) for s in spec.states), *(o.factor for o in spec.outputs)]
+    return [min(1.0, float(u)) for u in units[:n_states]]
 
 
 def _rates_use(d: Derivation, *places: int) -> bool:

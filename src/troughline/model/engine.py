@@ -25,9 +25,9 @@ STATUS_TEXT = {
     2: "a prediction is not a finite number",
     3: "there is no steady state",
     4: "the model gives no such input: a modelled rate or duration without an expression, or a steady state "
-    "whose interval has no period in common with the clock gates",
+    "whose interval has no period in common with the clock gates, or of rates that follow the time itself",
     5: "more than 512 doses are under way at once",
-    6: "a lag, a duration or a step of time is negative",
+    6: "a lag, a duration, the length of a gate or a step of time is negative, or a rate is not positive",
 }
 
 
@@ -37,8 +37,8 @@ class Tolerance:
 
     Linear models whose rates vary smoothly in time are held to a thousandth of `relative`, not below 1e-11.
 
-    The error of a step is held to `absolute` + `relative`·|amount| (mg). After `max_steps` steps between
-    two events the run stops with a status, never with a number.
+    The error of a step is held to `absolute` + `relative`·|amount|, in mg or the unit of the state where that
+    is smaller. After `max_steps` steps between two events the run stops with a status, never with a number.
     """
 
     relative: float = 1e-8
@@ -118,10 +118,13 @@ def predict(
     `theta` (n_parameters,) canonical; `effects` (n_patients, q) with each patient's between-subject effects
     first and then those of each occasion (None: all zero, the population prediction). `tangents` adds the
     exact derivatives by the effects. `threads`: None for the number of cores. Raises `PredictionError` for
-    patients without a prediction when `check`; otherwise their values are NaN and `status` says why.
+    patients without a prediction when `check`; otherwise their values are NaN and `status` says
+    why. Raises `ValueError` for records that do not fit the model.
     """
     from troughline.model.kernels.batch import predict_batch
+    from troughline.model.record_checks import check_records
 
+    check_records(compiled, records)
     reals, ints, covariates = record_arrays(records)
     n, n_patients = len(records), records.n_patients
     q = int(effects_per_patient(compiled, records).max(initial=0))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from troughline.model.records import ABOVE_LIMIT, BELOW_LIMIT, DOSE, MISSING, RESET_AND_DOSE
 from troughline.pk.diagnostics import Shrinkage, effect_shrinkage, residual_shrinkage
 from troughline.pk.individual import STATUS
-from troughline.pk.work import DEFAULT_DRAWS, MOST_DRAWN, repeated_doses
+from troughline.pk.work import repeated_doses
 
 if TYPE_CHECKING:
     from troughline.model.records import Records
@@ -229,16 +229,8 @@ class Summary:
             notes.append(
                 "No samples: every estimate is the prior, and every exposure its prediction before data."
             )
-        if not plan.draws and request.draws is None:
-            why = (
-                f"the file has more than {MOST_DRAWN:,} patients"
-                if n > MOST_DRAWN
-                else "this model and this many doses would take too long"
-            )
-            notes.append(
-                f"Intervals are to first order around the estimate: {why} for {DEFAULT_DRAWS:,} draws of "
-                "each posterior. Ask for draws to have them."
-            )
+        if plan.why_none:
+            notes.append(f"Intervals are to first order around the estimate: {plan.why_none}. Ask for draws.")
         elif not plan.draws:
             notes.append("Intervals are to first order around the estimate: no draws were asked for.")
         if not plan.simulate_tails and self.samples:

@@ -29,6 +29,7 @@ STATUS = {
 }
 _FIXED = 1e20
 """Precision given to an effect of variance 0, which so stays at 0."""
+_LEAST_EIGENVALUE = 1e-12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,7 @@ class EstimateOptions:
 
     - `prior_inflation`: Ω is multiplied by it (1: as published). Above 1 a patient's samples weigh more.
     - `starts`: `first` from η = 0 alone; `suspicious` further starts (±1.5 prior SD of each between-subject
-      effect) where the first did not converge or ended far from the prior; `all` always.
+      effect) where the first did not converge or ended far from the prior or from the samples; `all` always.
     - `zero_weight`: None, or the weight that a prediction of exactly 0 takes under proportional error
       (NONMEM control streams often say W = 1); None leaves such an observation without a likelihood.
     """
@@ -117,9 +118,9 @@ def prior_of(model: Model, options: EstimateOptions) -> Prior:
         free = np.flatnonzero(np.diag(covariance) > 0)
         precision = np.diag(np.full(len(covariance), _FIXED))
         part = covariance[np.ix_(free, free)]
-        sign, log = np.linalg.slogdet(part) if len(free) else (1.0, 0.0)
-        if not (sign > 0 and np.isfinite(log)):
+        if _singular(part):
             raise ValueError(f"{model.id}: the covariance of the {level} effects is singular")
+        log = np.linalg.slogdet(part)[1]
         precision[np.ix_(free, free)] = np.linalg.inv(part)
         blocks.append(covariance)
         precisions.append(np.ascontiguousarray((precision + precision.T) / 2))
@@ -132,6 +133,13 @@ def prior_of(model: Model, options: EstimateOptions) -> Prior:
         covariance_subject=blocks[0],
         covariance_occasion=blocks[1],
     )
+
+
+def _singular(covariance: Floats) -> bool:
+    """Whether some combination of effects has no variance: an eigenvalue of their correlation is 0."""
+    sd = np.sqrt(np.diag(covariance))
+    lowest = np.linalg.eigvalsh(covariance / np.outer(sd, sd)).min(initial=1.0)
+    return not lowest > _LEAST_EIGENVALUE
 
 
 def effect_names(model: Model, q: int) -> tuple[str, ...]:

@@ -86,7 +86,8 @@ class _Asked:
     """Records with the times that n intervals need.
 
     `level` (n, n_outputs, points) and `area` (n, n_outputs, 2) are their places among the records, `time_h`
-    (n, points) the times of the levels, `length_h` (n,) the intervals' lengths.
+    (n, points) the times of the levels, `stops_h` (n,) when an infusion stops (the start: none does),
+    `length_h` (n,) the intervals' lengths.
     """
 
     records: Records
@@ -94,6 +95,7 @@ class _Asked:
     level: Ints
     area: Ints
     time_h: Floats
+    stops_h: Floats
     length_h: Floats
 
 
@@ -124,6 +126,7 @@ def _asked(model: Model, records: Records, intervals: DosingIntervals, some: Int
         level=place[:, : n_out * _POINTS].reshape(n, n_out, _POINTS),
         area=place[:, n_out * _POINTS :].reshape(n, n_out, 2),
         time_h=time_h,
+        stops_h=start + infused,
         length_h=length,
     )
 
@@ -159,7 +162,8 @@ def _to_first_order(
     f, q = made.value, individuals.effects.shape[1]
     top = np.take_along_axis(asked.level, np.argmax(f[asked.level], axis=2)[:, :, None], axis=2)[:, :, 0]
     last, first, second = asked.level[:, :, -1], asked.area[:, :, 0], asked.area[:, :, 1]
-    peak, _ = peak_of(np.broadcast_to(asked.time_h[:, None, :], asked.level.shape), f[asked.level])
+    times = np.broadcast_to(asked.time_h[:, None, :], asked.level.shape)
+    peak, _ = peak_of(times, f[asked.level], asked.stops_h[:, None])
     area, d_area = f[second] - f[first], slopes[second] - slopes[first]
     hours = asked.length_h[:, None]
     value = np.stack([f[last], peak, area, area / hours], axis=2)
@@ -235,14 +239,15 @@ def _values(f: Floats, asked: _Asked, mine: Ints, lo: int) -> Floats:
     area = f[:, asked.area[mine] - lo]
     total = area[..., 1] - area[..., 0]
     times = np.broadcast_to(asked.time_h[mine][None, :, None, :], level.shape)
-    peak, _ = peak_of(times, level)
+    peak, _ = peak_of(times, level, asked.stops_h[mine][None, :, None])
     return np.stack([level[..., -1], peak, total, total / asked.length_h[mine][None, :, None]], axis=3)
 
 
-def peak_of(time_h: Floats, level: Floats) -> tuple[Floats, Floats]:
+def peak_of(time_h: Floats, level: Floats, bend_h: Floats | None = None) -> tuple[Floats, Floats]:
     """The largest level along the last axis and its time, both (...,), with a parabola between the times.
 
-    The parabola runs through the largest level and its neighbours, and is used where all three times differ.
+    The parabola runs through the largest level and its neighbours, and is used where all three times differ
+    and the curve does not bend at the middle one, `bend_h` (...,).
     """
     top = np.argmax(level, axis=-1)
     middle = np.clip(top, 1, level.shape[-1] - 2)
@@ -254,6 +259,8 @@ def peak_of(time_h: Floats, level: Floats) -> tuple[Floats, Floats]:
         moment = (x0 + x1) / 2 - rise / (2 * bend)
         height = f0 + rise * (moment - x0) + bend * (moment - x0) * (moment - x1)
         good = (top == middle) & (bend < 0) & (moment > x0) & (moment < x2) & (height >= f1)
+    if bend_h is not None:
+        good &= x1 != bend_h
     return np.where(good, height, _at(level, top)), np.where(good, moment, _at(time_h, top))
 
 

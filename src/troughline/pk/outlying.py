@@ -139,8 +139,9 @@ class _Holding:
             if self.simulate:
                 first = Predicted(centre=made.centre[:PRIOR_DRAWS], sd=made.sd[:PRIOR_DRAWS])
                 self.probability[rows] = _tails(self.records, rows, first, None)
-            noise = generator_of(self.seed, name, "residual error").standard_normal((kept, len(rows)))
-            self.simulated[:kept, place : place + len(rows)] = made.centre[:kept] + made.sd[:kept] * noise
+            if kept:
+                noise = generator_of(self.seed, name, "residual error").standard_normal((kept, len(rows)))
+                self.simulated[:, place : place + len(rows)] = made.centre[:kept] + made.sd[:kept] * noise
         near = rows[~(self.probability[rows] * len(rows) >= CLOSER_BELOW)]
         if len(near):
             rng = generator_of(self.seed, name, "prior tail")

@@ -42,7 +42,7 @@ class PosteriorOptions:
     least_effective: int = 400
     new_occasions: int = 0
     seed: int = 20260101
-    tolerance: Tolerance = field(default_factory=lambda: Tolerance(relative=1e-6, absolute=1e-8))
+    tolerance: Tolerance = field(default_factory=lambda: Tolerance(relative=1e-5, absolute=1e-7))
     threads: int | None = None
 
     def __post_init__(self) -> None:

@@ -25,20 +25,25 @@ MOST_DIAGNOSED = 1000
 MOST_SIMULATED = 10_000
 """Samples that are simulated at most."""
 FEWEST_DIAGNOSED = 20
-_STEP_MICROSECONDS = (2.0, 100.0, 50.0)
-"""What one dose or record takes about: linear, linear with rates that vary in time, nonlinear."""
+_MICROSECONDS = ((2.0, 1.0), (300.0, 5.0), (25.0, 25.0))
+"""What a record and a repeated dose take about: linear, linear with rates that vary in time, nonlinear."""
 _DRAW_BUDGET_S, _PRIOR_BUDGET_S = 1800.0, 600.0
 """Time of one core that drawing and simulating may take by this reckoning, if nothing else is asked for."""
-_PASSES_OF_A_DRAW = 3
-"""A draw costs two proposals and one prediction of the exposure."""
+_PASSES_OF_A_DRAW = 2
+"""A draw costs about one proposal and half a prediction of the exposure, at many more times."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """`draws` of each posterior (0: first order); `simulate_tails`: every sample's prior probability by
-    simulation; `simulations` of the patients `diagnosed` (indices, spread evenly over the file)."""
+    """What is drawn and simulated.
+
+    `draws` of each posterior (0: first order), and why there are none where none were refused;
+    `simulate_tails`: every sample's prior probability by simulation; `simulations` of the patients
+    `diagnosed` (indices, spread evenly over the file).
+    """
 
     draws: int
+    why_none: str
     simulate_tails: bool
     simulations: int
     diagnosed: Ints
@@ -57,21 +62,26 @@ def plan_work(model: Model, records: Records, *, draws: int | None, simulations:
     """
     if (draws is not None and draws < 0) or simulations < 0:
         raise ValueError(f"draws and simulations must be at least 0, not {draws} and {simulations}")
-    steps = steps_of_patients(records) * _STEP_MICROSECONDS[model.compiled.kind] * 1e-6
+    seconds = _seconds_of_a_prediction(model, records)
     few = records.n_patients <= MOST_DRAWN
-    drawing_s = float(steps.sum()) * DEFAULT_DRAWS * _PASSES_OF_A_DRAW
-    chosen = draws if draws is not None else DEFAULT_DRAWS if few and drawing_s <= _DRAW_BUDGET_S else 0
+    too_long = float(seconds.sum()) * DEFAULT_DRAWS * _PASSES_OF_A_DRAW > _DRAW_BUDGET_S
+    why = "" if few else f"the file has more than {MOST_DRAWN:,} patients"
+    if few and too_long:
+        why = f"{DEFAULT_DRAWS:,} draws of each patient would take long with this model and so many doses"
+    chosen = draws if draws is not None else 0 if why else DEFAULT_DRAWS
     return Plan(
         draws=chosen,
-        simulate_tails=few and float(steps.sum()) * PRIOR_DRAWS <= _PRIOR_BUDGET_S,
+        why_none=why if draws is None else "",
+        simulate_tails=few and float(seconds.sum()) * PRIOR_DRAWS <= _PRIOR_BUDGET_S,
         simulations=simulations,
-        diagnosed=_diagnosed(model, records, steps * max(simulations, 1)),
+        diagnosed=_diagnosed(model, records, seconds * max(simulations, 1)),
     )
 
 
-def steps_of_patients(records: Records) -> Floats:
-    """Doses, repeated ones too, and other records of each patient (n_patients,)."""
-    every = 1.0 + repeated_doses(records)
+def _seconds_of_a_prediction(model: Model, records: Records) -> Floats:
+    """About how long one prediction of each patient takes (n_patients,)."""
+    of_record, of_repeat = _MICROSECONDS[model.compiled.kind]
+    every = 1e-6 * (of_record + of_repeat * repeated_doses(records))
     return np.bincount(records.patient_index(), weights=every, minlength=records.n_patients).astype(
         np.float64
     )

@@ -194,7 +194,7 @@ def _last_exposure(contents: Json) -> list[Json]:
         for name, words, unit in (
             ("trough", "trough", one["unit"]),
             ("cmax", "peak", one["unit"]),
-            ("auc", "area", f"{one['unit']}·h"),
+            ("auc", "area", _times_hours(one["unit"])),
         ):
             row[f"{words} ({unit})"] = _with_interval(one, name)
         rows.append(row)
@@ -203,6 +203,12 @@ def _last_exposure(contents: Json) -> list[Json]:
     if len(rows) < total:
         note += f" The first {len(rows)} rows; exposure.csv has all {total} patients."
     return [{"title": "Exposure", "note": note, "rows": rows}] if rows else []
+
+
+def _times_hours(unit: str) -> str:
+    """`mg·h/L` for `mg/L`."""
+    over, stroke, under = unit.partition("/")
+    return f"{over}·h{stroke}{under}"
 
 
 def _with_interval(one: Json, name: str) -> str:

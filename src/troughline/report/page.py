@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from troughline.report import view
 from troughline.report.checklist import NOT_COMPUTED, checklists
-from troughline.report.numbers import micro, number, percent
+from troughline.report.numbers import micro, percent
 from troughline.report.reading import entries, part
 from troughline.report.tables import question_table_file
 
@@ -150,7 +150,7 @@ def _exposure_model(exposure: Json) -> Json | None:
         **dict.fromkeys(("title", "sha256", "metric")),
         **model,
         "reservations": [micro(str(r)) for r in entries(model, "reservations")],
-        "reliability": number(model["reliability"]) if model.get("reliability") is not None else "",
+        "reliability": f"{model['reliability']:.2f}" if model.get("reliability") is not None else "",
     }
 
 

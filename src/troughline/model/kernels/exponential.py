@@ -21,9 +21,17 @@ from typing import Any
 import numpy as np
 
 from troughline.model.kernels.dense import lu_factor, lu_singular, lu_solve
-from troughline.model.kernels.jit import kernel
+from troughline.model.kernels.jit import inner, kernel
 from troughline.model.kernels.products import borrowed, jet_product, sparse_product, square
-from troughline.model.kernels.rates import acyclic_order, row_width, scales, slopes_of, sort_rates, spans
+from troughline.model.kernels.rates import (
+    acyclic_order,
+    own_directions,
+    row_width,
+    scales,
+    slopes_of,
+    sort_rates,
+    spans,
+)
 
 __all__ = [
     "acyclic_order", "apply_propagator", "dense_propagator", "propagate_linear", "solve_periodic",
@@ -49,16 +57,17 @@ def work_size(n: Any, q: Any) -> Any:
     block = size * row_width(size)
     terms = (entries + 3 * size) * 8
     squares = 3 * (1 + q) * block + q * entries
-    return 3 * entries + 8 * size + max(terms, squares) + 8 * _LINE
+    own = q * (2 + n * n)
+    return 3 * entries + 8 * size + max(terms, squares + own) + 10 * _LINE
 
 
-@kernel
+@inner
 def _lines(count: Any) -> Any:
     """`count` rounded up to whole cache lines."""
     return (count + _LINE - 1) & -_LINE
 
 
-@kernel
+@inner
 def _lists(size: Any, work: Any) -> Any:
     """`work` cut into stop, column, place (int64), value, diagonal, sums and the rest, on a cache line."""
     work = borrowed(work)
@@ -75,14 +84,14 @@ def _lists(size: Any, work: Any) -> Any:
     )  # fmt: skip
 
 
-@kernel
+@inner
 def _terms(reach: Any) -> Any:
     """How many terms of Σ e^{-r} r^k / k! leave less than 1e-13: a fit to the Poisson distribution."""
     root = math.sqrt(reach)
     return int(reach + min(7.4 * root + 8.0, 16.0 * root + 3.0))
 
 
-@kernel
+@inner
 def _taylor(size: Any, halvings: Any, reach: Any) -> Any:
     """How many terms of e^{B/2^s} give each element of its 2^s-th power to 1e-14.
 
@@ -93,14 +102,14 @@ def _taylor(size: Any, halvings: Any, reach: Any) -> Any:
     return int(wanted * 0.36068) + 1
 
 
-@kernel
+@inner
 def _halvings(reach: Any) -> Any:
     """The smallest s with reach / 2^s ≤ 1."""
     fraction, power = math.frexp(reach)
     return max(0, power - 1 if fraction == 0.5 else power)
 
 
-@kernel
+@inner
 def _matrix_is_cheaper(reach: Any, terms: Any, size: Any, entries: Any, q: Any) -> Any:
     """Whether the whole exponential takes less time than `terms` terms of the sum, by a fit to timings."""
     if reach < 8.0:
@@ -154,7 +163,7 @@ def propagate_linear(
     return _finite(n, q, x, dx)
 
 
-@kernel
+@inner
 def _any_input(n: Any, q: Any, rate: Any, drate: Any) -> Any:
     for i in range(n):
         if rate[i] != 0.0:
@@ -165,7 +174,7 @@ def _any_input(n: Any, q: Any, rate: Any, drate: Any) -> Any:
     return False
 
 
-@kernel
+@inner
 def _finite(n: Any, q: Any, x: Any, dx: Any) -> Any:
     """0 · everything is 0 only where all is finite."""
     total = 0.0
@@ -176,7 +185,7 @@ def _finite(n: Any, q: Any, x: Any, dx: Any) -> Any:
     return OK if total == 0.0 else NOT_FINITE
 
 
-@kernel
+@inner
 def _sum_terms(
     n: Any, size: Any, row: Any, col: Any, val: Any, dval: Any, q: Any, rate: Any, drate: Any, sigma: Any,
     h: Any, shift: Any, steps: Any, terms: Any, stop: Any, column: Any, place: Any, value: Any,
@@ -220,7 +229,7 @@ def _sum_terms(
             return
 
 
-@kernel
+@inner
 def _one_sum(
     size: Any, width: Any, reach: Any, decay: Any, terms: Any, stop: Any, column: Any, value: Any, slope: Any,
     work: Any, total: Any,
@@ -243,7 +252,7 @@ def _one_sum(
             return
 
 
-@kernel
+@inner
 def _settled(size: Any, width: Any, weight: Any, now: Any, work: Any, total: Any) -> Any:
     """Whether the last term is nothing beside the sum; of a derivative, beside sum and value."""
     for i in range(size):
@@ -257,7 +266,7 @@ def _settled(size: Any, width: Any, weight: Any, now: Any, work: Any, total: Any
     return True
 
 
-@kernel
+@inner
 def _exponential(
     n: Any, size: Any, row: Any, col: Any, q: Any, dval: Any, drate: Any, h: Any, shift: Any, halvings: Any,
     reach: Any, stop: Any, column: Any, place: Any, value: Any, work: Any,
@@ -297,7 +306,7 @@ def _exponential(
     return work[now : now + whole]
 
 
-@kernel
+@inner
 def _apply_padded(n: Any, size: Any, q: Any, flow: Any, x: Any, dx: Any, kept: Any) -> None:
     """x, dx ← what the padded exponential makes of them; column n of a larger one is a constant input."""
     width = row_width(size)
@@ -337,8 +346,9 @@ def dense_propagator(
     halvings, width = _halvings(reach), row_width(n)
     h = math.ldexp(dt, -halvings)
     sort_rates(n, n, row, col, val, diagonal, sums, shift, h, q > 0, width, stop, column, place, value)
+    own, same, multiple, spare = own_directions(q, dval, rest)
     flow = _exponential(
-        n, n, row, col, q, dval, dval, h, shift, halvings, reach, stop, column, place, value, rest
+        n, n, row, col, own.shape[0], own, own, h, shift, halvings, reach, stop, column, place, value, spare
     )
     check = 0.0
     for i in range(n):
@@ -346,9 +356,10 @@ def dense_propagator(
             phi[i, k] = flow[i * width + k]
             check += 0.0 * phi[i, k]
     for j in range(q):
+        block = (1 + int(same[j])) * n
         for i in range(n):
             for k in range(n):
-                dphi[j, i, k] = flow[((1 + j) * n + i) * width + k]
+                dphi[j, i, k] = multiple[j] * flow[(block + i) * width + k] if multiple[j] != 0.0 else 0.0
                 check += 0.0 * dphi[j, i, k]
     return OK if check == 0.0 else NOT_FINITE
 
@@ -383,7 +394,7 @@ def solve_periodic(n: Any, q: Any, phi: Any, dphi: Any, g: Any, dg: Any, x: Any,
     work = borrowed(work)
     matrix = work[: n * n].reshape((n, n))
     pivots = work[n * n : n * n + n].view(np.int64)
-    positive = True
+    positive = n >= 0  # a literal would have `_solve` compiled twice
     for i in range(n):
         for k in range(n):
             matrix[i, k] = (1.0 if i == k else 0.0) - phi[i, k]
@@ -420,7 +431,7 @@ def stationary(
     for i in range(n):
         for k in range(n):
             matrix[i, k] = 0.0
-    positive = True
+    positive = n >= 0  # a literal would have `_solve` compiled twice
     for k in range(val.size):
         matrix[row[k], col[k]] = -val[k]
         positive = positive and (row[k] == col[k] or val[k] >= 0.0)
@@ -442,7 +453,7 @@ def stationary(
     return _finite(n, q, x, dx)
 
 
-@kernel
+@inner
 def _solve(n: Any, matrix: Any, pivots: Any, x: Any, least: Any, positive: Any) -> Any:
     """x ← matrix⁻¹ x; `matrix` becomes its factors. 3 where singular, or where a positive x must not be."""
     for i in range(n):

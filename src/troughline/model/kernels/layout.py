@@ -14,9 +14,9 @@ USES_CONTEXT, OUTPUTS_USE_TIME, AUTONOMOUS, ERROR_USES_EFFECTS, RATES_USE_CLOCK 
 A_ROW, A_COL, A_SLOT, U_SLOT, X0_SLOT, INPUTS, OUT_ERROR, OUT_KIND = 17, 18, 19, 20, 21, 22, 23, 24
 GATES, CARRY, HAS_CLOCK_GATE, HAS_DOSE_GATE = 25, 26, 27, 28
 RATES_USE_TIME = 31
-L_HEADER = 32
+L_HEADER = 40
 # --- C: header offsets kept in L
-C_A, C_U = 29, 30
+C_A, C_U, C_SCALE = 29, 30, 32
 # one input: state, bioavailability, lag, duration, rate
 IN_STATE, IN_F, IN_LAG, IN_DURATION, IN_RATE, IN_SIZE = 0, 1, 2, 3, 4, 5
 # one gate: kind (0 after dose, 1 clock), start slot, length slot, number of clock hours, place in C
@@ -61,7 +61,7 @@ SCRATCH, IN_VALUES, DIN_VALUES = 35, 38, 39
 # … and integers of the state
 P_COUNT, CACHE_COUNT, CACHE_NEXT, FRESH, Q, MAX_STEPS, OCCASION = 40, 41, 42, 43, 44, 45, 46
 P_KIND, P_STATE, P_RECORD, P_LEFT, DIRECTIONS, ISCRATCH = 47, 48, 49, 50, 51, 52
-SEEN_NEXT, SEEN_DT, SEEDING, HOMOGENEOUS, DF_COLUMNS, GATE_OPEN = 53, 54, 55, 56, 57, 58
+SEEN_NEXT, SEEN_DT, SEEDING, HOMOGENEOUS, DF_COLUMNS, GATE_OPEN, ATOL = 53, 54, 55, 56, 57, 58, 59
 I_HEADER = 64
 CAPACITY = 512
 """How many doses may be under way at once (lagged, infused or still to be repeated)."""

@@ -11,7 +11,9 @@ from troughline.model.kernels.steps import step_stiff
 
 @part(INTS, REALS, WORDS, REALS, REALS, INTS)
 def step(l: Any, c: Any, fn: Any, theta: Any, w: Any, i: Any, dt: Any, _: Any) -> Any:  # noqa: E741
-    return step_stiff(carray(l, LONG), carray(fn, LONG), carray(w, LONG), carray(i, LONG), dt)
+    return step_stiff(
+        carray(l, LONG), carray(c, LONG), carray(fn, LONG), carray(w, LONG), carray(i, LONG), dt
+    )  # fmt: skip
 
 
 @part(INTS, REALS, WORDS, REALS, REALS, REALS, INTS)

@@ -206,10 +206,10 @@ def _observe(
     for j in range(q):
         total = 0.0
         for i in range(n):
-            if hx[i] != 0.0:
+            if hx[i] != 0.0 and dx[j, i] != 0.0:
                 total += hx[i] * dx[j, i]
         for s in range(ns):
-            if hp[s] != 0.0:
+            if hp[s] != 0.0 and dp[j, s] != 0.0:
                 total += hp[s] * dp[j, s]
         df[row, j] = total
     for part in range(3):

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from troughline.model.kernels.jit import kernel
+from troughline.model.kernels.jit import inner, kernel
 
 
-@kernel
+@inner
 def row_width(n: Any) -> Any:
     """How many numbers a row of n takes in `products`: a multiple of 8."""
     return (n + 7) & -8
@@ -38,7 +38,7 @@ def acyclic_order(n: Any, row: Any, col: Any, order: Any) -> Any:
     return True
 
 
-@kernel
+@inner
 def _fed_by_placed(i: Any, row: Any, col: Any, order: Any) -> Any:
     for k in range(row.size):  # noqa: SIM110 (a generator would not compile)
         if row[k] == i and col[k] != i and order[col[k]] < 0:
@@ -46,7 +46,7 @@ def _fed_by_placed(i: Any, row: Any, col: Any, order: Any) -> Any:
     return True
 
 
-@kernel
+@inner
 def scales(n: Any, row: Any, col: Any, val: Any, diagonal: Any, sums: Any, order: Any) -> Any:
     """(Λ, σ, whether A is Metzler): e^{At} = e^{-Λt} e^{Bt}, B = A + Λ I, and σ the size of B.
 
@@ -84,7 +84,7 @@ def scales(n: Any, row: Any, col: Any, val: Any, diagonal: Any, sums: Any, order
     return shift, shift + max(0.0, min(column_gain, row_gain)), True
 
 
-@kernel
+@inner
 def sort_rates(
     n: Any, size: Any, row: Any, col: Any, val: Any, diagonal: Any, rate: Any, shift: Any, unit: Any,
     keep: Any, width: Any, stop: Any, column: Any, place: Any, value: Any,
@@ -123,7 +123,7 @@ def sort_rates(
             stop[i] = e + 1
 
 
-@kernel
+@inner
 def slopes_of(
     n: Any, size: Any, dval: Any, drate: Any, j: Any, unit: Any, place: Any, slope: Any, stride: Any,
     lane: Any,
@@ -137,7 +137,7 @@ def slopes_of(
             slope[stride * place[nnz + i] + lane] = drate[j, i] * unit
 
 
-@kernel
+@inner
 def spans(n: Any, size: Any, row: Any, col: Any, first: Any, last: Any) -> None:
     """From which states each can be reached: none before first[i], none from last[i] on; (size,) int64."""
     for i in range(size):
@@ -156,3 +156,44 @@ def spans(n: Any, size: Any, row: Any, col: Any, first: Any, last: Any) -> None:
             if last[j] > last[i]:
                 last[i] = last[j]
                 changed = True
+
+
+@inner
+def own_directions(q: Any, dval: Any, work: Any) -> Any:
+    """(own (count, nnz), same (q,), multiple (q,), the rest of `work`): dval[j] = multiple[j] · own[same[j]].
+
+    Effects that reach the rates through one quantity, as clearance and volume do through CL/V, have
+    derivatives in proportion; those that reach none have multiple[j] = 0.
+    """
+    nnz = dval.shape[1]
+    same, multiple = work[:q], work[q : 2 * q]
+    first = row_width(2 * q)
+    end = first + row_width(q * nnz)
+    own = work[first : first + q * nnz].reshape((q, nnz))
+    count = 0
+    for j in range(q):
+        same[j], multiple[j] = 0.0, 0.0
+        lead = 0
+        while lead < nnz and dval[j, lead] == 0.0:
+            lead += 1
+        if lead == nnz:
+            continue
+        for c in range(count):
+            if own[c, lead] != 0.0 and _in_proportion(dval, j, own, c, dval[j, lead] / own[c, lead]):
+                same[j], multiple[j] = c, dval[j, lead] / own[c, lead]
+                break
+        if multiple[j] == 0.0:
+            for k in range(nnz):
+                own[count, k] = dval[j, k]
+            same[j], multiple[j] = count, 1.0
+            count += 1
+    return own[:count], same, multiple, work[end:]
+
+
+@inner
+def _in_proportion(values: Any, j: Any, of: Any, c: Any, times: Any) -> Any:
+    """Whether row j is `times` row c of the other, to a rounding of each element."""
+    for k in range(values.shape[1]):
+        if not abs(values[j, k] - times * of[c, k]) <= 4e-16 * abs(values[j, k]):
+            return False
+    return True

@@ -6,7 +6,7 @@ from typing import Any
 
 from troughline.model.kernels.calls import call_jacobian, call_rhs, call_rhs_tangent
 from troughline.model.kernels.dense import lu_factor, lu_singular, lu_solve
-from troughline.model.kernels.jit import kernel
+from troughline.model.kernels.jit import inner, kernel
 
 OK, SINGULAR = 0, 3
 _GROWTH = 10.0  # of the pseudo-time step after each iteration that helped, at least
@@ -20,7 +20,7 @@ def stationary_work_size(n: Any) -> Any:
     return 2 * n * n + 3 * n
 
 
-@kernel
+@inner
 def _net_rate(core: Any, rhs: Any, ctx: Any, p: Any, rate: Any, x: Any, out: Any) -> Any:
     """out ← f(x) + rate; returns the largest magnitude among the leading `core` states."""
     call_rhs(rhs, ctx, x, p, out)
@@ -33,7 +33,7 @@ def _net_rate(core: Any, rhs: Any, ctx: Any, p: Any, rate: Any, x: Any, out: Any
     return largest
 
 
-@kernel
+@inner
 def _factor_damped(n: Any, damping: Any, jac: Any, lu: Any, piv: Any) -> Any:
     """lu ← the factors of damping·I − J."""
     for i in range(n):
@@ -43,7 +43,7 @@ def _factor_damped(n: Any, damping: Any, jac: Any, lu: Any, piv: Any) -> Any:
     return lu_factor(n, lu, piv)
 
 
-@kernel
+@inner
 def _fastest_rate(n: Any, jac: Any) -> Any:
     """The largest row sum of |J|, a bound of its eigenvalues."""
     fastest = 0.0
@@ -55,7 +55,7 @@ def _fastest_rate(n: Any, jac: Any) -> Any:
     return fastest
 
 
-@kernel
+@inner
 def _stationary_tangents(
     core: Any, q: Any, jac: Any, rhs_d: Any, ctx: Any, p: Any, dp: Any, drate: Any, x: Any, dx: Any,
     matrix: Any, lu: Any, zero: Any, piv: Any,
@@ -74,7 +74,7 @@ def _stationary_tangents(
     return OK
 
 
-@kernel
+@inner
 def _try_step(n: Any, x: Any, step: Any, rtol: Any, atol: Any, nonnegative: Any, trial: Any) -> Any:
     """trial ← x + step, kept off negative amounts; returns the largest |step|/(atol + rtol·|trial|)."""
     # A state that is zero beside large ones is known only to their rounding error.

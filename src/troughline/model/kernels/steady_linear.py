@@ -12,7 +12,7 @@ import numpy as np
 from troughline.model.kernels import layout as at
 from troughline.model.kernels.advance import cached_dphi, cached_phi, reserve
 from troughline.model.kernels.calls import call_part
-from troughline.model.kernels.dosing import dose_context
+from troughline.model.kernels.dosing import dose_context, entered, entry, input_values, n_entries
 from troughline.model.kernels.exponential import solve_periodic, stationary
 from troughline.model.kernels.jit import inner
 from troughline.model.kernels.steady import (
@@ -35,7 +35,9 @@ def steady_linear(L: Any, C: Any, FN: Any, theta: Any, eta: Any, W: Any, I: Any)
     pending is forgotten. Returns a status.
     """
     n, q, add = L[at.N], I[at.Q], W[at.S_ADD] != 0.0
-    kept, dkept = vector(W, I[at.X], n).copy(), matrix(W, I[at.DX], q, n).copy()
+    kept, dkept = vector(W, I[at.X], n), matrix(W, I[at.DX], q, n)
+    if add or L[at.N_CORE] < n:
+        kept, dkept = kept.copy(), dkept.copy()
     if not add:
         forget(L, W, I)
     if W[at.S_EVERY] > 0.0:
@@ -81,6 +83,10 @@ def _periodic(L: Any, C: Any, FN: Any, theta: Any, eta: Any, W: Any, I: Any) -> 
     if cycles == 0:
         return at.UNSUPPORTED
     x, dx = vector(W, I[at.X], n), matrix(W, I[at.DX], q, n)
+    if L[at.KIND] == at.LINEAR and L[at.N_GATES] == 0:
+        status = _boluses(L, C, FN, theta, eta, W, I)
+        if status >= 0:
+            return status
     kept = keep(L, W, I)
     clear(W, I[at.X], n)
     clear(W, I[at.DX], q * n)
@@ -102,6 +108,51 @@ def _periodic(L: Any, C: Any, FN: Any, theta: Any, eta: Any, W: Any, I: Any) -> 
     if status != at.OK:
         return status
     return solve_periodic(L[at.N_CORE], q, phi, dphi, g, dg, x, dx, W[I[at.SCRATCH] :])
+
+
+@inner
+def _boluses(L: Any, C: Any, FN: Any, theta: Any, eta: Any, W: Any, I: Any) -> int:  # noqa: E741
+    """`_periodic` where nothing enters but boluses without lag: without a trial, for what they leave is Φ b.
+
+    Returns a status, or −1 where something else enters.
+    """
+    n, q, state = L[at.N], I[at.Q], int(W[at.S_STATE])
+    amount, rate, interval = W[at.S_AMOUNT], W[at.S_RATE], W[at.S_EVERY]
+    dose_context(L, C, FN, theta, eta, W, I, amount, interval)
+    v, dv = vector(W, I[at.IN_VALUES], 4), matrix(W, I[at.DIN_VALUES], 4, q)
+    if _any(W, I[at.UVAL], n) or _any(W, I[at.DUVAL], q * n):
+        return -1
+    for number in range(n_entries(L, state)):
+        status = input_values(L, W, I, entry(L, state, number), amount, rate, state < 0)
+        if status != at.OK or v[2] != 0.0 or v[3] != 0.0 or _any(W, I[at.DIN_VALUES] + 2 * q, 2 * q):
+            return -1
+    place = reserve(W, I, W[at.S_TAD], interval)
+    phi, dphi = cached_phi(L, W, I, place), cached_dphi(L, W, I, place)
+    status = call_part(FN[at.F_PROPAGATOR], (L, C, FN, theta, W, I), interval, float(place))
+    if status != at.OK:
+        return status
+    x, dx = vector(W, I[at.X], n), matrix(W, I[at.DX], q, n)
+    clear(W, I[at.X], n)
+    clear(W, I[at.DX], q * n)
+    for number in range(n_entries(L, state)):
+        place = entry(L, state, number)
+        target = entered(L, state, place)
+        input_values(L, W, I, place, amount, rate, state < 0)
+        for i in range(n):
+            x[i] += phi[i, target] * v[0]
+        for j in range(q):
+            for i in range(n):
+                dx[j, i] += dphi[j, i, target] * v[0] + phi[i, target] * dv[0, j]
+    return solve_periodic(L[at.N_CORE], q, phi, dphi, x, dx, x, dx, W[I[at.SCRATCH] :])
+
+
+@inner
+def _any(w: Any, start: int, size: int) -> bool:
+    """Whether any of `size` numbers from `start` is not zero."""
+    for k in range(start, start + size):  # noqa: SIM110 (a generator would not compile)
+        if w[k] != 0.0:
+            return True
+    return False
 
 
 @inner

@@ -110,11 +110,11 @@ def _periodic(L: Any, C: Any, FN: Any, theta: Any, eta: Any, W: Any, I: Any) -> 
         for i in range(core):
             move[i] = image[i] - guess[i]
         lu_solve(core, system, pivots, move)
-        miss = _improve(core, move, guess)
+        miss = _improve(L, C, core, move, guess, tolerance, W[at.S_ATOL])
         if not miss < np.inf or np.max(np.abs(guess)) > _LARGEST * (abs(amount) + 1.0):
             return at.NO_STEADY_STATE
         # What the solver's choice of steps adds to P cannot be iterated away.
-        if miss <= tolerance or (step >= FIRST_PERIODS + NOISY_STEPS and miss <= 10.0 * tolerance):
+        if miss <= 1.0 or (step >= FIRST_PERIODS + NOISY_STEPS and miss <= 10.0):
             converged = True
             break
     if not converged:
@@ -143,20 +143,23 @@ def _step_back(core: int, slope: Any, system: Any, pivots: Any) -> int:
 
 
 @inner
-def _improve(core: int, move: Any, guess: Any) -> float:
-    """guess ← guess + move, cut where an amount would change its sign; returns the largest relative move."""
-    scale = 0.0
-    for i in range(core):
-        scale = max(scale, abs(guess[i] + move[i]))
+def _improve(
+    L: Any, C: Any, core: int, move: Any, guess: Any, rtol: float, atol: float,
+) -> float:  # fmt: skip
+    """guess ← guess + move, cut where an amount would change its sign.
+
+    Returns the largest move in units of rtol·|amount| + atol of the state's own unit.
+    """
+    scale = vector(C, L[at.C_SCALE], core)
     miss = 0.0
     for i in range(core):
         new = guess[i] + move[i]
-        if guess[i] > 1e-12 * scale and new < 0.0:
+        allowed = rtol * abs(new) + atol * scale[i]
+        if guess[i] > allowed and new < 0.0:
             # Saturable elimination has roots at negative amounts, which no dosing leads to.
             new = 0.1 * guess[i]
-            miss = max(miss, 1.0)
-        allowed = abs(new) + 1e-3 * scale
-        ratio = abs(move[i]) / allowed if allowed > 0.0 else 0.0
+            miss = max(miss, 100.0)
+        ratio = abs(move[i]) / allowed
         if ratio > miss or ratio != ratio:
             miss = ratio
         guess[i] = new

@@ -179,13 +179,16 @@ def _directions(L: Any, I: Any) -> Any:  # noqa: E741
 
 
 @inner
-def step_stiff(L: Any, FN: Any, W: Any, I: Any, dt: float) -> int:  # noqa: E741
+def step_stiff(L: Any, C: Any, FN: Any, W: Any, I: Any, dt: float) -> int:  # noqa: E741
     """A nonlinear system: by the stiff solver, at the run's tolerance."""
     q, n, ns = I[at.Q], L[at.N], L[at.N_SLOTS]
+    atol, scale = vector(W, I[at.ATOL], n), vector(C, L[at.C_SCALE], n)
+    for i in range(n):
+        atol[i] = W[at.S_ATOL] * scale[i]
     return propagate_stiff(
         n, q, FN[at.F_RHS], FN[at.F_JACOBIAN], FN[at.F_RHS_D], FN[at.F_JACOBIAN_D], FN[at.F_TIME],
         FN[at.F_TIME_D], L[at.AUTONOMOUS], context(W, I), vector(W, I[at.P], ns),
         matrix(W, I[at.DPG], q, ns), vector(W, I[at.RATE], n), matrix(W, I[at.DRATE], q, n), W[at.S_T], dt,
-        vector(W, I[at.X], n), matrix(W, I[at.DX], q, n), W[at.S_RTOL], W[at.S_ATOL], I[at.MAX_STEPS],
+        vector(W, I[at.X], n), matrix(W, I[at.DX], q, n), W[at.S_RTOL], atol, I[at.MAX_STEPS],
         W[at.S_STEP : at.S_STEP + 1], W[I[at.SCRATCH] :], I[I[at.ISCRATCH] :],
     )  # fmt: skip

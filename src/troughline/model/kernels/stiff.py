@@ -22,7 +22,7 @@ from troughline.model.kernels.calls import (
     call_time_derivative_tangent,
 )
 from troughline.model.kernels.dense import lu_factor, lu_pattern, lu_solve_pattern
-from troughline.model.kernels.jit import kernel
+from troughline.model.kernels.jit import inner, kernel
 
 OK, STEP_LIMIT, NOT_FINITE, UNSUPPORTED = 0, 1, 2, 4
 STAGES = 8
@@ -89,7 +89,7 @@ def iwork_size(n: Any) -> Any:
     return n * (n + 2)
 
 
-@kernel
+@inner
 def _buffers(n: Any, q: Any, work: Any, iwork: Any) -> Any:
     square, stages = n * n, STAGES * n
     at = 2 * square + 3 * stages
@@ -111,7 +111,7 @@ def _buffers(n: Any, q: Any, work: Any, iwork: Any) -> Any:
     )
 
 
-@kernel
+@inner
 def _stage_sums(i: Any, n: Any, h: Any, base: Any, u: Any, arg: Any) -> None:
     """arg ← base + Σ a_ij u_j and u_i ← Σ (c_ij/h) u_j over the stages before i."""
     per_h = 1.0 / h
@@ -125,7 +125,7 @@ def _stage_sums(i: Any, n: Any, h: Any, base: Any, u: Any, arg: Any) -> None:
             u[i, m] += c * u[j, m]
 
 
-@kernel
+@inner
 def start_step(n: Any, model: Any, ctx: Any, p: Any, x: Any, buf: Any) -> None:
     """The Jacobian, and ∂f/∂t where the model has time in it, at the start of a step."""
     buf.jac[:, :] = 0.0
@@ -134,7 +134,7 @@ def start_step(n: Any, model: Any, ctx: Any, p: Any, x: Any, buf: Any) -> None:
         call_time_derivative(model.time_d, ctx, x, p, buf.ft)
 
 
-@kernel
+@inner
 def step_states(
     n: Any, model: Any, ctx: Any, p: Any, rate: Any, t: Any, tad: Any, h: Any, x: Any, buf: Any
 ) -> Any:
@@ -164,7 +164,7 @@ def step_states(
     return True
 
 
-@kernel
+@inner
 def step_tangent(
     n: Any, model: Any, ctx: Any, p: Any, dp: Any, drate: Any, t: Any, tad: Any, h: Any, x: Any, dx: Any,
     dnew: Any, buf: Any,
@@ -195,17 +195,17 @@ def step_tangent(
         dnew[m] = darg[m] + du[STAGES - 1, m]
 
 
-@kernel
+@inner
 def _error_norm(n: Any, error: Any, old: Any, new: Any, rtol: Any, atol: Any) -> Any:
-    """Root mean square of error/(atol + rtol·max(|old|, |new|)); 1 is the tolerance."""
+    """Root mean square of error/(atol_m + rtol·max(|old|, |new|)); 1 is the tolerance."""
     total = 0.0
     for m in range(n):
-        ratio = error[m] / (atol + rtol * max(abs(old[m]), abs(new[m])))
+        ratio = error[m] / (atol[m] + rtol * max(abs(old[m]), abs(new[m])))
         total += ratio * ratio
     return np.sqrt(total / n)
 
 
-@kernel
+@inner
 def _moves(dx: Any, dp: Any, drate: Any) -> Any:
     for values in (dx, dp, drate):
         for value in values:
@@ -214,7 +214,7 @@ def _moves(dx: Any, dp: Any, drate: Any) -> Any:
     return False
 
 
-@kernel
+@inner
 def _first_step(
     n: Any, model: Any, ctx: Any, p: Any, rate: Any, t: Any, tad: Any, dt: Any, x: Any, rtol: Any, atol: Any,
     buf: Any,
@@ -242,7 +242,7 @@ def _first_step(
     return chosen if chosen > 0.0 else min(1e-6, dt)
 
 
-@kernel
+@inner
 def _tangents_and_error(
     n: Any, q: Any, model: Any, ctx: Any, p: Any, dp: Any, drate: Any, t: Any, tad: Any, h: Any, x: Any,
     dx: Any, rtol: Any, atol: Any, buf: Any,
@@ -260,7 +260,7 @@ def _tangents_and_error(
     return largest
 
 
-@kernel
+@inner
 def _step_factor(error: Any, last_error: Any, growth: Any) -> Any:
     """The factor of the next step: error^(−1/5), damped by how the error grew (Gustafsson 1994)."""
     if error == 0.0:
@@ -282,11 +282,11 @@ def propagate_stiff(
     rhs … time_dd: addresses of the generated functions (`calls`); those of tangents may be 0 where q is 0,
     those of time where `autonomous`. ctx: time and time after dose stand in ctx[0], ctx[1] and advance
     together (ctx[0] is set to t0; both have moved by dt afterwards). p (n_slots,), dp (q, n_slots),
-    rate (n,), drate (q, n), x (n,), dx (q, n). The error of a step is held to atol + rtol·|x| (atol above 0,
-    one for all states) in the root mean square over the states, and over each tangent too where
-    `control_tangents`. max_steps: steps tried. h_state[0]: the step to begin with, 0 to choose one; the step
-    last in use afterwards. work, iwork: `work_size(n, q)` float64, `iwork_size(n)` int64; nothing in them is
-    kept between calls.
+    rate (n,), drate (q, n), x (n,), dx (q, n). The error of a step is held to atol + rtol·|x| (atol (n,),
+    above 0) in the root mean square over the states, and over each tangent too where `control_tangents`.
+    max_steps: steps tried. h_state[0]: the step to begin with, 0 to choose one; the step last in use
+    afterwards. work, iwork: `work_size(n, q)` float64, `iwork_size(n)` int64; nothing in them is kept between
+    calls.
 
     Returns 0; 1 at the step limit, or where a step no longer advances time; 2 where numbers are not finite
     however small the step; 4 for a negative dt. After 1 and 2, x is the state at the time in ctx[0].

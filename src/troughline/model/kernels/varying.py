@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from troughline.model.kernels.calls import call_coefficients, call_coefficients_d
-from troughline.model.kernels.jit import kernel
+from troughline.model.kernels.jit import inner, kernel
 from troughline.model.kernels.products import borrowed, sparse_product, weighted_sum
 from troughline.model.kernels.rates import row_width
 
@@ -79,7 +79,7 @@ def propagate_varying(
     free += (1 + q) * entries
     weights = work[free : free + _STAGES]
     free = first + ((free + _STAGES - first + 7) & -8)
-    vectors = work[free : free + (_STAGES + 6) * size]
+    vectors = work[free : free + (_STAGES + 7) * size]
     for i in range(5 * size):
         vectors[i] = 0.0
     for i in range(q * entries):
@@ -104,7 +104,7 @@ def propagate_varying(
     return status
 
 
-@kernel
+@inner
 def _place_entries(n: Any, width: Any, row: Any, col: Any, stop: Any, column: Any, place: Any) -> None:
     """The entries row by row, as `products` takes them: entry k is at place[k]."""
     for i in range(n):
@@ -116,7 +116,7 @@ def _place_entries(n: Any, width: Any, row: Any, col: Any, stop: Any, column: An
         stop[row[k]] = e + 1
 
 
-@kernel
+@inner
 def _load(
     n: Any, q: Any, width: Any, many: Any, dmany: Any, total: Any, dtotal: Any, y: Any, init: Any
 ) -> None:
@@ -131,7 +131,7 @@ def _load(
                 init[(1 + j) * block + i * width + v] = dtotal[j, i]
 
 
-@kernel
+@inner
 def _derivative(rates: Any, address: Any, address_d: Any, ctx: Any, now: Any, f: Any, out: Any) -> None:
     """f[out :] ← A(t) now + input at the time in ctx, and the derivatives of that."""
     (
@@ -163,7 +163,7 @@ def _derivative(rates: Any, address: Any, address_d: Any, ctx: Any, now: Any, f:
     sparse_product(n, q, width, n + 1, stop, column, value, slope, init, 1.0, now, 0, f, out)
 
 
-@kernel
+@inner
 def _integrate(
     rates: Any, address: Any, address_d: Any, ctx: Any, nv: Any, size: Any, dt: Any, max_steps: Any,
     rtol: Any, zeros: Any, y: Any, weights: Any, vectors: Any,
@@ -174,7 +174,7 @@ def _integrate(
     coarse = vectors[5 * size : 6 * size]
     f = vectors[6 * size :]
     start, start_tad, done, steps, ends = ctx[0], ctx[1], 0.0, 0, False
-    _derivative(rates, address, address_d, ctx, y, f, 0)
+    _derivative(rates, address, address_d, ctx, y, f, 0 * size)
     fastest = 0.0
     for k in range(rates[0]):
         fastest = max(fastest, abs(value[place[k]]))
@@ -220,7 +220,7 @@ def _integrate(
     return OK
 
 
-@kernel
+@inner
 def _error(n: Any, q: Any, nv: Any, width: Any, rtol: Any, y: Any, new: Any, errors: Any, coarse: Any) -> Any:
     """The largest error of any of the states and derivatives in units of what is allowed (1: just so)."""
     worst = 0.0

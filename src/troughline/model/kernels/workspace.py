@@ -34,7 +34,7 @@ def workspace(L: Any, q: int, rtol: float, atol: float, max_steps: int) -> Any:
         (at.CACHE_DT, 2 * at.CACHE_SIZE), (at.CACHE_PHI, at.CACHE_SIZE * n * n),
         (at.CACHE_DPHI, at.CACHE_SIZE * rows * n * n), (at.F_BEFORE, n), (at.F_AFTER, n), (at.OUT, 4),
         (at.H_X, n), (at.H_P, ns), (at.IN_VALUES, 4), (at.DIN_VALUES, 4 * rows),
-        (at.SEEN_DT, 2 * at.CACHE_SIZE), (at.SCRATCH, scratch),
+        (at.SEEN_DT, 2 * at.CACHE_SIZE), (at.ATOL, n), (at.SCRATCH, scratch),
     )  # fmt: skip
     place = at.W_SCALARS
     for name, size in sizes:

@@ -26,7 +26,9 @@ _DECREASE = 1e-4
 _CONVERGED_AT = 1e-9
 """Expected decrease of the objective, per 1 + |objective|, below which the last step is taken unseen: the
 estimate is then about 1e-5 of a standard deviation from the minimum before that step."""
-_NEAR = 0.2
+_HELD = 1e19
+"""Precision from which on an effect has no variance and nowhere else to start from."""
+_NEAR = 0.06
 """Steps up to this many prior standard deviations tell of the curvature at the minimum."""
 
 
@@ -244,6 +246,8 @@ def estimate_batch(
         tried = 1
         if starts >= 3 or (starts == 2 and _looks_wrong(q, used, code, eta, precision, misfit(work))):
             for k in range(2 * ms):
+                if precision[k // 2, k // 2] >= _HELD:
+                    continue
                 other[:] = 0.0
                 size = 1.5 / math.sqrt(precision[k // 2, k // 2])
                 other[k // 2] = size if k % 2 == 0 else -size
@@ -276,9 +280,8 @@ def _looks_wrong(q: int, used: int, code: int, eta: Any, precision: Any, misfit:
         return True
     if used == 0:
         return False
-    return _length(q, precision, eta) ** 2 > q + 3.0 * math.sqrt(2.0 * q) or misfit > used + 4.0 * math.sqrt(
-        2.0 * used
-    )
+    far = _length(q, precision, eta) ** 2 > q + 3.0 * math.sqrt(2.0 * q)
+    return far or misfit > used + 4.0 * math.sqrt(2.0 * used)
 
 
 @kernel
@@ -295,8 +298,7 @@ def _report(q: int, log_omega: float, value: float, information: Any, factor: An
 def objectives_given(
     L: Any, C: Any, FN: Any, theta: Any, subject: Any, occasion: Any, log_prior: Any, RF: Any, RI: Any,
     cov: Any, first: Any, rtol: float, atol: float, max_steps: int, zero_weight: float, effects: Any,
-    values: Any,
-    focei: Any,
+    values: Any, focei: Any,
 ) -> None:  # fmt: skip
     """values, focei (n_patients,) ← the objectives at effects (n_patients, q_max); nothing is optimised."""
     W, I = workspace(L, effects.shape[1], rtol, atol, max_steps)  # noqa: E741
