@@ -9,15 +9,15 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from troughline.response.competing import cumulative_incidence, one_minus_kaplan_meier
-from troughline.response.cox import CoxFitError, fit_cox
-from troughline.response.firth_cox import fit_cox_firth
-from troughline.response.kaplan_meier import kaplan_meier
-from troughline.response.landmark import landmark
-from troughline.response.log_rank import log_rank
-from troughline.response.maxstat import maximally_selected_log_rank
-from troughline.response.rmst import restricted_mean_survival
-from troughline.response.time_dependent import time_dependent_group
+from troughline.survival.competing import cumulative_incidence, one_minus_kaplan_meier
+from troughline.survival.cox import CoxFitError, fit_cox
+from troughline.survival.firth_cox import fit_cox_firth
+from troughline.survival.kaplan_meier import kaplan_meier
+from troughline.survival.landmark import landmark
+from troughline.survival.log_rank import log_rank
+from troughline.survival.maxstat import maximally_selected_log_rank
+from troughline.survival.rmst import restricted_mean_survival
+from troughline.survival.time_dependent import time_dependent_group
 
 sixty = settings(deadline=None, max_examples=60)
 

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from tests.shared_data import shared
-from troughline.response.log_rank import log_rank
-from troughline.response.maxstat import maximally_selected_log_rank
+from troughline.survival.log_rank import log_rank
+from troughline.survival.maxstat import maximally_selected_log_rank
 
 
 @pytest.fixture(scope="module")

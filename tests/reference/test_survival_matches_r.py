@@ -15,10 +15,10 @@ import pytest
 
 from tests.reference.r_reference import COMPUTED, PRINTED, close, from_r, table
 from tests.shared_data import shared
-from troughline.response.cox import fit_cox, proportional_hazards_test
-from troughline.response.kaplan_meier import kaplan_meier
-from troughline.response.log_rank import log_rank, log_rank_trend
-from troughline.response.rmst import restricted_mean_difference, restricted_mean_survival
+from troughline.survival.cox import fit_cox, proportional_hazards_test
+from troughline.survival.kaplan_meier import kaplan_meier
+from troughline.survival.log_rank import log_rank, log_rank_trend
+from troughline.survival.rmst import restricted_mean_difference, restricted_mean_survival
 
 
 @pytest.fixture(scope="module")

@@ -15,13 +15,13 @@ import pytest
 
 from tests.reference.r_reference import COMPUTED, PRINTED, close, from_r, table
 from tests.shared_data import shared
-from troughline.response.competing import cause_specific_cox, cumulative_incidence, one_minus_kaplan_meier
-from troughline.response.cox import fit_cox
-from troughline.response.firth_cox import fit_cox_firth
-from troughline.response.landmark import landmark
-from troughline.response.log_rank import log_rank
 from troughline.response.spline import fit_spline_cox
-from troughline.response.time_dependent import time_dependent_cox, time_dependent_group
+from troughline.survival.competing import cause_specific_cox, cumulative_incidence, one_minus_kaplan_meier
+from troughline.survival.cox import fit_cox
+from troughline.survival.firth_cox import fit_cox_firth
+from troughline.survival.landmark import landmark
+from troughline.survival.log_rank import log_rank
+from troughline.survival.time_dependent import time_dependent_cox, time_dependent_group
 
 
 @pytest.fixture(scope="module")

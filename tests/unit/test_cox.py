@@ -8,10 +8,10 @@ import math
 import numpy as np
 import pytest
 
-from troughline.response.cox import CoxFitError, SeparationError, fit_cox, proportional_hazards_test
-from troughline.response.firth_cox import fit_cox_firth
-from troughline.response.separation import separating_direction
-from troughline.response.survival_times import checked_times
+from troughline.survival.cox import CoxFitError, SeparationError, fit_cox, proportional_hazards_test
+from troughline.survival.firth_cox import fit_cox_firth
+from troughline.survival.separation import separating_direction
+from troughline.survival.times import checked_times
 
 
 def penalised_by_loops(

@@ -21,12 +21,12 @@ from scipy.stats import norm
 from tests.shared_data import shared
 from troughline.cohort.cohort import Cohort
 from troughline.response.auc_interval import auc_interval, delong
-from troughline.response.maxstat import maximally_selected_log_rank
 from troughline.response.optimism import corrected_youden
 from troughline.response.roc import roc_curve
 from troughline.response.study import answer
 from troughline.response.thresholds import optimal_threshold
 from troughline.results import GuardFinding, GuardSeverity
+from troughline.survival.maxstat import maximally_selected_log_rank
 
 
 def finding(cohort: Cohort, guard_id: str) -> GuardFinding | None:

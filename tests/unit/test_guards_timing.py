@@ -30,7 +30,6 @@ from troughline.cohort.cohort import Cohort
 from troughline.cohort.outcomes import time_to_event
 from troughline.cohort.studyfile import SurvivalQuestion, ThresholdQuestion
 from troughline.evidence.store import load_drug
-from troughline.response.kaplan_meier import kaplan_meier
 from troughline.response.predictor import NotAnalysable, predictor_values
 from troughline.response.questions.parts import pair
 from troughline.response.questions.setup import numeric_predictor, outcome_of
@@ -38,6 +37,7 @@ from troughline.response.questions.survival_columns import entry_column, naive_c
 from troughline.response.questions.threshold import as_published_pairs
 from troughline.response.roc import roc_curve
 from troughline.results import GuardFinding
+from troughline.survival.kaplan_meier import kaplan_meier
 
 
 def finding(cohort: Cohort, guard_id: str) -> GuardFinding | None:

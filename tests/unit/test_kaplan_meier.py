@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from troughline.response.competing import cumulative_incidence, one_minus_kaplan_meier
-from troughline.response.kaplan_meier import kaplan_meier
-from troughline.response.log_rank import log_rank, log_rank_trend
+from troughline.survival.competing import cumulative_incidence, one_minus_kaplan_meier
+from troughline.survival.kaplan_meier import kaplan_meier
+from troughline.survival.log_rank import log_rank, log_rank_trend
 
 
 def test_twenty_six_patients_in_three_bands_with_one_empty_of_events() -> None:

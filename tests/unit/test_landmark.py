@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from troughline.response.cox import fit_cox
-from troughline.response.kaplan_meier import kaplan_meier
-from troughline.response.landmark import delayed_entry, landmark
-from troughline.response.time_dependent import time_dependent_cox, time_dependent_group
+from troughline.survival.cox import fit_cox
+from troughline.survival.kaplan_meier import kaplan_meier
+from troughline.survival.landmark import delayed_entry, landmark
+from troughline.survival.time_dependent import time_dependent_cox, time_dependent_group
 
 
 def test_landmark_keeps_those_followed_beyond_it_and_counts_the_others() -> None:

@@ -7,7 +7,7 @@ from time import perf_counter
 import numpy as np
 import pytest
 
-from troughline.response.maxstat import log_rank_scores, maximally_selected_log_rank
+from troughline.survival.maxstat import log_rank_scores, maximally_selected_log_rank
 
 
 def null_cohort(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

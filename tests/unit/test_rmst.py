@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from troughline.response.rmst import restricted_mean_difference, restricted_mean_survival
+from troughline.survival.rmst import restricted_mean_difference, restricted_mean_survival
 
 
 def test_restricted_mean_is_the_area_under_the_steps() -> None:

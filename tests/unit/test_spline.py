@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from troughline.response.cox import SeparationError
 from troughline.response.spline import fit_spline_cox, harrell_knots, restricted_cubic_basis
+from troughline.survival.cox import SeparationError
 
 
 def cohort(n: int, seed: int, bend: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from troughline.response.cox import CoxFit, checked_covariates, fit_cox, null_log_likelihood
-from troughline.response.survival_times import FloatArray
+from troughline.survival.cox import CoxFit, checked_covariates, fit_cox, null_log_likelihood
+from troughline.survival.times import FloatArray
 
 _KNOT_QUANTILES: dict[int, tuple[float, ...]] = {
     3: (0.1, 0.5, 0.9),

@@ -23,9 +23,9 @@ from troughline.pk.kernels.matrices import cholesky, cholesky_inverse, cholesky_
 CONVERGED, ITERATION_LIMIT, NO_LIKELIHOOD, NO_PREDICTION, NO_OBSERVATION, NO_EFFECTS = 0, 1, 2, 3, 4, 5
 _LONGEST_STEP = 4.0  # prior standard deviations
 _DECREASE = 1e-4
-_CONVERGED_AT = 1e-9
+_CONVERGED_AT = 1e-8
 """Expected decrease of the objective, per 1 + |objective|, below which the last step is taken unseen: the
-estimate is then about 1e-5 of a standard deviation from the minimum before that step."""
+estimate is then about 1e-4 of a standard deviation from the minimum before that step, 1e-6 after it."""
 _HELD = 1e19
 """Precision from which on an effect has no variance and nowhere else to start from."""
 _NEAR = 0.06

@@ -14,8 +14,8 @@ from troughline.results import Estimate
 if TYPE_CHECKING:
     import numpy as np
 
-    from troughline.response.maxstat import MaximallySelected
     from troughline.response.questions.survival_columns import Column
+    from troughline.survival.maxstat import MaximallySelected
 
 RESAMPLES = 400
 PERMUTATIONS = 9999
@@ -38,7 +38,7 @@ def search_cut(case: Case, column: Column, level: float, *, resamples: int) -> S
     """
     import numpy as np
 
-    from troughline.response.maxstat import maximally_selected_log_rank
+    from troughline.survival.maxstat import maximally_selected_log_rank
 
     assert column.x is not None
     rng = generator(case.cohort, case.question.id)

@@ -114,7 +114,7 @@ def landmark_column(
 
     Raises `NotAnalysable` where nobody is left.
     """
-    from troughline.response.landmark import landmark
+    from troughline.survival.landmark import landmark
 
     at = day / times.days_per_unit
     if values.group is not None:

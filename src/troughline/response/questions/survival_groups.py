@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def log_rank_test(column: Column, method: str) -> list[Estimate]:
     """The log-rank test between the groups of a column; empty without an event."""
-    from troughline.response.log_rank import log_rank
+    from troughline.survival.log_rank import log_rank
 
     assert column.group is not None
     if int(column.event.sum()) == 0:
@@ -39,7 +39,7 @@ def median_follow_up(column: Column, level: float, unit: str, method: str) -> li
 
     Schemper 1996, doi 10.1016/0197-2456(96)00075-X.
     """
-    from troughline.response.kaplan_meier import kaplan_meier
+    from troughline.survival.kaplan_meier import kaplan_meier
 
     (curve,) = kaplan_meier(column.time, column.status == 0, level=level)
     return [
@@ -53,7 +53,7 @@ def median_follow_up(column: Column, level: float, unit: str, method: str) -> li
 
 def medians(column: Column, level: float, unit: str, method: str) -> list[Estimate]:
     """The median time of each group with its interval."""
-    from troughline.response.kaplan_meier import kaplan_meier
+    from troughline.survival.kaplan_meier import kaplan_meier
 
     assert column.group is not None
     return [
@@ -70,7 +70,7 @@ def restricted_means(
     column: Column, question: SurvivalQuestion, case: Case, level: float, unit: str, origin: str
 ) -> list[Estimate]:
     """Restricted mean of each group and its difference from the reference, to the longest shared time."""
-    from troughline.response.rmst import restricted_mean_difference, restricted_mean_survival
+    from troughline.survival.rmst import restricted_mean_difference, restricted_mean_survival
 
     assert column.group is not None
     assert case.survival is not None
@@ -121,9 +121,9 @@ def changing_group(
     """
     import numpy as np
 
-    from troughline.response.cox import CoxFitError, fit_cox
-    from troughline.response.firth_cox import fit_cox_firth
-    from troughline.response.time_dependent import time_dependent_group
+    from troughline.survival.cox import CoxFitError, fit_cox
+    from troughline.survival.firth_cox import fit_cox_firth
+    from troughline.survival.time_dependent import time_dependent_group
 
     values: PredictorValues = case.predictor
     assert values.group is not None

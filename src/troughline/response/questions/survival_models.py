@@ -16,8 +16,8 @@ from troughline.results import Estimate, Json
 
 if TYPE_CHECKING:
     from troughline.response.case import Case
-    from troughline.response.competing import IncidenceCurve
     from troughline.response.questions.survival_columns import Column
+    from troughline.survival.competing import IncidenceCurve
 
 # A spline is fitted from this many events on: two terms, ten events each.
 SPLINE_EVENTS = 20
@@ -195,8 +195,8 @@ def _solve(
     n_events: int,
 ) -> _Solved:
     """Ordinary Cox regression; guarded, Firth's penalty where events are few or the likelihood has no top."""
-    from troughline.response.cox import CoxFitError, fit_cox, proportional_hazards_test
-    from troughline.response.firth_cox import fit_cox_firth
+    from troughline.survival.cox import CoxFitError, fit_cox, proportional_hazards_test
+    from troughline.survival.firth_cox import fit_cox_firth
 
     note, ph_p = f"{n_events} events", None
     terms: tuple[Any, ...] = ()
@@ -229,8 +229,8 @@ def spline_hazard(column: Column, level: float, *, log: bool, unit: str, label: 
     """The hazard ratio over exposure by a restricted cubic spline; None with fewer than 20 events."""
     import numpy as np
 
-    from troughline.response.cox import CoxFitError
     from troughline.response.spline import fit_spline_cox
+    from troughline.survival.cox import CoxFitError
 
     x = column.x
     if x is None or not log or int(column.event.sum()) < SPLINE_EVENTS or len(np.unique(x)) < 10:
@@ -274,8 +274,8 @@ def cumulative_incidence(column: Column, unit: str, level: float, rivals: str) -
 
     A group without an event has an incidence of 0 with no interval: the estimator has no variance there.
     """
-    from troughline.response.competing import cumulative_incidence as incidence
-    from troughline.response.competing import one_minus_kaplan_meier
+    from troughline.survival.competing import cumulative_incidence as incidence
+    from troughline.survival.competing import one_minus_kaplan_meier
 
     time = column.time
     cause = [{0: None, 1: "event", 2: "competing"}[int(k)] for k in column.status]

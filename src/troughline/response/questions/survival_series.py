@@ -14,7 +14,7 @@ TICKS = (0.1, 0.25, 0.5, 1, 2, 3, 6, 12, 24, 30, 60, 90, 180, 365, 730, 1460)
 
 def kaplan_meier_series(column: Column, unit: str, level: float, *, title: str, competing: bool) -> Json:
     """One panel: a curve for each group, with numbers at risk at round times."""
-    from troughline.response.kaplan_meier import kaplan_meier
+    from troughline.survival.kaplan_meier import kaplan_meier
 
     group = column.group if column.group is not None else ("all patients",) * len(column.patients)
     order = column.order if column.group is not None else ("all patients",)

@@ -29,7 +29,7 @@ def time_varying_hazard(values: PredictorValues, times: TimeToEvent, level: floa
     """
     import numpy as np
 
-    from troughline.response.cox import CoxFitError, fit_cox
+    from troughline.survival.cox import CoxFitError, fit_cox
 
     if values.exposure is None or values.model is not None:
         return None

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from troughline.response.log_rank import log_rank
-from troughline.response.survival_times import BoolArray, FloatArray, IntArray, checked_times
+from troughline.survival.log_rank import log_rank
+from troughline.survival.times import BoolArray, FloatArray, IntArray, checked_times
 
 _CHUNK_VALUES = 2_000_000
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from troughline.response.cox import CoxFitError, checked_covariates, exponential
-from troughline.response.penalised_likelihood import PenalisedLikelihood
-from troughline.response.survival_times import (
+from troughline.survival.cox import CoxFitError, checked_covariates, exponential
+from troughline.survival.penalised_likelihood import PenalisedLikelihood
+from troughline.survival.times import (
     FloatArray,
     checked_level,
     checked_times,

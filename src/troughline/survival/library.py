@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from troughline.response.survival_times import BoolArray, FloatArray, IntArray, SurvivalTimes
+from troughline.survival.times import BoolArray, FloatArray, IntArray, SurvivalTimes
 
 IntervalKind = Literal["log-log", "log", "plain"]
 TimeTransform = Literal["km", "rank", "identity"]

@@ -9,8 +9,8 @@ from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
-from troughline.response import survival_library
-from troughline.response.survival_times import checked_level, checked_times, coded_groups
+from troughline.survival import library
+from troughline.survival.times import checked_level, checked_times, coded_groups
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,7 @@ def restricted_mean_survival(
     means: list[RestrictedMean] = []
     for code, label in enumerate(labels):
         rows = codes == code
-        value, error = survival_library.restricted_mean(times, rows, tau)
+        value, error = library.restricted_mean(times, rows, tau)
         half = width * error if error > 0 else math.nan
         means.append(
             RestrictedMean(

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from troughline.response import survival_library
-from troughline.response.survival_times import FloatArray, checked_times, coded_groups
+from troughline.survival import library
+from troughline.survival.times import FloatArray, checked_times, coded_groups
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ def log_rank(
     if len(labels) < 2:
         raise ValueError(f"a log-rank test needs two groups; every patient is in {', '.join(labels)!r}")
     strata_codes = None if strata is None else coded_groups(strata, times.n)[0]
-    test = survival_library.log_rank(times, codes, strata_codes)
+    test = library.log_rank(times, codes, strata_codes)
     comparable = test.degrees_of_freedom > 0 and bool(np.any(np.diag(test.covariance) > 0))
     return LogRank(
         groups=labels,

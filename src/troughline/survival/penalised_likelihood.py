@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from troughline.response.cox import CoxFitError
-from troughline.response.survival_times import BoolArray, FloatArray, IntArray, SurvivalTimes
+from troughline.survival.cox import CoxFitError
+from troughline.survival.times import BoolArray, FloatArray, IntArray, SurvivalTimes
 
 _ITERATIONS = 200
 _QUICK_ITERATIONS = 6

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from troughline.response import survival_library
-from troughline.response.separation import separating_direction
-from troughline.response.survival_library import CoxSolution, TimeTransform
-from troughline.response.survival_times import (
+from troughline.survival import library
+from troughline.survival.library import CoxSolution, TimeTransform
+from troughline.survival.separation import separating_direction
+from troughline.survival.times import (
     FloatArray,
     IntArray,
     SurvivalTimes,
@@ -182,13 +182,11 @@ def proportional_hazards_test(
     strata_codes = None if strata is None else coded_groups(strata, times.n)[0]
     _solve(times, x, names, strata_codes, None)
     try:
-        lines, overall = survival_library.proportional_hazards(
-            times, x, strata=strata_codes, transform=transform
-        )
+        lines, overall = library.proportional_hazards(times, x, strata=strata_codes, transform=transform)
     except ArithmeticError as error:
         raise CoxFitError(str(error)) from None
 
-    def named(name: str, line: survival_library.ZphTest) -> ProportionalHazardsTest:
+    def named(name: str, line: library.ZphTest) -> ProportionalHazardsTest:
         return ProportionalHazardsTest(
             name=name,
             statistic=line.statistic,
@@ -209,7 +207,7 @@ def null_log_likelihood(
     """The partial log-likelihood without any covariate (all hazard ratios 1)."""
     times = checked_times(time, event, entry)
     strata_codes = None if strata is None else coded_groups(strata, times.n)[0]
-    return survival_library.cox_log_likelihood_without_covariates(times, strata_codes)
+    return library.cox_log_likelihood_without_covariates(times, strata_codes)
 
 
 def checked_covariates(covariates: ArrayLike, names: Sequence[str], n: int) -> FloatArray:
@@ -278,7 +276,7 @@ def _solve(
         raise CoxFitError(f"{', '.join(constant)}: the same value in every patient; it has no hazard ratio")
     x = (covariates - centre) / spread
     try:
-        solution = survival_library.cox(times, x, strata=strata, cluster=cluster)
+        solution = library.cox(times, x, strata=strata, cluster=cluster)
     except ArithmeticError as error:
         _refuse_separation(times, x, strata, names)
         raise CoxFitError(str(error)) from None

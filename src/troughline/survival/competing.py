@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from troughline.response import survival_library
-from troughline.response.cox import CoxFit, fit_cox
-from troughline.response.kaplan_meier import kaplan_meier
-from troughline.response.survival_times import (
+from troughline.survival import library
+from troughline.survival.cox import CoxFit, fit_cox
+from troughline.survival.kaplan_meier import kaplan_meier
+from troughline.survival.times import (
     FloatArray,
     IntArray,
     checked_level,
@@ -99,7 +99,7 @@ def cumulative_incidence(
     curves: list[IncidenceCurve] = []
     for code, label in enumerate(labels):
         rows = codes == code
-        found = survival_library.incidence(times, happened, names, rows, level=level)
+        found = library.incidence(times, happened, names, rows, level=level)
         curves.extend(
             IncidenceCurve(
                 group=label,

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from troughline.response import survival_library
-from troughline.response.survival_library import IntervalKind
-from troughline.response.survival_times import FloatArray, checked_level, checked_times, coded_groups
+from troughline.survival import library
+from troughline.survival.library import IntervalKind
+from troughline.survival.times import FloatArray, checked_level, checked_times, coded_groups
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +114,7 @@ def kaplan_meier(
     times = checked_times(time, event, entry)
     codes, labels = coded_groups(group, times.n, order)
     checked_level(level)
-    drawn = survival_library.curves(times, codes, level=level, interval=interval)
+    drawn = library.curves(times, codes, level=level, interval=interval)
     entries = np.zeros(times.n) if times.entry is None else times.entry
     return tuple(
         SurvivalCurve(

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from troughline.response.cox import CoxFit, fit_cox
-from troughline.response.survival_times import BoolArray, FloatArray, IntArray, checked_times
+from troughline.survival.cox import CoxFit, fit_cox
+from troughline.survival.times import BoolArray, FloatArray, IntArray, checked_times
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from troughline.response.survival_times import FloatArray, IntArray, SurvivalTimes
+from troughline.survival.times import FloatArray, IntArray, SurvivalTimes
 
 _ROUNDS = 500
 _TOLERANCE = 1e-6

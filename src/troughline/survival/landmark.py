@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from troughline.response.survival_times import BoolArray, FloatArray, checked_times
+from troughline.survival.times import BoolArray, FloatArray, checked_times
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
