@@ -23,9 +23,9 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
-# Compiles the engine once, so that the tests' parallel processes do not all compile it.
+# Compiles the engine and the estimation once, so that the tests' parallel processes do not all compile it.
 warm: $(READY)
-	$(BIN)/python -m troughline.model.warm
+	$(BIN)/python -m troughline.pk.warm
 
 test-unit: $(READY) warm
 	$(BIN)/python -m pytest tests/unit tests/reference tests/property -n auto

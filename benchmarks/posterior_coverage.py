@@ -69,7 +69,7 @@ DESIGNS = {
 def main() -> None:
     """Run the designs asked for and print a table of each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--patients", type=int, default=500)
+    parser.add_argument("--patients", type=int, default=2000)
     parser.add_argument("--design", nargs="+", default=["all"], help=f"all, quick or {', '.join(DESIGNS)}")
     parser.add_argument("--draws", type=int, default=1000, help="posterior draws a patient")
     parser.add_argument("--seed", type=int, default=2018)

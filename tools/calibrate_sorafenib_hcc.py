@@ -7,7 +7,8 @@ Weighted least squares on the log scale, in two steps. Typical values: apparent 
 of half bioavailability, size and half-time of the fall, the Child-Pugh B factor (and Hornecker's absolute
 bioavailability at 400 mg, not kept in the model). Then, with the slopes of the trough that these give,
 the variance of clearance between patients and between occasions, and the residual error. Everything else is
-Jain 2011's. The same numbers come out of every run (two minutes).
+Jain 2011's. The same numbers come out of every run (three minutes; with OPENBLAS_NUM_THREADS=1, since its
+threads only wait for each other on matrices this small).
 
 Intervals: profile likelihood, the values at which the weighted sum of squares, minimised over the others, has
 risen by 3.84 (the weights are taken as known variances). Beside it, a parametric bootstrap: the targets are

@@ -29,7 +29,7 @@ LIMIT = 0.3
 SLIP = 10.0
 EXAMPLE = Path(__file__).resolve().parents[1] / "src" / "troughline" / "examples" / "estimate"
 HEADER = (
-    "ID", "TIME", "EVID", "AMT", "II", "SS", "DV", "BLQ", "LLOQ", "OCC", "WEIGHT", "CHILD_PUGH",
+    "ID", "TIME", "EVID", "AMT", "II", "SS", "DV", "BLQ", "LLOQ", "OCC", "WEIGHT", "CHILD_PUGH_CLASS",
 )  # fmt: skip
 
 
@@ -105,7 +105,7 @@ def _text(levels: np.ndarray | None) -> str:
     writer.writeheader()
     k = 0
     for patient in PATIENTS:
-        same = {"ID": patient.name, "WEIGHT": f"{patient.weight:g}", "CHILD_PUGH": patient.child_pugh}
+        same = {"ID": patient.name, "WEIGHT": f"{patient.weight:g}", "CHILD_PUGH_CLASS": patient.child_pugh}
         for occasion, visit in enumerate(patient.visits, start=1):
             same["OCC"] = str(occasion)
             dose = {"EVID": 1, "AMT": f"{visit.dose_mg:g}", "II": f"{visit.interval_h:g}", "SS": 1}

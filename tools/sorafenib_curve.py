@@ -7,11 +7,12 @@ checks the other.
 Between doses the system is linear, with one coefficient that depends on the time after the dose:
 
     dA0/dt = -ka A0;  dAi/dt = ka (A(i-1) - Ai), i = 1..3
-    dA4/dt = ka (A3 - A4) + E kEHC Agb,     E = tad^40 / (tad^40 + t_release^40)
+    dA4/dt = ka (A3 - A4) + E kEHC Agb
     dAc/dt = ka A4 - (CL/V) Ac              (of which the fraction Fent goes to the gallbladder)
     dAgb/dt = Fent (CL/V) Ac - E kEHC Agb,  ka = 5 / MAT
 
-(Jain 2011, doi 10.1111/j.1365-2125.2011.03963.x, read in a transcription.) An eighth state carries the area
+E = tad^40 / (tad^40 + t_release^40) in Jain 2011 (doi 10.1111/j.1365-2125.2011.03963.x, read in a
+transcription), a step from 0 to 1 at t_release in `sorafenib/hcc`. An eighth state carries the area
 under the curve. At steady state with bioavailability F: AUC over an interval = F dose / ((1 - Fent) CL).
 """
 
@@ -33,7 +34,7 @@ Floats = NDArray[np.float64]
 CENTRAL, GALLBLADDER, AREA, SIZE = 5, 6, 7, 8
 GATE_POWER = 40.0
 OPEN_AFTER_H = 12.0  # the gate has 1 - 2e-12 of its height here, for a release at 6.13 h
-STEP_H = 0.1
+STEP_H = 0.1  # of a Magnus step, at most
 LIBRARY = Path(__file__).resolve().parents[1] / "src" / "troughline" / "model" / "library"
 
 
@@ -43,7 +44,7 @@ class Sorafenib:
 
     Clearance and volume are apparent; `half_dose_mg`, `fall` = None switch the dose dependence and the fall
     of the exposure off (Jain 2011). `fall_per_h` is the rate of the fall, `reference_h` the time at which the
-    bioavailability of the reference dose is 1.
+    bioavailability of the reference dose is 1. `gate_power` is that of E; infinite for a step.
     """
 
     clearance_l_per_h: float
@@ -52,6 +53,7 @@ class Sorafenib:
     recirculated: float
     release_per_h: float
     release_h: float
+    gate_power: float = GATE_POWER
     half_dose_mg: float | None = None
     reference_dose_mg: float = 400.0
     fall: float | None = None
@@ -98,8 +100,8 @@ class Sorafenib:
         return a
 
     def _gate(self, after_dose_h: Floats) -> Floats:
-        power = after_dose_h**GATE_POWER
-        return power / (power + self.release_h**GATE_POWER)
+        power = after_dose_h**self.gate_power
+        return power / (power + self.release_h**self.gate_power)
 
     def propagators(self, after_dose_h: Sequence[float]) -> Floats:
         """State after a dose from the state just after it (n, 8, 8), for ascending times h after the dose."""
@@ -196,7 +198,7 @@ class Interval:
 
 def read_model(model_id: str, child_pugh: str = "A") -> Sorafenib:
     """The typical patient (80 kg) of `sorafenib/hcc` or `sorafenib/jain-2011`, from its model file."""
-    document = tomllib.loads((LIBRARY / f"{model_id}.toml").read_text(encoding="utf-8"))
+    document = _document((LIBRARY / f"{model_id}.toml").read_text(encoding="utf-8"))
     value = {k: (v["value"] if isinstance(v, dict) else v) for k, v in document["parameters"].items()}
     own: dict[str, Any] = {}
     if "D50" in value:
@@ -208,24 +210,40 @@ def read_model(model_id: str, child_pugh: str = "A") -> Sorafenib:
     return Sorafenib(
         clearance_l_per_h=value["CL_pop"] * (value["CL_CPB"] if child_pugh == "B" else 1.0),
         volume_l=value["V_pop"], mean_absorption_h=value["MAT"], recirculated=value["Fent"],
-        release_per_h=value["k_release"], release_h=value["t_release"], **own,
+        release_per_h=value["k_release"], release_h=value["t_release"],
+        gate_power=np.inf if "gates" in document else GATE_POWER, **own,
     )  # fmt: skip
+
+
+@lru_cache(maxsize=8)
+def _document(text: str) -> dict[str, Any]:
+    return tomllib.loads(text)
 
 
 @lru_cache(maxsize=256)
 def _propagators(patient: Sorafenib, after_dose_h: tuple[float, ...]) -> Floats:
-    """Fourth-order Magnus steps of at most STEP_H while the gate moves, the exact exponential afterwards."""
+    """The exact exponential while the gate stands still, Magnus steps of fourth order while it moves."""
     stops = [0.0, *after_dose_h]
     whole, out = np.eye(SIZE), np.empty((len(after_dose_h), SIZE, SIZE))
-    steady = patient._matrix(1.0)
+    moves_until = patient.release_h if np.isinf(patient.gate_power) else OPEN_AFTER_H
+    known: dict[tuple[float, float], Floats] = {}
+
+    def over(gate: float, length: float) -> Floats:
+        key = gate, round(length, 12)
+        if key not in known:
+            known[key] = expm(patient._matrix(gate) * key[1])
+        return known[key]
+
     for i, (start, end) in enumerate(pairwise(stops)):
-        turn = min(max(start, OPEN_AFTER_H), end)
-        if turn > start:
+        turn = min(max(start, moves_until), end)
+        if turn > start and np.isinf(patient.gate_power):
+            whole = over(0.0, turn - start) @ whole
+        elif turn > start:
             edges = np.linspace(start, turn, int(np.ceil((turn - start) / STEP_H)) + 1)
-            for step in _magnus(patient, edges):
-                whole = step @ whole
+            for part in _magnus(patient, edges):
+                whole = part @ whole
         if end > turn:
-            whole = expm(steady * (end - turn)) @ whole
+            whole = over(1.0, end - turn) @ whole
         out[i] = whole
     return out
 

@@ -115,7 +115,7 @@ def _self_tests() -> list[str]:
 
     steady("steady state on day 28, 400 mg twice daily", a, 400, "")
     steady("steady state on day 28, 200 mg twice daily", a, 200, "")
-    steady("steady state on day 28, 400 mg twice daily, Child-Pugh B", b, 400, ', child_pugh = "B"')
+    steady("steady state on day 28, 400 mg twice daily, Child-Pugh B", b, 400, ', child_pugh_class = "B"')
     course("first dose, 400 mg", [(0, 400, 0)], [3, 12, 24, 96])
     course("400 mg twice daily for 175 days", [(0, 400, 349)], [180, 684, 2172, 4200])
     course("400 mg twice daily, after 30 days 200 mg", [(0, 400, 59), (720, 200, 27)], [708, 732, 1056])

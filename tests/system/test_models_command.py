@@ -229,11 +229,26 @@ def test_export_writes_sbml_to_standard_output_or_to_a_file(tmp_path: Path) -> N
     assert [p.name for p in out.parent.iterdir()] == ["model.xml"]
 
 
+def test_export_takes_covariates_in_place_of_defaults() -> None:
+    """A number by its value, a level by its name; what the model does not have is refused."""
+    written = run(
+        "models", "export", "sorafenib/hcc", "--to", "sbml", "--covariate", "weight=60",
+        "--covariate", "child_pugh_class=B",
+    )  # fmt: skip
+    assert written.returncode == ANSWERED, written.stderr
+    values = {e.get("id"): e.get("value") for e in ElementTree.fromstring(written.stdout).iter()}
+    assert (values["weight"], values["child_pugh_class"]) == ("60", "1")
+    unknown = run("models", "export", "sorafenib/hcc", "--to", "sbml", "--covariate", "height=160")
+    assert unknown.returncode == BAD_CONFIGURATION
+    assert "height" in unknown.stderr
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
         ("--to", "matlab"),
         (),
+        ("--to", "sbml", "--covariate", "weight"),
         ("--to", "sbml", "--out", "FOLDER"),
         ("--to", "sbml", "--out", "FILE/below.xml"),
     ],

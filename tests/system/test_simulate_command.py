@@ -185,7 +185,7 @@ def test_a_calibrated_model_and_what_was_assumed_are_said(tmp_path: Path) -> Non
     done = run("simulate", data, "--model", "sorafenib/hcc", "--out", tmp_path / "out.csv")
     assert done.returncode == ANSWERED, done.stderr
     assert done.stdout.startswith("CALIBRATED TO AGGREGATE DATA")
-    assert any("note: data.csv: without a column child_pugh" in line for line in lines_of(done))
+    assert any("note: data.csv: without a column child_pugh_class" in line for line in lines_of(done))
 
 
 def assert_refused(data: Path, status: int, expected: str, *options: str | Path) -> None:

@@ -97,15 +97,20 @@ def export(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Where it goes; without: standard output.")
     ] = None,
+    covariate: Annotated[
+        list[str] | None,
+        typer.Option("--covariate", metavar="NAME=VALUE", help="In place of the default; may be repeated."),
+    ] = None,
 ) -> None:
     """A model in a format that other simulators read."""
     from troughline.model.sbml import to_sbml
 
     model = model_of(reference)
+    covariates = dict(_named_value(one) for one in covariate or ())
     if out is not None:
         check_output(out, inputs=(Path(reference),))
     try:
-        text = to_sbml(model.spec)
+        text = to_sbml(model.spec, covariates=covariates)
     except ValueError as error:
         raise refusal(f"cannot be written as {to.value}: {error}", file=model.id) from None
     if out is None:
@@ -113,6 +118,17 @@ def export(
         return
     with whole_file(out) as place:
         place.write_text(text, encoding="utf-8")
+
+
+def _named_value(text: str) -> tuple[str, float | str]:
+    """`weight=60` or `sex=female` as name and value."""
+    name, equals, value = (part.strip() for part in text.partition("="))
+    if not (name and equals and value):
+        raise typer.BadParameter(f"{text!r} is not NAME=VALUE", param_hint="--covariate")
+    try:
+        return name, float(value)
+    except ValueError:
+        return name, value
 
 
 def _check_one(reference: str) -> int:

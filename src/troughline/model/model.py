@@ -104,7 +104,7 @@ def model_text(reference: str | Path) -> tuple[str, str]:
     """The text of a model of the library or of a model file, and the name to call it by in findings."""
     if str(reference).endswith(".toml"):
         path = Path(reference)
-        return path.read_text(encoding="utf-8"), path.name
+        return path.read_text(encoding="utf-8-sig"), path.name
     from troughline.model.library import model_path
 
     return model_path(str(reference)).read_text(encoding="utf-8"), f"{reference}.toml"

@@ -28,8 +28,6 @@ LEVEL = 0.9
 KEPT_DRAWS = 200
 DRAWS, PROPOSALS, LEAST_EFFECTIVE = 400, 600, 200
 SIMULATIONS = 300
-OUTLYING = 3.0
-"""A sample this many standard deviations from the prior prediction, on the log scale, is outlying."""
 _TIME_DIFFERS_H = 0.1
 
 
@@ -205,14 +203,16 @@ def _estimated(
     )
     posterior = draw_posterior(model, known.records, individuals, options=options)
     draws = _exposure_draws(model, known, posterior.draws, output, metric, threads)
-    simulated = _prior_predictions(model, known, seed)
+    simulated, outlying = _prior_predictions(model, known, seed, threads)
     made: list[ModelExposure] = []
     for p, at in enumerate(known.at):
         status = "" if individuals.usable[p] else f"no estimate: {STATUS[int(individuals.status[p])]}"
         if not status and not (np.isfinite(draws[p]).all() and (draws[p] > 0).all()):
             status = "no estimate: the model predicts no level above zero"
         made.append(
-            _summary(at, draws[p], simulated[p], status, _posterior_flag(posterior, options, p), seed)
+            _summary(
+                at, draws[p], simulated[p], outlying[p], status, _posterior_flag(posterior, options, p), seed
+            )
         )
     return made
 
@@ -245,19 +245,24 @@ def _exposure_draws(
     return out
 
 
-def _prior_predictions(model: Model, known: KnownRecords, seed: int) -> Floats:
-    """Levels at each patient's sample, simulated before data (n_patients, n_simulations), NaN where none."""
-    from troughline.pk.replicates import replicates
+def _prior_predictions(
+    model: Model, known: KnownRecords, seed: int, threads: int | None
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Levels at each patient's sample, simulated before data (n_patients, n_simulations), NaN where none.
 
-    out = np.full((len(known.at), SIMULATIONS), np.nan)
+    And which samples lie far outside what the model expects of their patient (n_patients,).
+    """
+    from troughline.pk.outlying import far_outside, hold_against_prior
+
     sampled = _only_observing(known)
-    index = {patient: p for p, patient in enumerate(sampled.patients)}
-    for block in replicates(model, sampled, draws=SIMULATIONS, seed=seed):
-        place = np.flatnonzero(block.records.observed)
-        whose = block.records.patient_index()[place]
-        patients = [index[block.records.patients[k]] for k in whose]
-        out[patients, block.replicate[place] - 1] = block.simulated[place]
-    return out
+    held = hold_against_prior(
+        model, sampled, seed=seed, simulations=SIMULATIONS, patients=np.arange(len(known.at)), threads=threads
+    )
+    out = np.full((len(known.at), SIMULATIONS), np.nan)
+    out[sampled.patient_index()[held.rows]] = held.simulated.T
+    if model.spec.outputs[int(sampled.output[known.places[0]])].error.on_log_scale:
+        out = np.exp(out)
+    return out, far_outside(sampled, held.probability)[known.places]
 
 
 def _only_observing(known: KnownRecords) -> Records:
@@ -276,15 +281,17 @@ def _posterior_flag(posterior: Posterior, options: PosteriorOptions, p: int) -> 
 
 
 def _summary(
-    at: AtSample, draws: Floats, simulated: Floats, status: str, poor: str, seed: int
+    at: AtSample, draws: Floats, simulated: Floats, outlying: bool, status: str, poor: str, seed: int
 ) -> ModelExposure:
     """One patient's exposure from its draws (n_draws,) and the levels simulated before data (n,)."""
-    discrepancy, ratio, away = _discrepancy(at, simulated, seed)
+    from troughline.pk.outlying import FAR_BELOW
+
+    discrepancy, ratio = _discrepancy(at, simulated, seed)
     flags = [poor] if poor else []
-    if abs(away) > OUTLYING:
+    if outlying:
         flags.append(
-            f"outlying sample: {abs(away):.1f} standard deviations {'above' if away > 0 else 'below'} what "
-            "the model predicts before data"
+            f"outlying sample: {'above' if discrepancy > 0.5 else 'below'} what the model predicts before "
+            f"data, with a probability under {FAR_BELOW:g}"
         )
     known = ModelExposure(
         patient=at.patient,
@@ -307,8 +314,8 @@ def _summary(
     return replace(known, median=median, low=low, high=high, log_sd=log_sd, draws=thinned)
 
 
-def _discrepancy(at: AtSample, simulated: Floats, seed: int) -> tuple[float, float, float]:
-    """The prediction discrepancy of a sample, its ratio to the typical prediction, its log distance in SD.
+def _discrepancy(at: AtSample, simulated: Floats, seed: int) -> tuple[float, float]:
+    """The prediction discrepancy of a sample, and its ratio to the typical prediction.
 
     Below a limit the discrepancy is drawn from 0 to the chance of lying below it (doi
     10.1007/s10928-012-9264-2); between simulations it is spread evenly, so that it is uniform.
@@ -317,18 +324,14 @@ def _discrepancy(at: AtSample, simulated: Floats, seed: int) -> tuple[float, flo
 
     levels = simulated[np.isfinite(simulated)]
     if not len(levels):
-        return math.nan, math.nan, 0.0
+        return math.nan, math.nan
     spread = float(generator_of(seed, at.patient, "discrepancy").random())
     below = int((levels < at.value).sum())
     if at.below:
-        return spread * below / len(levels), math.nan, 0.0
+        return spread * below / len(levels), math.nan
     discrepancy = (below + spread) / (len(levels) + 1)
-    logs = np.log(levels[levels > 0])
-    if at.value <= 0 or len(logs) < 2:
-        return discrepancy, math.nan, 0.0
-    sd = float(logs.std(ddof=1))
-    away = (math.log(at.value) - float(logs.mean())) / sd if sd > 0 else 0.0
-    return discrepancy, at.value / float(np.median(levels)), away
+    median = float(np.median(levels))
+    return discrepancy, at.value / median if at.value > 0 and median > 0 else math.nan
 
 
 def _time_flags(sample: Sample, at: AtSample) -> tuple[str, ...]:

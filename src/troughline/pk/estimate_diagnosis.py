@@ -202,7 +202,7 @@ def _simulation_based(
         limit = (np.exp(one.limit) if logged else one.limit) / factor
     rng = generator_of(seed, what.name, "prediction discrepancies")
     errors = npde(one.value, sims, one.patient, code, one.limit, rng=rng, smooth=True)
-    errors = replace(errors, prediction=np.where(possible, natural.mean(axis=0), np.nan))
+    errors = replace(errors, prediction=np.where(possible, np.median(natural, axis=0), np.nan))
     check = None
     there = code != MISSING
     if there.any() and np.any(plain.population[there] > 0):

@@ -24,7 +24,7 @@ class Npde:
     - `discrepancy`: pd, the share of simulations below the observation; `normalised_discrepancy` its normal
       score. Those of one patient are correlated.
     - `npde`: the same after decorrelation within the patient; standard normal under the model.
-    - `prediction`: the mean of the simulations.
+    - `prediction`: the median of the simulations (near zero an additive error on the log scale has no mean).
     - `n_simulations`, and `failed`: the patients whose simulations could not be decorrelated.
     """
 
@@ -110,7 +110,7 @@ def npde(
         discrepancy=pd,
         normalised_discrepancy=_normal_score(pd),
         npde=_normal_score(_inside(pde, sims.shape[0], rng if smooth else None)),
-        prediction=sims.mean(axis=0),
+        prediction=np.median(sims, axis=0),
         n_simulations=sims.shape[0],
         failed=plain.failed,
     )

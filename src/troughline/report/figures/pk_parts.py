@@ -98,7 +98,8 @@ def apply_scale(scale: Scale, axes: Axes, *, axis: str = "x") -> None:
         if 2 <= len(ticks) <= MOST_LOG_TICKS:
             break
     else:
-        return
+        ticks = scale.ticks()
+        ticks = ticks[:: max(1, -(-len(ticks) // MOST_LOG_TICKS))]
     (axes.set_xticks if axis == "x" else axes.set_yticks)(ticks, [tick_text(t) for t in ticks])
 
 

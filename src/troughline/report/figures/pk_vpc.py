@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _LEFT, _WIDTH, _HEIGHT, _SHARE_HEIGHT = 0.72, 5.2, 2.9, 0.85
 _TOP, _GAP = 0.16, 0.3
+_NEAR_EDGE = 0.85  # of the width: from here on a line's name stands beside the panel
 _OUTER = "#c9d8ea"
 _INNER = "#9db9dc"
 
@@ -122,10 +123,11 @@ def _observed_lines(
             if end == last:
                 ends.append((height, word))
             else:
-                _end_label(axes, across.place(float(x[end])), height, word, down=0.0 if central else 6.0)
+                _end_label(axes, across.place(float(x[end])), height, word, down=0.0 if central else 12.0)
     heights = style.spread([e[0] for e in ends], 0.14 / _HEIGHT, 0.02, 0.98)
+    place = across.place(float(x[last]))
     for (_, word), height in zip(ends, heights, strict=True):
-        _end_label(axes, 1.0, height, word)
+        _end_label(axes, place if place < _NEAR_EDGE else 1.0, height, word)
 
 
 def _end_label(axes: Axes, place: float, height: float, word: str, *, down: float = 0.0) -> None:

@@ -127,9 +127,15 @@ def scale_of(values: FloatArray, *, margin: float = 0.06, log: bool | None = Non
     return Scale(low - margin * (high - low), high + margin * (high - low), False)
 
 
+_MOST_DECADES = 9
+
+
 def log_ticks(low: float, high: float) -> list[float]:
-    """Round numbers between two limits on a log axis: five or more where there are."""
+    """Round numbers between two limits on a log axis: five or more where there are, at most nine decades."""
     steps: list[float] = []
+    first, last = math.ceil(math.log10(low * 0.999)), math.floor(math.log10(high * 1.001))
+    if last - first >= _MOST_DECADES:
+        return [10.0**e for e in range(first, last + 1, -(-(last - first + 1) // _MOST_DECADES))]
     for mantissas in ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0)):
         steps = [
             m * 10.0**e

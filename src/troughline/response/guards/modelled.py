@@ -88,9 +88,9 @@ def _reliability(model: ModelUse, case: Case) -> str:
     columns = both_columns(case.measured, "with predicted exposures")
     if model.reliability >= RELIABLE:
         return f"{known}{share}. {columns}".rstrip()
-    diluted = "associations with its median are attenuated"
+    diluted = "the AUC and contrasts between groups of its median are attenuated"
     if case.question.kind in ("curve", "window"):
-        diluted = "the curves carry it, odds ratios do not and are attenuated"
+        diluted = "the curves carry it; the AUC and contrasts between groups do not and are attenuated"
     return f"{known}{share}; {diluted}. {columns}".rstrip()
 
 
