@@ -69,13 +69,14 @@ class ExposureFinding(Record):
     """What a study says about an exposure and an outcome: an association, or none found.
 
     `association` is `positive` where more exposure goes with more of the outcome (more toxicity, longer
-    survival), `negative` where with less, `none` where the study found none: not a proof that there is none.
+    survival), `negative` where with less, `window` where with most at exposures in between, `none` where the
+    study found none: not a proof that there is none.
     """
 
     id: Identifier
     exposure: Exposure
     outcome: Identifier
-    association: Literal["positive", "negative", "none"]
+    association: Literal["positive", "negative", "window", "none"]
     p_value: str | None = Field(default=None, pattern=r"^<?\d*\.?\d+$")
     n: int | None = Field(default=None, gt=0)
     adjusted: bool | None = None

@@ -69,8 +69,8 @@ def _against_count(study: Publication) -> Iterator[Flag]:
         if abs(p.events / n * scale - p.value) > half_step(p) + SLACK:
             yield Flag(
                 item=p.id,
-                message=f"{shown(p.value * 100 / scale)} % printed beside {p.events} of {n} patients, which are "
-                f"{p.events / n * 100:.1f} %",
+                message=f"{shown(p.value * 100 / scale)} % printed beside {p.events} of {n} patients, which "
+                f"are {p.events / n * 100:.1f} %",
             )
 
 
@@ -79,7 +79,7 @@ RULES = (
         id="percentage-no-count",
         severity=Severity.ERROR,
         title="A percentage that is no count of its patients",
-        limit="no whole number of n patients rounds to the percentage as printed; rates with an interval, "
+        limit="no whole number of n patients rounds to the percentage as printed; those with an interval, "
         "such as Kaplan–Meier rates, are let through",
         reason="a share of n patients is a whole number over n (as in the GRIM test, Brown & Heathers 2017, "
         "doi 10.1177/1948550616673876); where n is above 100, and above 10 times as much for each decimal, "
