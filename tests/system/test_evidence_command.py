@@ -41,7 +41,7 @@ def test_the_list_has_everything_and_filters_by_kind_and_drug() -> None:
     assert listed() == [*store.list_drugs(), *store.list_publications()]
     assert listed("--kind", "drug") == list(store.list_drugs())
     assert listed("--kind", "study") == list(store.list_publications())
-    assert listed("--drug", "pazopanib") == ["verheijen-pazopanib"]
+    assert listed("--drug", "pazopanib") == ["verheijen-2017"]
     assert "reflect-2018" in listed("--drug", "lenvatinib")
     assert "resorce-2017" not in listed("--drug", "sorafenib")
 

@@ -64,9 +64,9 @@ def test_every_study_loads_and_says_where_it_is_from(publication_id: str) -> Non
         "kim-park-2011", "labeur-2020", "guchelaar-2022", "fukudo-2014", "boudou-rouquette-2012-plos",
         "boudou-rouquette-2012", "mir-2012", "arrondeau-2012", "furuse-2008", "miller-2009", "wiens-2023",
         "yin-2025", "dumortier-2026", "exposure-confounding-2026", "van-der-kleij-2023",
-        "verheijen-pazopanib", "reig-2014", "azad-2009", "reiss-2017", "chord-2020", "kim-782",
-        "bmc-gastro-2016", "al-rajabi", "nojiri-2012", "sharp-2008", "asia-pacific-2009", "resorce-2017", "reflect-2018", "imbrave150-2020",
-        "calgb-80802-2019", "space-2016", "tactics-2020", "tace-2-2017", "post-tace-2011", "gideon-2016",
+        "verheijen-2017", "reig-2014", "azad-2009", "reiss-2017", "chord-2020", "kim-782",
+        "bmc-gastro-2016", "al-rajabi", "nojiri-2012", "sharp-2008", "asia-pacific-2009",
+        "resorce-2017", "reflect-2018", "imbrave150-2020", "calgb-80802-2019", "space-2016", "tactics-2020", "tace-2-2017", "post-tace-2011", "gideon-2016",
         "gideon-interim", "gideon-china-2016", "llovet-2012", "bruix-2017", "jackson-2017",
         "sorafenib-arms-trend", "jain-2011", "hornecker-2012", "awada-2005", "strumberg-2005",
         "abou-alfa-2006", "abou-alfa-2011", "fucile-2015", "minami-2008", "davis-2011", "wilhelm-2004",
@@ -185,7 +185,7 @@ def test_targets_name_studies_that_are_on_file() -> None:
 
 def test_another_drugs_cut_is_no_cut_of_sorafenib() -> None:
     """Pazopanib's 20 mg/L and lenvatinib's area are on file and stay out of sorafenib's cuts."""
-    assert store.load_publication("verheijen-pazopanib").sourced("trough-threshold").value == 20
+    assert store.load_publication("verheijen-2017").sourced("trough-threshold").value == 20
     assert [c.value for c in store.exposure_cuts("sorafenib", "trough")] == [1.40, 3.45, 3.75]
     assert store.exposure_cuts("sorafenib", "auc") == ()
     assert [c.value for c in store.exposure_cuts("sorafenib", "cumulative-auc")] == [3161]
