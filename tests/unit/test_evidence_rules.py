@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.unit.evidence_sample import CI, PLACE, arms, codes, number, study
-from troughline.evidence.checks import RULES, check_study
+from troughline.evidence.checks import RULES, check_drug, check_study
 from troughline.evidence.checks.hazard_ratios import (
     MEDIAN_EXTRA_VARIANCE,
     MEDIANS_Z,
@@ -19,6 +19,7 @@ from troughline.evidence.checks.hazard_ratios import (
 )
 from troughline.evidence.checks.printed import count_exists, decimals_of, p_limits, percent_limits
 from troughline.evidence.checks.roc_areas import hanley_mcneil_se, narrowest_se
+from troughline.evidence.store import load_drug
 from troughline.issues import Severity
 
 RATIO: dict[str, Any] = {"quantity": "hazard-ratio", "value": 0.69, "low": 0.55, "high": 0.87, **CI}
@@ -258,6 +259,15 @@ def test_hanley_and_mcneil_at_the_seed_study() -> None:
     for cases, controls, area in ((0, 26, 0.9), (13, 13, 1.2)):
         with pytest.raises(ValueError, match="not possible"):
             hanley_mcneil_se(area, cases, controls)
+
+
+def test_the_numbers_of_a_drug_are_checked_too() -> None:
+    """Sorafenib raises nothing; a bound share of 1.2 does."""
+    drug = load_drug("sorafenib")
+    assert list(check_drug(drug)) == []
+    bound = drug.sourced("protein-binding").model_copy(update={"value": 1.2})
+    faulty = drug.model_copy(update={"number": (*drug.number, bound)})
+    assert [f.code for f in check_drug(faulty)] == ["size-impossible"]
 
 
 def test_how_numbers_were_printed() -> None:

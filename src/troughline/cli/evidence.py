@@ -152,23 +152,28 @@ def _record(reference: str) -> Publication | Drug:
 
 
 def _findings(reference: str) -> Findings:
-    from troughline.evidence.checks import check_file, check_study
+    from troughline.evidence.checks import check_drug, check_file, check_study
     from troughline.evidence.records import Publication
     from troughline.evidence.store import text_of
-    from troughline.issues import Findings
 
     if reference.endswith(".toml"):
         return check_file(Path(reference))
     record = _record(reference)
-    return check_study(record, text=text_of(record.id)) if isinstance(record, Publication) else Findings()
+    if isinstance(record, Publication):
+        return check_study(record, text=text_of(record.id))
+    return check_drug(record)
 
 
 def _table(title: str, table: TextTable) -> None:
-    from troughline.report.evidence_view import used_columns
+    from troughline.report.evidence_view import notes_below, used_columns
 
-    if table.rows:
-        typer.echo(f"\n{title}")
-        print_table(*used_columns(table))
+    if not table.rows:
+        return
+    narrow, places, notes = notes_below(table)
+    typer.echo(f"\n{title}")
+    print_table(*used_columns(narrow))
+    for line in (*(f"where: {place}" for place in places), *notes):
+        typer.echo(f"  {line}")
 
 
 def _lines(title: str, lines: Sequence[str]) -> None:

@@ -87,8 +87,7 @@ def number_table(numbers: Iterable[Number]) -> TextTable:
     rows = [
         (
             n.id,
-            n.label,
-            _of(n),
+            _what(n),
             printed(n),
             "" if n.n is None else str(n.n),
             "" if n.events is None else str(n.events),
@@ -100,7 +99,7 @@ def number_table(numbers: Iterable[Number]) -> TextTable:
         )
         for n in numbers
     ]
-    header = ("id", "what", "of", "printed", "n", "events", "p", "basis", "verified", "where", "note")
+    header = ("id", "what", "printed", "n", "events", "p", "basis", "verified", "where", "note")
     return TextTable(header, tuple(rows))
 
 
@@ -273,6 +272,30 @@ def used_columns(table: TextTable) -> tuple[list[str], list[list[str]]]:
     return [table.header[i] for i in kept], [[row[i] for i in kept] for row in table.rows]
 
 
+def notes_below(table: TextTable) -> tuple[TextTable, tuple[str, ...], tuple[str, ...]]:
+    """A table without its columns `where` and `note`, too wide for a screen, and both as lines.
+
+    Returns the narrow table, a line for each place with the ids read there, and a line for each note.
+    """
+    column = {name: at for at, name in enumerate(table.header)}
+    kept = [at for name, at in column.items() if name not in ("where", "note")]
+    narrow = TextTable(
+        tuple(table.header[at] for at in kept), tuple(tuple(row[at] for at in kept) for row in table.rows)
+    )
+    places: dict[str, list[str]] = {}
+    notes: list[str] = []
+    for row in table.rows:
+        if "where" in column and row[column["where"]]:
+            places.setdefault(row[column["where"]], []).append(row[0])
+        if "note" in column and row[column["note"]]:
+            notes.append(f"{row[0]}: {row[column['note']]}")
+    return narrow, tuple(_place(where, ids, len(table.rows)) for where, ids in places.items()), tuple(notes)
+
+
+def _place(where: str, ids: list[str], of: int) -> str:
+    return f"{where}: {'all' if len(ids) == of else ', '.join(ids)}"
+
+
 def _side_rows(side: Side) -> list[tuple[str, ...]]:
     from troughline.evidence.records import Publication
 
@@ -282,7 +305,7 @@ def _side_rows(side: Side) -> list[tuple[str, ...]]:
     whole = study.n if study else None
     lines = [
         (
-            " ".join(part for part in (n.label, _of(n) and f"({_of(n)})") if part),
+            _what(n),
             printed(n),
             _patients(n, study),
             n.verified,
@@ -334,6 +357,12 @@ def _of(n: Number) -> str:
     """The arm or the patients a number applies to."""
     against = f"{n.arm} against {n.comparator}" if n.comparator else n.arm
     return ", ".join(part for part in (against, n.group) if part)
+
+
+def _what(n: Number) -> str:
+    """The label, with the arm or patients behind it where the label does not say so already."""
+    of = _of(n)
+    return n.label if not of or of in n.label else f"{n.label} ({of})"
 
 
 def _basis(n: Number) -> str:

@@ -65,11 +65,22 @@ def check_study(study: Publication, *, file: str | None = None, text: str | None
     return findings
 
 
+def check_drug(drug: Drug, *, file: str | None = None, text: str | None = None) -> Findings:
+    """Every rule over the numbers of a drug, as over those of a study; the rest of its file has no rule."""
+    held = Publication.model_construct(
+        kind="study", id=drug.id, drug=drug.id, title=drug.id, citation="", read="label",
+        design="", population="", number=drug.number,
+    )  # fmt: skip
+    return check_study(held, file=file, text=text)
+
+
 def check_base() -> Findings:
-    """Every rule over every study that comes with the package, in the order of their ids."""
-    from troughline.evidence.store import list_publications, load_publication, text_of
+    """Every rule over every drug and study that comes with the package, in the order of their ids."""
+    from troughline.evidence.store import list_drugs, list_publications, load_drug, load_publication, text_of
 
     findings = Findings()
+    for identifier in list_drugs():
+        findings.extend(check_drug(load_drug(identifier)))
     for identifier in list_publications():
         findings.extend(check_study(load_publication(identifier), text=text_of(identifier)))
     return findings
@@ -83,7 +94,7 @@ def check_file(path: Path) -> Findings:
     """
     record, text = read_file(path)
     if isinstance(record, Drug):
-        return Findings()
+        return check_drug(record, file=path.name, text=text)
     return check_study(record, file=path.name, text=text)
 
 
