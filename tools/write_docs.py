@@ -1,4 +1,4 @@
-"""Write the generated pages of the documentation: the guards and the library of models."""
+"""Write the generated pages of the documentation: the guards, the library of models, the evidence base."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+
+from evidence_pages import conflicts_page, evidence_page
 
 from troughline.model.library import list_models
 from troughline.model.model import load_model
@@ -131,7 +133,12 @@ def _anchor(heading: str) -> str:
     return re.sub(r"[^a-z0-9 _-]", "", heading.lower()).replace(" ", "-")
 
 
-PAGES: dict[str, Callable[[], str]] = {"guards.md": guards_page, "models.md": models_page}
+PAGES: dict[str, Callable[[], str]] = {
+    "guards.md": guards_page,
+    "models.md": models_page,
+    "evidence.md": evidence_page,
+    "evidence-conflicts.md": conflicts_page,
+}
 
 
 def main() -> None:

@@ -80,11 +80,19 @@ def test_what_was_not_found_stays_unverified() -> None:
     assert not store.published_values("fukudo-2014", "survival").verified
 
 
-@pytest.mark.parametrize("publication_id", store.list_publications())
-def test_every_publication_loads_and_names_a_known_drug(publication_id: str) -> None:
-    study = store.load_publication(publication_id)
-    assert study.drug in store.list_drugs()
-    assert study.doi is not None or "DOI" in study.note
+def test_what_was_printed_is_held_even_where_it_is_impossible() -> None:
+    """The reader takes an interval without its estimate and n above the study's: `check` finds them."""
+    data = noda()
+    (number,) = [n for n in data["number"] if n["id"] == "toxicity-auc"]
+    number.update({"low": 0.80, "n": 27})
+    held = Publication.model_validate(data).sourced("toxicity-auc")
+    assert (held.value, held.low, held.high, held.n) == (0.74, 0.80, 0.93, 27)
+
+
+def test_the_values_of_an_endpoint_without_patients_are_refused() -> None:
+    """`published_values` promises n; a kinase panel or a paper on methods has none."""
+    with pytest.raises(ValueError, match="no number of patients for 'metabolite'"):
+        store.published_values("zimmerman-2012", "metabolite")
 
 
 @pytest.mark.parametrize(
@@ -94,8 +102,10 @@ def test_every_publication_loads_and_names_a_known_drug(publication_id: str) -> 
         (lambda: store.load_publication("noda-2021"), "noda-2020"),
         (lambda: store.published_values("noda-2020", "toxic"), "toxicity"),
         (lambda: store.exposure_cuts("sorafenib", "peak"), "clinic-visit"),
+        (lambda: store.text_of("noda-2021"), "noda-2020"),
+        (lambda: store.load_publication("noda-2020").arm_of("full"), "known: none"),
         (lambda: store.resolve_published("noda-2020"), "publication-id/endpoint"),
-        (lambda: store.load_drug("sorafenib").sourced("half-life"), "steady-state-days"),
+        (lambda: store.load_drug("sorafenib").sourced("clearance"), "steady-state-days"),
     ],
 )
 def test_unknown_names_are_refused_with_the_known_ones(ask: Any, listed: str) -> None:
@@ -104,20 +114,21 @@ def test_unknown_names_are_refused_with_the_known_ones(ask: Any, listed: str) ->
 
 
 def noda() -> dict[str, Any]:
-    text = files("troughline.evidence").joinpath("data/noda-2020.toml").read_text(encoding="utf-8")
+    text = files("troughline.evidence").joinpath("data/studies/noda-2020.toml").read_text(encoding="utf-8")
     return tomllib.loads(text)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"low": 0.80}, "do not rise"),
         ({"low": None}, "go together"),
         ({"interval": None}, "what they span"),
         ({"value": None}, "value is missing"),
         ({"interval": "range"}, "a level goes with"),
         ({"quantity": "threshold", "metric": None}, "needs its metric"),
-        ({"n": 27}, "exceeds the study's 26"),
+        ({"p_value": "n.s."}, "pattern"),
+        ({"comparator": "full"}, "needs the arm"),
+        ({"arm": "full"}, "names the arm 'full'; known: none"),
         ({"value": "0.74"}, "valid number"),
         ({"doi": "doi:10.1000/x"}, "pattern"),
         ({"verfied": True}, "Extra inputs"),
@@ -141,7 +152,7 @@ def test_number_ids_are_unique() -> None:
 
 
 def test_a_drug_without_its_needed_numbers_is_refused() -> None:
-    text = files("troughline.evidence").joinpath("data/sorafenib.toml").read_text(encoding="utf-8")
+    text = files("troughline.evidence").joinpath("data/drugs/sorafenib.toml").read_text(encoding="utf-8")
     data = tomllib.loads(text)
     data["number"] = [n for n in data["number"] if n["id"] != "steady-state-days"]
     with pytest.raises(ValueError, match="steady-state-days"):

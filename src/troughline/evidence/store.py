@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from troughline.evidence.records import Drug, Number, Publication
 
+_FOLDERS = {"drug": "drugs", "study": "studies"}
+_NOUNS = {"drug": "drug", "study": "publication"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExternalCut:
@@ -57,6 +60,7 @@ class PublishedValues:
     numbers: tuple[Number, ...]
 
 
+@cache
 def load_drug(drug_id: str) -> Drug:
     """The drug of that id. Raises `ValueError` that lists the known drugs."""
     from troughline.evidence.records import Drug
@@ -64,6 +68,7 @@ def load_drug(drug_id: str) -> Drug:
     return Drug.model_validate(_contents("drug", drug_id))
 
 
+@cache
 def load_publication(publication_id: str) -> Publication:
     """The published study of that id. Raises `ValueError` that lists the known studies."""
     from troughline.evidence.records import Publication
@@ -105,7 +110,7 @@ def exposure_cuts(drug_id: str, metric: str) -> tuple[ExternalCut, ...]:
             doi=n.doi or study.doi,
             verified=n.verified,
         )
-        for study in map(load_publication, list_publications())
+        for study in map(load_publication, _proposing_cuts())
         if study.drug == drug.id
         for n in study.number
         if n.quantity in ("threshold", "target") and n.metric == metric and n.value is not None
@@ -123,6 +128,9 @@ def published_values(publication_id: str, endpoint: str) -> PublishedValues:
         known = ", ".join(study.endpoints) or "none"
         raise ValueError(f"publication {publication_id!r} has no endpoint {endpoint!r}; known: {known}")
     numbers = tuple(n for n in study.number if n.endpoint == endpoint)
+    n_patients = next((n.n for n in numbers if n.n is not None), study.n)
+    if n_patients is None:
+        raise ValueError(f"publication {publication_id!r} gives no number of patients for {endpoint!r}")
     cut = _first(numbers, "threshold") or _first(numbers, "target")
     auc = _first(numbers, "auc")
     window = _first(numbers, "window")
@@ -132,7 +140,7 @@ def published_values(publication_id: str, endpoint: str) -> PublishedValues:
         endpoint=endpoint,
         citation=study.citation,
         doi=study.doi,
-        n=next((n.n for n in numbers if n.n is not None), study.n),
+        n=n_patients,
         verified=all(n.verified for n in numbers),
         metric=exposure.metric if exposure else None,
         unit=exposure.unit if exposure else None,
@@ -162,32 +170,40 @@ def _first(numbers: tuple[Number, ...], quantity: str) -> Number | None:
     return next((n for n in numbers if n.quantity == quantity), None)
 
 
+@cache
+def _proposing_cuts() -> tuple[str, ...]:
+    """The studies whose files speak of a threshold or a target; the others need not be read for a cut."""
+    words = ("threshold", "target")
+    return tuple(i for i in list_publications() if any(word in text_of(i) for word in words))
+
+
 def _known(kind: str) -> tuple[str, ...]:
-    return tuple(sorted(identifier for k, identifier in _index() if k == kind))
+    return tuple(sorted(_index(kind)))
 
 
 def _contents(kind: str, identifier: str) -> dict[str, Any]:
     try:
-        file = _index()[kind, identifier]
+        file = _index(kind)[identifier]
     except KeyError:
-        noun = {"drug": "drug", "study": "publication"}[kind]
         known = ", ".join(_known(kind)) or "none"
-        raise ValueError(f"unknown {noun} {identifier!r}; known: {known}") from None
-    return tomllib.loads(file.read_text(encoding="utf-8"))
+        raise ValueError(f"unknown {_NOUNS[kind]} {identifier!r}; known: {known}") from None
+    contents = tomllib.loads(file.read_text(encoding="utf-8"))
+    if (contents.get("kind"), contents.get("id")) != (kind, identifier):
+        said = f"kind {contents.get('kind')!r} and id {contents.get('id')!r}"
+        raise ValueError(f"evidence file {file.name}: {said}, not {kind!r} and its name")
+    return contents
 
 
 @cache
-def _index() -> Mapping[tuple[str, str], Traversable]:
-    """Every drug and study file by (kind, id); the id must be the file's name."""
-    found: dict[tuple[str, str], Traversable] = {}
-    for file in sorted(files("troughline.evidence").joinpath("data").iterdir(), key=lambda f: f.name):
-        if not file.name.endswith(".toml"):
-            continue
-        head = tomllib.loads(file.read_text(encoding="utf-8"))
-        if head.get("kind") not in ("drug", "study"):
-            continue
-        name = file.name.removesuffix(".toml")
-        if head.get("id") != name:
-            raise ValueError(f"evidence file {file.name}: its id is {head.get('id')!r}, not its name")
-        found[str(head["kind"]), name] = file
+def _index(kind: str) -> Mapping[str, Traversable]:
+    """The files of a kind by id, which is the file's name."""
+    folder = files("troughline.evidence").joinpath("data", _FOLDERS[kind])
+    found = {f.name.removesuffix(".toml"): f for f in folder.iterdir() if f.name.endswith(".toml")}
     return MappingProxyType(found)
+
+
+def text_of(publication_id: str) -> str:
+    """The text of a study's file. Raises `ValueError` that lists the known studies."""
+    if publication_id not in _index("study"):
+        raise ValueError(f"unknown publication {publication_id!r}; known: {', '.join(_known('study'))}")
+    return _index("study")[publication_id].read_text(encoding="utf-8")
