@@ -1,0 +1,154 @@
+"""A printed number with its interval, and what it is on the scale where it is about normal."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+Scale = Literal["log", "logit", "identity"]
+
+ASYMMETRY_LIMIT = 0.1
+"""The middle of an interval further than this share of its half-width from the estimate is flagged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """One estimate as printed or as found: its interval, the level of that, and the scale to pool it on.
+
+    `scale` is `log` for ratios, times and concentrations, `logit` for areas under the ROC curve and shares,
+    `identity` for differences. `se` is the standard error on that scale where it is known otherwise than
+    from the interval; `basis` then says from what. Without either, the estimate can be shown but not pooled.
+    Raises `ValueError` for an interval that does not hold its estimate, a level outside 0 to 1, or a value
+    that has no place on the scale.
+    """
+
+    label: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+    level: float = 0.95
+    scale: Scale = "log"
+    se: float | None = None
+    basis: str = ""
+    unit: str = "1"
+    n: int | None = None
+    source: str = ""
+    verified: bool = True
+
+    def __post_init__(self) -> None:
+        to_scale(self.value, self.scale, f"{self.label}: the estimate")
+        if (self.low is None) != (self.high is None):
+            raise ValueError(f"{self.label}: low and high go together")
+        if self.low is not None and self.high is not None and not self.low <= self.value <= self.high:
+            raise ValueError(
+                f"{self.label}: the interval {self.low:g} to {self.high:g} does not hold the estimate "
+                f"{self.value:g}"
+            )
+        if not 0.0 < self.level < 1.0:
+            raise ValueError(f"{self.label}: level {self.level:g} is not between 0 and 1")
+        if self.se is not None and not (math.isfinite(self.se) and self.se > 0.0):
+            raise ValueError(f"{self.label}: the standard error {self.se:g} is not above 0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnScale:
+    """An effect on its scale: `value`, its standard error `se`, and how good a normal description that is.
+
+    `se_low` and `se_high`: the standard errors that the printed digits allow. `asymmetry`: how far the middle
+    of the interval lies from the estimate, as a share of the half-width (0 where `se` was given).
+    `asymmetric` where that is more than `ASYMMETRY_LIMIT` and more than rounding of the three printed numbers
+    can do.
+    """
+
+    value: float
+    se: float
+    se_low: float
+    se_high: float
+    asymmetry: float
+    asymmetric: bool
+    basis: str
+
+
+def to_scale(value: float, scale: Scale, what: str = "the value") -> float:
+    """`value` on the scale. Raises `ValueError` where it has no place there (a ratio of 0, an area of 1)."""
+    inside = {"log": 0.0 < value < math.inf, "logit": 0.0 < value < 1.0, "identity": math.isfinite(value)}
+    if not inside[scale]:
+        limits = {"log": "above 0", "logit": "between 0 and 1", "identity": "finite"}[scale]
+        raise ValueError(f"{what} {value:g} is not {limits}, as the {scale} scale needs")
+    if scale == "log":
+        return math.log(value)
+    return math.log(value / (1.0 - value)) if scale == "logit" else float(value)
+
+
+def from_scale(value: float, scale: Scale) -> float:
+    """The inverse of `to_scale`; far out on the log scale it is 0 or infinity."""
+    if scale == "log":
+        return math.exp(value) if value < 709.0 else math.inf
+    if scale == "logit":
+        return 1.0 / (1.0 + math.exp(-value)) if value > -709.0 else 0.0
+    return value
+
+
+def on_scale(effect: Effect) -> OnScale:
+    """The effect on its scale, with the standard error that was given or that its interval implies.
+
+    From an interval at level 1 − α the standard error is (g(high) − g(low)) / (2 z), z the 1 − α/2 quantile
+    of the normal distribution (Parmar, Torri & Stewart 1998, doi 10.1002/(SICI)1097-0258(19981230)17:24<2815::
+    AID-SIM110>3.0.CO;2-8). Raises `ValueError` for an effect without an interval or standard error, and for
+    an interval that ends where the scale has no place (an area's at 1) or that has no width.
+    """
+    from scipy.stats import norm
+
+    y = to_scale(effect.value, effect.scale)
+    if effect.se is not None:
+        return OnScale(
+            value=y, se=effect.se, se_low=effect.se, se_high=effect.se, asymmetry=0.0, asymmetric=False,
+            basis=effect.basis or "standard error as given",
+        )  # fmt: skip
+    if effect.low is None or effect.high is None:
+        raise ValueError(f"{effect.label}: no interval and no standard error was given")
+    low = to_scale(effect.low, effect.scale, f"{effect.label}: the lower end")
+    high = to_scale(effect.high, effect.scale, f"{effect.label}: the upper end")
+    if low == high:
+        raise ValueError(f"{effect.label}: the interval has no width")
+    z = float(norm.ppf(0.5 + effect.level / 2.0))
+    half = (high - low) / 2.0
+    rounding = [_rounding(x, effect) for x in (effect.low, effect.value, effect.high)]
+    slack = (rounding[0] + rounding[2]) / 2.0
+    shift = (high + low) / 2.0 - y
+    return OnScale(
+        value=y,
+        se=half / z,
+        se_low=max(half - slack, 0.0) / z,
+        se_high=(half + slack) / z,
+        asymmetry=shift / half,
+        asymmetric=abs(shift) > max(ASYMMETRY_LIMIT * half, slack + rounding[1]),
+        basis=f"printed {100 * effect.level:g} % interval",
+    )
+
+
+def _rounding(x: float, effect: Effect) -> float:
+    """How far rounding may have moved `x` on the scale; all three printed numbers have the same digits."""
+    numbers = [v for v in (effect.value, effect.low, effect.high) if v is not None]
+    decimals = max(len(f"{v:.10f}".rstrip("0").split(".")[1]) for v in numbers)
+    step = 0.5 * 10.0**-decimals
+    if effect.scale == "log":
+        return step / x
+    return step / (x * (1.0 - x)) if effect.scale == "logit" else step
+
+
+def hanley_mcneil_se(auc: float, n_cases: int, n_controls: int) -> float:
+    """The standard error of an area under the ROC curve from its value and the two class sizes alone.
+
+    SE² = [A(1 − A) + (n₁ − 1)(Q₁ − A²) + (n₀ − 1)(Q₂ − A²)] / (n₁ n₀), Q₁ = A/(2 − A), Q₂ = 2A²/(1 + A)
+    (Hanley & McNeil 1982, doi 10.1148/radiology.143.1.7063747). Raises `ValueError` for an area not between
+    0 and 1 or an empty class.
+    """
+    if not 0.0 < auc < 1.0:
+        raise ValueError(f"area {auc:g} is not between 0 and 1")
+    if min(n_cases, n_controls) < 1:
+        raise ValueError(f"classes of {n_cases} and {n_controls}: each needs a patient")
+    q1, q2 = auc / (2.0 - auc), 2.0 * auc**2 / (1.0 + auc)
+    variance = auc * (1.0 - auc) + (n_cases - 1) * (q1 - auc**2) + (n_controls - 1) * (q2 - auc**2)
+    return math.sqrt(variance / (n_cases * n_controls))
