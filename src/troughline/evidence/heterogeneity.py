@@ -52,12 +52,12 @@ def tau_squared(y: FloatArray, v: FloatArray, method: TauMethod = "REML") -> Flo
 
 def tau_squared_at(y: FloatArray, v: FloatArray, q: float) -> FloatArray:
     """The τ² at which Q(τ²) = q, 0 where even Q(0) is smaller. Shape `(...)`."""
-    low = np.zeros(y.shape[:-1])
+    low: FloatArray = np.zeros(y.shape[:-1])
     # Q(τ²) ≤ Σ (y − ȳ)² / τ², so that the root lies below Σ (y − ȳ)² / q.
-    high = np.sum((y - y.mean(axis=-1, keepdims=True)) ** 2, axis=-1) / q
+    high: FloatArray = np.sum((y - np.mean(y, axis=-1, keepdims=True)) ** 2, axis=-1) / q
     inside = cochran_q(y, v) > q
     for _ in range(_HALVINGS):
-        middle = (low + high) / 2.0
+        middle: FloatArray = (low + high) / 2.0
         above = cochran_q(y, v, middle) > q
         low, high = np.where(above, middle, low), np.where(above, high, middle)
     return np.where(inside, (low + high) / 2.0, 0.0)
@@ -68,8 +68,8 @@ def q_profile(y: FloatArray, v: FloatArray, level: float = 0.95) -> tuple[FloatA
     from scipy.stats import chi2
 
     df = y.shape[-1] - 1
-    lower, upper = chi2.ppf([0.5 + level / 2.0, 0.5 - level / 2.0], df)
-    return tau_squared_at(y, v, float(lower)), tau_squared_at(y, v, float(upper))
+    lower, upper = (float(chi2.ppf(p, df)) for p in (0.5 + level / 2.0, 0.5 - level / 2.0))
+    return tau_squared_at(y, v, lower), tau_squared_at(y, v, upper)
 
 
 def restricted_log_likelihood(y: FloatArray, v: FloatArray, tau2: FloatArray) -> FloatArray:
@@ -82,7 +82,7 @@ def restricted_log_likelihood(y: FloatArray, v: FloatArray, tau2: FloatArray) ->
 
 def _restricted_maximum(y: FloatArray, v: FloatArray) -> FloatArray:
     """A grid finds the highest peak, halving of its score's bracket finds its place."""
-    spread = np.sum((y - y.mean(axis=-1, keepdims=True)) ** 2, axis=-1)
+    spread: FloatArray = np.sum((y - np.mean(y, axis=-1, keepdims=True)) ** 2, axis=-1)
     # Beyond the sum of squares the score is negative whatever the variances are.
     top = np.maximum(spread, np.finfo(np.float64).tiny)
     candidates = top[..., None] * _GRID

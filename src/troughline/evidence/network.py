@@ -156,8 +156,8 @@ def fit_network(contrasts: Sequence[Contrast], *, random: bool = True) -> Networ
 def split_nodes(contrasts: Sequence[Contrast], *, random: bool = True) -> tuple[Split, ...]:
     """Direct against indirect evidence for every comparison that has both.
 
-    Studies with both treatments get a parameter of their own for the comparison, shared evenly between its two
-    arms in studies of three arms or more (Dias et al. 2010, doi 10.1002/sim.3767; White 2015,
+    Studies with both treatments get a parameter of their own for the comparison, shared evenly between its
+    two arms in studies of three arms or more (Dias et al. 2010, doi 10.1002/sim.3767; White 2015,
     doi 10.1177/1536867X1501500403). A comparison without a loop has no split. Raises as `fit_network`.
     """
     from scipy.stats import norm
@@ -230,7 +230,7 @@ def _least_squares(x: FloatArray, y: FloatArray, v: FloatArray) -> tuple[FloatAr
     """Estimate, covariance, and the weighted sum of squared residuals."""
     root = np.linalg.cholesky(v)
     xw, yw = np.linalg.solve(root, x), np.linalg.solve(root, y)
-    covariance = np.linalg.inv(xw.T @ xw)
+    covariance: FloatArray = np.asarray(np.linalg.inv(xw.T @ xw), dtype=np.float64)
     d = covariance @ (xw.T @ yw)
     return d, covariance, float(np.sum((yw - xw @ d) ** 2))
 
@@ -279,7 +279,7 @@ def _within_designs(studies: Sequence[Trial]) -> tuple[float, int]:
 def _check_connected(studies: Sequence[Trial], names: tuple[str, ...]) -> None:
     group = {name: {name} for name in names}
     for trial in studies:
-        joined: set[str] = set().union(*(group[arm] for arm in trial.arms))
+        joined = {name for arm in trial.arms for name in group[arm]}
         for name in joined:
             group[name] = joined
     parts = sorted({tuple(sorted(g)) for g in group.values()})

@@ -118,8 +118,8 @@ def pool(
     flags = [*_flags(effects, placed, between)]
     if interval == "hartung-knapp" and raw_scaling < 1.0:
         flags.append(
-            "the studies agree better than chance would have it: the Hartung–Knapp interval without the floor "
-            "is narrower than its estimate of error allows"
+            "the studies differ by less than chance alone makes them: the Hartung–Knapp interval without the "
+            "floor is too narrow"
         )
     return Pooled(
         k=k,
@@ -140,7 +140,7 @@ def pool(
         weights=tuple(float(x) for x in w / w.sum()),
         prediction_low=ends[0] if ends else None,
         prediction_high=ends[1] if ends else None,
-        prediction_method=f"t with {freedom} degrees of freedom" if ends else f"none: {k} studies allow none",
+        prediction_method=f"t with {freedom} degrees of freedom" if ends else f"none from {k} studies",
         flags=tuple(flags),
     )
 
@@ -172,7 +172,7 @@ def _check(effects: Sequence[Effect], level: float) -> None:
 def _flags(effects: Sequence[Effect], placed: Sequence[OnScale], between: float) -> list[str]:
     found = [
         f"{e.label}: the interval is not symmetric on the {e.scale} scale (its middle lies "
-        f"{abs(100 * p.asymmetry):.0f} % of its half-width {'above' if p.asymmetry > 0 else 'below'} the estimate)"
+        f"{abs(100 * p.asymmetry):.0f} % of its half-width {'above' if p.asymmetry > 0 else 'below'})"
         for e, p in zip(effects, placed, strict=True)
         if p.asymmetric
     ]

@@ -1,0 +1,150 @@
+"""A question's result held against the evidence base: what is published for the same endpoint."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from troughline.evidence.effects import Effect, hanley_mcneil_se
+from troughline.results import Estimate, QuestionResult
+
+if TYPE_CHECKING:
+    from troughline.evidence.comparable import Comparable, Compared
+    from troughline.evidence.records import Drug
+    from troughline.response.case import Case
+
+Json = dict[str, Any]
+
+_BY_KIND: dict[str, tuple[Compared, ...]] = {
+    "threshold": ("auc", "threshold"),
+    "window": ("window_lower", "window_upper"),
+    "survival": ("hazard_ratio", "median_survival"),
+}
+REFERENCES = (
+    "Box GEP 1980, prior predictive check, doi 10.2307/2982063",
+    "Schuirmann DJ 1987, two one-sided tests, doi 10.1007/BF01068419",
+    "Schmidli H et al. 2014, robust mixture prior, doi 10.1111/biom.12242",
+)
+METHOD = (
+    "Against what is published: z-test of the difference and two one-sided tests on the log scale (areas: "
+    "logit scale), posterior with the published as a robust mixture prior (80 % published, 20 % vague); see "
+    "docs/replication.md for the rule."
+)
+
+
+def against_published(result: QuestionResult, case: Case, drug: Drug) -> QuestionResult:
+    """The result with `replication` and the table `against-published`, where `published` names an endpoint.
+
+    Compared are the numbers of the named study and of every other study of the drug with the same endpoint,
+    quantity, metric and group. The result is unchanged where the question names none or nothing compares.
+    """
+    from troughline.evidence.comparison_words import table_row
+    from troughline.results import plain
+
+    if case.question.published is None:
+        return result
+    blocks = _blocks(result, case, drug)
+    if not blocks:
+        return result
+    rows: list[Json] = [plain(table_row(b)) for b in blocks]
+    tested = any(b["p_difference"] is not None for b in blocks)
+    return replace(
+        result,
+        replication=tuple(blocks),
+        tables={**result.tables, "against-published": rows},
+        methods=(*result.methods, METHOD) if tested else result.methods,
+        references=(*result.references, *REFERENCES) if tested else result.references,
+    )
+
+
+def _blocks(result: QuestionResult, case: Case, drug: Drug) -> list[Json]:
+    from troughline.evidence.comparable import NULLS, comparable_numbers
+    from troughline.evidence.comparison_words import comparison_contents
+    from troughline.evidence.replication import Rules, compare
+
+    endpoint = str(case.question.published).partition("/")[2]
+    exposure = case.predictor.exposure
+    metric = exposure.metric if exposure is not None and case.predictor.is_drug_level else None
+    blocks: list[Json] = []
+    for quantity in _BY_KIND.get(result.kind, ()):
+        for estimate in _new_estimates(result, quantity):
+            new = _new_effect(estimate, quantity, case.cohort.study.study.level)
+            group = estimate.label if quantity in ("hazard_ratio", "median_survival") else None
+            found = comparable_numbers(drug.id, endpoint, quantity, metric=metric, group=group or None)
+            if new is None or not found:
+                continue
+            published = [_alike(f, new, case, drug) for f in found]
+            rules = Rules(null=NULLS.get(quantity), level=case.cohort.study.study.level)
+            compared = compare(new, published, rules)
+            blocks.append(comparison_contents(compared, name=quantity, label=estimate.label))
+    return blocks
+
+
+def _new_estimates(result: QuestionResult, quantity: Compared) -> list[Estimate]:
+    """The estimates to compare, one a label: guarded ones, but medians as published, from the first dose.
+
+    The guarded medians of groups count from a landmark and say something else than a printed median does.
+    """
+    first = "as-published" if quantity == "median_survival" else "guarded"
+    chosen: dict[str, Estimate] = {}
+    for e in result.estimates:
+        if e.name == quantity and e.method.startswith(first) and not e.method.endswith("printed"):
+            if quantity in ("hazard_ratio", "median_survival"):
+                chosen.setdefault(e.label, e)
+            elif not e.label:
+                chosen.setdefault("", e)
+    return list(chosen.values())
+
+
+def _new_effect(e: Estimate, quantity: Compared, level: float) -> Effect | None:
+    """The new estimate as an effect; a range without a value is represented by its middle, and says so."""
+    from troughline.evidence.comparable import SCALES
+
+    scale, value, basis = SCALES[quantity], e.value, ""
+    if value is None:
+        if e.low is None or e.high is None or e.low <= 0.0:
+            return None
+        value, basis = (e.low * e.high) ** 0.5, "no single value: the middle of the range stands for it"
+    try:
+        return Effect(
+            label="these patients", value=value, low=e.low, high=e.high, level=e.level or level, scale=scale,
+            basis=basis, unit=e.unit, n=e.n, source=e.method,
+        )  # fmt: skip
+    except ValueError:
+        # An area of 1, or an interval that does not hold its estimate, has no place on the scale.
+        return None
+
+
+def _alike(found: Comparable, new: Effect, case: Case, drug: Drug) -> Effect:
+    """The published effect in the new one's unit, an area without a usable interval with one from its n."""
+    from troughline.units import convert, same_unit
+
+    effect = found.effect
+    if not same_unit(effect.unit, new.unit):
+        factor = float(convert(1.0, effect.unit, new.unit, molar_mass_g_per_mol=drug.molar_mass_g_per_mol))
+        effect = replace(
+            effect, value=effect.value * factor, low=None if effect.low is None else effect.low * factor,
+            high=None if effect.high is None else effect.high * factor,
+        )  # fmt: skip
+    effect = replace(effect, unit=new.unit)
+    return _with_area_error(effect, case) if effect.scale == "logit" else effect
+
+
+def _with_area_error(effect: Effect, case: Case) -> Effect:
+    from troughline.evidence.effects import on_scale
+
+    try:
+        on_scale(effect)
+    except ValueError:
+        events, others = case.measured.n_events, case.measured.n_non_events
+        if effect.n is None or not events or not others:
+            return effect
+        cases = min(max(round(effect.n * events / (events + others)), 1), effect.n - 1)
+        se = hanley_mcneil_se(effect.value, cases, effect.n - cases)
+        return replace(
+            effect,
+            se=se / (effect.value * (1.0 - effect.value)),
+            basis=f"no usable interval printed: standard error of Hanley and McNeil, with the same share of "
+            f"events as here assumed ({cases} of {effect.n})",
+        )
+    return effect
