@@ -38,7 +38,11 @@ def test_not_finding_a_difference_is_no_replication() -> None:
     assert found.p is not None
     assert found.p > 0.5
     assert found.agreement is Agreement.CANNOT_TELL
-    assert "neither no effect" in found.reason
+    assert found.reason.endswith("neither no effect nor twice the published effect is excluded")
+    little = compare(new(0.88, 0.74, 1.05), [SHARP, ASIA], RATIO)
+    assert little.reason == "no difference is found, but no effect is not excluded"
+    much = compare(new(0.50, 0.35, 0.71), [SHARP, ASIA], RATIO)
+    assert much.reason == "no difference is found, but twice the published effect is not excluded"
 
 
 def test_an_opposite_result_is_inconsistent_and_in_conflict_with_the_prior() -> None:
@@ -198,4 +202,5 @@ def test_contents_say_everything_in_plain_values_and_words() -> None:
     assert "prediction interval" in contents["sentence"]
     row = table_row(contents)
     assert row["these patients"] == "0.750 (0.400–1.40)"
-    assert row["both low"] < 0.75 < row["both high"] < 1.40
+    assert row["quantity"] == "hazard ratio, sorafenib vs placebo"
+    assert row["prediction interval"].count("–") == 1

@@ -79,27 +79,18 @@ def table_row(contents: Json) -> Json:
     new: Json = contents["new"]
     pooled: Json = contents["pooled"] or {}
     posterior: Json = contents["posterior"] or {}
+    low, high = pooled.get("prediction_low"), pooled.get("prediction_high")
+    name = ", ".join(filter(None, (contents["name"].replace("_", " "), contents["label"])))
     return {
-        "quantity": contents["name"],
-        "label": contents["label"],
-        "published": "; ".join(f"{p['label']}: {_printed(p)}" for p in contents["published"]),
-        "these patients": _printed(new),
+        "quantity": name,
         "unit": contents["unit"],
+        "published": "; ".join(f"{p['label']}: {_printed(p)}" for p in contents["published"]),
+        "prediction interval": None if low is None or high is None else _span(low, high),
+        "these patients": _span(new["low"], new["high"]) if new["basis"] else _printed(new),
+        "together": _printed(posterior) if posterior else None,
         "agreement": contents["agreement"],
         "difference_p": contents["p_difference"],
-        "margin_p": contents["p_margin"],
-        "prediction low": pooled.get("prediction_low"),
-        "prediction high": pooled.get("prediction_high"),
-        "both low": posterior.get("low"),
-        "both high": posterior.get("high"),
         "conflict_p": posterior.get("conflict_p"),
-        "notes": "; ".join(
-            [
-                contents["reason"],
-                *(f"{p['label']} only shown: {p['why_not']}" for p in contents["published"] if p["why_not"]),
-                *contents["flags"],
-            ]
-        ),
     }
 
 

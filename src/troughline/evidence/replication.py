@@ -204,7 +204,9 @@ def _tested(found: Comparison, placed: OnScale, rules: Rules) -> Comparison:
     gap = placed.value - centre
     error = math.sqrt(placed.se**2 + se**2 + tau**2)
     p = 2.0 * float(ndtr(-abs(gap) / error))
-    p_margin = max(float(ndtr((gap - margin) / error)), float(ndtr(-(gap + margin) / error)))
+    towards_null = -1.0 if rules.null is not None and centre < to_scale(rules.null, scale) else 1.0
+    p_ends = [float(ndtr(-(margin + side * towards_null * gap) / error)) for side in (1.0, -1.0)]
+    p_margin = max(p_ends)
     agreement = (
         Agreement.CONSISTENT if p_margin < 1.0 - level
         else Agreement.INCONSISTENT if p < 1.0 - level
@@ -218,7 +220,7 @@ def _tested(found: Comparison, placed: OnScale, rules: Rules) -> Comparison:
     return replace(
         found,
         agreement=agreement,
-        reason=_reason(agreement, rules),
+        reason=_reason(agreement, rules, [p_end >= 1.0 - level for p_end in p_ends]),
         pooled=pooled,
         value=from_scale(centre, scale),
         low=from_scale(centre - z * se, scale),
@@ -239,7 +241,8 @@ def _tested(found: Comparison, placed: OnScale, rules: Rules) -> Comparison:
     )
 
 
-def _reason(agreement: Agreement, rules: Rules) -> str:
+def _reason(agreement: Agreement, rules: Rules, left_open: list[bool]) -> str:
+    """Why; `left_open`: whether no effect, and whether twice the effect, is not excluded."""
     if agreement is Agreement.INCONSISTENT:
         return "the new result differs from the published one by more than both uncertainties allow"
     if agreement is Agreement.CONSISTENT:
@@ -248,8 +251,11 @@ def _reason(agreement: Agreement, rules: Rules) -> str:
             if rules.null is not None
             else f"the new result lies within a factor of {rules.margin_factor:g} of the published one"
         )
-    return (
-        "no difference is found, but neither no effect nor twice the published effect is excluded"
-        if rules.null is not None
-        else f"no difference is found, but one above a factor of {rules.margin_factor:g} is not excluded"
-    )
+    if rules.null is None:
+        return f"no difference is found, but one above a factor of {rules.margin_factor:g} is not excluded"
+    ends = [
+        w for w, open_ in zip(("no effect", "twice the published effect"), left_open, strict=True) if open_
+    ]
+    if len(ends) > 1:
+        return f"no difference is found, but neither {' nor '.join(ends)} is excluded"
+    return f"no difference is found, but {ends[0]} is not excluded"
