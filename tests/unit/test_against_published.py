@@ -13,9 +13,17 @@ from troughline.response.against_published import against_published
 from troughline.results import Estimate, QuestionResult, Verdict
 
 TRIAL: dict[str, Any] = {
-    "kind": "study", "id": "trial-2008", "drug": "sorafenib", "title": "A trial",
-    "citation": "A. N. Author", "doi": "10.1000/xyz", "read": "abstract", "design": "randomised", "population": "hepatocellular carcinoma",
-    "n": 602, "year": 2008,
+    "kind": "study",
+    "id": "trial-2008",
+    "drug": "sorafenib",
+    "title": "A trial",
+    "citation": "A. N. Author",
+    "doi": "10.1000/xyz",
+    "read": "abstract",
+    "design": "randomised",
+    "population": "hepatocellular carcinoma",
+    "n": 602,
+    "year": 2008,
     "number": [
         {
             "id": "os-hr", "quantity": "hazard-ratio", "value": 0.69, "low": 0.55, "high": 0.87,

@@ -41,8 +41,14 @@ def test_every_row_is_drawn_and_described() -> None:
     (drawing,) = draw_figures(results(block(HERE)))
     ElementTree.fromstring(drawing.svg)
     assert drawing.name.endswith("replication")
-    for words in ("SHARP: 0.690", "2 studies pooled: 0.686", "Recalled, not verified", "these patients (n = 240)",
-                  "together", "prediction interval"):  # fmt: skip
+    for words in (
+        "SHARP: 0.690",
+        "2 studies pooled: 0.686",
+        "Recalled, not verified",
+        "these patients (n = 240)",
+        "together",
+        "prediction interval",
+    ):
         assert words in drawing.description
     assert "prediction interval" in drawing.caption
     assert drawing.description.startswith("Hazard ratio, sorafenib vs placebo, cannot tell")
