@@ -3,7 +3,8 @@
     python -m benchmarks.pooling_coverage
 
 Simulated log hazard ratios: k studies, standard errors drawn evenly between 0.10 and 0.30, true effects
-normal around log 0.7 with standard deviation τ. Reference: the normal interval, which is what most papers print.
+normal around log 0.7 with standard deviation τ. The rival is
+the normal interval, which is what most papers print.
 """
 
 from __future__ import annotations

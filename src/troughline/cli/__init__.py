@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from troughline.cli import estimate, models, simulate, study
+from troughline.cli import estimate, evidence_compare, models, simulate, study
 from troughline.cli.console import ALL_ANSWERED, BAD_CONFIGURATION, UNREADABLE_INPUT, print_findings
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.command()(study.demo)
 app.command()(estimate.estimate)
 app.command()(simulate.simulate)
 app.add_typer(models.app, name="models")
+app.add_typer(evidence_compare.app, name="evidence")
 
 
 @app.callback(invoke_without_command=True)

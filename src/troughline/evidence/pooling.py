@@ -118,8 +118,8 @@ def pool(
     flags = [*_flags(effects, placed, between)]
     if interval == "hartung-knapp" and raw_scaling < 1.0:
         flags.append(
-            "the studies differ by less than chance alone makes them, which the Hartung–Knapp interval without "
-            "the floor takes for precision"
+            "the studies differ by less than chance alone makes them, which the Hartung–Knapp interval "
+            "without the floor takes for precision"
         )
     return Pooled(
         k=k,

@@ -188,8 +188,7 @@ def _tested(found: Comparison, placed: OnScale, rules: Rules) -> Comparison:
     z: float = float(ndtri(0.5 + level / 2.0))
     pooled = pool(used, interval="normal", level=level) if len(used) > 1 else None
     if pooled is None:
-        (only,) = used
-        single = on_scale(only)
+        single = on_scale(next(iter(used)))
         centre, se, tau = single.value, single.se, rules.tau
         reach = z * math.hypot(se, tau) if tau > 0.0 else None
         if reach is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from troughline.evidence.effects import Effect, hanley_mcneil_se
@@ -32,18 +32,52 @@ METHOD = (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What a comparison must know beside the estimates.
+
+    `endpoint` is the published endpoint, `metric` how the level was taken (None where the predictor is no
+    level of the drug), `events` and `others` the patients with and without the outcome, where there is one.
+    """
+
+    drug: Drug
+    endpoint: str
+    metric: str | None
+    level: float
+    events: int | None = None
+    others: int | None = None
+
+
 def against_published(result: QuestionResult, case: Case, drug: Drug) -> QuestionResult:
     """The result with `replication` and the table `against-published`, where `published` names an endpoint.
 
-    Compared are the numbers of the named study and of every other study of the drug with the same endpoint,
-    quantity, metric and group. The result is unchanged where the question names none or nothing compares.
+    The result is unchanged where the question names none or nothing compares.
+    """
+    if case.question.published is None:
+        return result
+    exposure = case.predictor.exposure
+    return compared(
+        result,
+        Setting(
+            drug=drug,
+            endpoint=case.question.published.partition("/")[2],
+            metric=exposure.metric if exposure is not None and case.predictor.is_drug_level else None,
+            level=case.cohort.study.study.level,
+            events=case.measured.n_events,
+            others=case.measured.n_non_events,
+        ),
+    )
+
+
+def compared(result: QuestionResult, setting: Setting) -> QuestionResult:
+    """The result held against every number of the evidence base that says the same.
+
+    Compared are the numbers of all studies of the drug with the same endpoint, quantity, metric and group.
     """
     from troughline.evidence.comparison_words import table_row
     from troughline.results import plain
 
-    if case.question.published is None:
-        return result
-    blocks = _blocks(result, case, drug)
+    blocks = _blocks(result, setting)
     if not blocks:
         return result
     rows: list[Json] = [plain(table_row(b)) for b in blocks]
@@ -57,26 +91,25 @@ def against_published(result: QuestionResult, case: Case, drug: Drug) -> Questio
     )
 
 
-def _blocks(result: QuestionResult, case: Case, drug: Drug) -> list[Json]:
+def _blocks(result: QuestionResult, setting: Setting) -> list[Json]:
     from troughline.evidence.comparable import NULLS, comparable_numbers
     from troughline.evidence.comparison_words import comparison_contents
     from troughline.evidence.replication import Rules, compare
 
-    endpoint = str(case.question.published).partition("/")[2]
-    exposure = case.predictor.exposure
-    metric = exposure.metric if exposure is not None and case.predictor.is_drug_level else None
     blocks: list[Json] = []
     for quantity in _BY_KIND.get(result.kind, ()):
         for estimate in _new_estimates(result, quantity):
-            new = _new_effect(estimate, quantity, case.cohort.study.study.level)
+            new = _new_effect(estimate, quantity, setting.level)
             group = estimate.label if quantity in ("hazard_ratio", "median_survival") else None
-            found = comparable_numbers(drug.id, endpoint, quantity, metric=metric, group=group or None)
+            found = comparable_numbers(
+                setting.drug.id, setting.endpoint, quantity, metric=setting.metric, group=group or None
+            )
             if new is None or not found:
                 continue
-            published = [_alike(f, new, case, drug) for f in found]
-            rules = Rules(null=NULLS.get(quantity), level=case.cohort.study.study.level)
-            compared = compare(new, published, rules)
-            blocks.append(comparison_contents(compared, name=quantity, label=estimate.label))
+            published = [_alike(f, new, setting) for f in found]
+            rules = Rules(null=NULLS.get(quantity), level=setting.level)
+            held = compare(new, published, rules)
+            blocks.append(comparison_contents(held, name=quantity, label=estimate.label))
     return blocks
 
 
@@ -115,28 +148,30 @@ def _new_effect(e: Estimate, quantity: Compared, level: float) -> Effect | None:
         return None
 
 
-def _alike(found: Comparable, new: Effect, case: Case, drug: Drug) -> Effect:
+def _alike(found: Comparable, new: Effect, setting: Setting) -> Effect:
     """The published effect in the new one's unit, an area without a usable interval with one from its n."""
     from troughline.units import convert, same_unit
 
     effect = found.effect
     if not same_unit(effect.unit, new.unit):
-        factor = float(convert(1.0, effect.unit, new.unit, molar_mass_g_per_mol=drug.molar_mass_g_per_mol))
+        factor = float(
+            convert(1.0, effect.unit, new.unit, molar_mass_g_per_mol=setting.drug.molar_mass_g_per_mol)
+        )
         effect = replace(
             effect, value=effect.value * factor, low=None if effect.low is None else effect.low * factor,
             high=None if effect.high is None else effect.high * factor,
         )  # fmt: skip
     effect = replace(effect, unit=new.unit)
-    return _with_area_error(effect, case) if effect.scale == "logit" else effect
+    return _with_area_error(effect, setting) if effect.scale == "logit" else effect
 
 
-def _with_area_error(effect: Effect, case: Case) -> Effect:
+def _with_area_error(effect: Effect, setting: Setting) -> Effect:
     from troughline.evidence.effects import on_scale
 
     try:
         on_scale(effect)
     except ValueError:
-        events, others = case.measured.n_events, case.measured.n_non_events
+        events, others = setting.events, setting.others
         if effect.n is None or not events or not others:
             return effect
         cases = min(max(round(effect.n * events / (events + others)), 1), effect.n - 1)
