@@ -46,7 +46,7 @@ def test_a_finished_study_gets_the_comparison_that_the_study_makes(results: Path
                 early["name"], early["agreement"], early["sentence"],
             )  # fmt: skip
             # A result holds ten digits of each estimate.
-            assert late["p_difference"] == pytest.approx(early["p_difference"], rel=1e-8)
+            assert late["new"]["value"] == pytest.approx(early["new"]["value"], rel=1e-8)
     assert "Against what is published" in (tmp_path / "a" / "report.html").read_text(encoding="utf-8")
 
 

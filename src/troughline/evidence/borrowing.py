@@ -36,9 +36,10 @@ class Borrowing:
     `low` and `high` bound the central posterior probability `level`. `weights` are those of the posterior's
     components: in a mixture the first is the probability that the published result applies. `conflict_p` is
     the prior predictive probability of an estimate at least as far out as the new one (Box 1980,
-    doi 10.2307/2982063; Evans & Moshonov 2006, doi 10.1214/06-BA129): small means that prior and data do not
-    go together. `effective_n`: how many of the new cohort's patients (or events) the prior is worth, by the
-    ratio of variances; None where that number is not known.
+    doi 10.2307/2982063; Evans & Moshonov 2006, doi 10.1214/06-BA129), under the published part of the prior:
+    small means that the published result and the data do not go together. `effective_n`: how many of the new
+    cohort's patients the whole prior is worth before the data, by the ratio of variances; None where their
+    number is not known.
     """
 
     prior: Prior
@@ -129,8 +130,6 @@ def borrow(prior: Prior, value: float, se: float, *, n: int | None = None, level
         far = max(sds) * 40.0
         return float(brentq(lambda x: below(x) - q, min(means) - far, max(means) + far, xtol=1e-13))
 
-    tails = [2.0 * float(ndtr(-abs(gap) / p)) for p in predictive]
-    conflict = sum(w * tail for w, tail in zip(prior.weights, tails, strict=True))
     return Borrowing(
         prior=prior,
         mean=mean,
@@ -139,6 +138,6 @@ def borrow(prior: Prior, value: float, se: float, *, n: int | None = None, level
         high=quantile(0.5 + level / 2.0),
         level=level,
         weights=tuple(weights),
-        conflict_p=conflict,
+        conflict_p=2.0 * float(ndtr(-abs(gap) / predictive[0])),
         effective_n=None if n is None else n * se**2 / prior.sd**2,
     )

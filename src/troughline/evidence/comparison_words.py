@@ -101,7 +101,7 @@ def sentence(c: Comparison) -> str:
         who = "the published estimate" if len(c.published) == 1 else f"{len(c.published)} published estimates"
         here = _range(c.new.value, c.new.low, c.new.high)
         there = _range(c.value, c.low, c.high)
-        text = f"{here} here against {there} from {who} (p = {_p(c.p)} for a difference)"
+        text = f"{here} here against {there} from {who} (p {_p(c.p)} for a difference)"
         if c.inside_prediction is not None:
             where = "inside" if c.inside_prediction else "outside"
             text += (
@@ -129,8 +129,15 @@ def _added(c: Comparison, b: Borrowing) -> str:
     if c.width_before is not None and c.width_after is not None:
         ratio = c.width_after / c.width_before
         text += f", an interval {ratio:.2f} times as wide as that of these patients alone"
-    conflict = "prior and data are in conflict" if b.conflict_p < 1.0 - c.level else "no conflict is seen"
-    return f"{text}. Prior predictive p = {_p(b.conflict_p)}: {conflict}."
+    text += f". Prior predictive p {_p(b.conflict_p)}: "
+    if b.conflict_p >= 1.0 - c.level:
+        return f"{text}no conflict is seen."
+    text += "what is published and these data are in conflict"
+    return (
+        f"{text}; the published part keeps a weight of {b.weights[0]:.2g}."
+        if len(b.weights) > 1
+        else f"{text}."
+    )
 
 
 def _verdict(c: Comparison) -> str:
@@ -175,4 +182,6 @@ def _number(value: float | None) -> str:
 
 
 def _p(value: float) -> str:
-    return f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
+    if value < 0.001:
+        return "< 0.001"
+    return f"= {value:.3f}" if value < 0.1 else f"= {value:.2f}"
