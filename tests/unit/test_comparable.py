@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
+from troughline.evidence import store
 from troughline.evidence.comparable import comparable_numbers, effect_of, groups_of, same_group
+from troughline.evidence.pooling import pool
 from troughline.evidence.records import Number
 from troughline.evidence.store import load_publication
 
@@ -63,3 +67,57 @@ def test_a_spread_between_patients_is_no_interval_of_the_estimate() -> None:
 def test_an_unknown_drug_is_refused() -> None:
     with pytest.raises(ValueError, match="unknown drug"):
         comparable_numbers("nothing", "toxicity", "auc")
+
+
+def number(**given: object) -> SimpleNamespace:
+    whole = {
+        "id": "x", "quantity": "hazard-ratio", "endpoint": "survival", "metric": None, "group": None,
+        "basis": "published", "value": 0.7, "low": 0.5, "high": 0.98, "interval": "confidence", "level": 0.95,
+        "unit": "1", "n": None, "verified": True, "doi": None, "relation": None, "arm": "sorafenib",
+        "comparator": "placebo",
+    }  # fmt: skip
+    return SimpleNamespace(**{**whole, **given})
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ({}, True),
+        ({"arm": "placebo", "comparator": "sorafenib"}, False),
+        ({"arm": None, "comparator": None}, False),
+        ({"group": "hepatitis C"}, False),
+        ({"basis": "computed"}, False),
+        ({"relation": "<"}, False),
+        ({"arm": None, "comparator": None, "group": "sorafenib vs placebo"}, True),
+    ],
+)
+def test_a_ratio_needs_its_contrast_and_must_be_printed(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, object], found: bool
+) -> None:
+    study = SimpleNamespace(
+        id="a-2000", drug="sorafenib", year=2000, n=100, citation="A", doi=None, population="p",
+        number=(number(**given),),
+    )  # fmt: skip
+    monkeypatch.setattr(store, "list_publications", lambda: ("a-2000",))
+    monkeypatch.setattr(store, "load_publication", lambda _: study)
+    listed = comparable_numbers("sorafenib", "survival", "hazard_ratio", group="sorafenib vs placebo")
+    assert bool(listed) is found
+    assert comparable_numbers("sorafenib", "survival", "hazard_ratio") == ()
+
+
+def test_an_interval_that_does_not_hold_its_value_is_none() -> None:
+    effect = effect_of(number(low=0.8), load_publication("noda-2020"), "hazard_ratio")  # pyright: ignore[reportArgumentType]
+    assert effect is not None
+    assert (effect.value, effect.low, effect.high) == (0.7, None, None)
+
+
+def test_the_two_trials_of_sorafenib_are_found_and_pool_as_in_metafor() -> None:
+    """SHARP and Asia-Pacific, overall survival: 0.686 (0.571–0.825) (metafor 3.8.1)."""
+    if not {"sharp-2008", "asia-pacific-2009"} <= set(store.list_publications()):
+        pytest.skip("the evidence base does not hold the two trials")
+    found = comparable_numbers("sorafenib", "survival", "hazard_ratio", group="sorafenib vs placebo")
+    trials = [c.effect for c in found if c.publication_id in ("sharp-2008", "asia-pacific-2009")]
+    common = pool(trials).common
+    assert (common.value, common.low, common.high) == pytest.approx(
+        (0.6864514, 0.5708532, 0.8254584), abs=1e-7
+    )

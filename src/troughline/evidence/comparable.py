@@ -38,6 +38,7 @@ class Comparable:
     endpoint: str
     metric: str | None
     group: str | None
+    population: str
     citation: str
     doi: str | None
 
@@ -53,9 +54,9 @@ def comparable_numbers(
     """The published numbers of a drug that say the same as a new result, oldest first.
 
     Everything must agree: quantity, endpoint, `group` (compared without regard to case, spaces, and how a
-    unit or a dash is typed; None is the whole population) and, for what is a level of exposure or depends on
-    one, `metric`. An interval counts only where it is one of confidence with its level printed; a range or a
-    spread between patients is none. Raises `ValueError` for an unknown drug.
+    unit or a dash is typed; None is the whole population; a hazard ratio needs its contrast, `arm vs arm`)
+    and, for what is a level of exposure or depends on one, `metric`. Only what was published counts, not what
+    was computed from it, and no bound (`< 0.1`). Raises `ValueError` for an unknown drug.
     """
     from troughline.evidence.store import list_publications, load_drug, load_publication
 
@@ -65,7 +66,9 @@ def comparable_numbers(
         found
         for study in sorted(studies, key=lambda s: (s.year, s.id))
         for number in study.number
-        if number.endpoint == endpoint and same_group(number.group, group)
+        if number.endpoint == endpoint and number.basis == "published"
+        if same_group(group_of(number), group) and (group or quantity != "hazard_ratio")
+        if getattr(number, "relation", None) is None
         if _same_metric(number, quantity, metric)
         for found in [_comparable(study, number, quantity)]
         if found is not None
@@ -77,13 +80,21 @@ def groups_of(drug_id: str, endpoint: str, quantity: Compared) -> tuple[str, ...
     from troughline.evidence.store import list_publications, load_publication
 
     found = {
-        number.group or "all patients": None
+        group_of(number) or "all patients": None
         for study in map(load_publication, list_publications())
         if study.drug == drug_id
         for number in study.number
         if number.endpoint == endpoint and number.quantity == quantity.replace("_", "-")
     }
     return tuple(found)
+
+
+def group_of(number: Number) -> str | None:
+    """Whom a number applies to, in words: its group, its arm, or its contrast `arm vs comparator`."""
+    arm: str | None = getattr(number, "arm", None)
+    comparator: str | None = getattr(number, "comparator", None)
+    named = f"{arm} vs {comparator}" if arm and comparator else arm
+    return ", ".join(filter(None, (named, number.group))) or None
 
 
 def same_group(first: str | None, second: str | None) -> bool:
@@ -96,12 +107,17 @@ def effect_of(
 ) -> Effect | None:
     """A record's number as an effect on the scale of its quantity; None without a value.
 
+    An interval counts only where it is one of confidence, with its level printed, that holds the value; a
+    range or a spread between patients is none.
+
     Raises `ValueError` for a value that has no place on the scale.
     """
     given = number.value if value is None else value
     if given is None:
         return None
     interval = value is None and number.interval == "confidence" and number.level is not None
+    if interval and number.low is not None and number.high is not None:
+        interval = number.low <= given <= number.high
     return Effect(
         label=short_name(study),
         value=given,
@@ -139,7 +155,8 @@ def _comparable(study: Publication, number: Number, quantity: Compared) -> Compa
         number_id=number.id,
         endpoint=number.endpoint or "",
         metric=number.metric,
-        group=number.group,
+        group=group_of(number),
+        population=study.population,
         citation=study.citation,
         doi=number.doi or study.doi,
     )

@@ -9,6 +9,8 @@ from troughline.evidence.effects import Effect, hanley_mcneil_se
 from troughline.results import Estimate, QuestionResult
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from troughline.evidence.comparable import Comparable, Compared
     from troughline.evidence.records import Drug
     from troughline.response.case import Case
@@ -109,8 +111,18 @@ def _blocks(result: QuestionResult, setting: Setting) -> list[Json]:
             published = [_alike(f, new, setting) for f in found]
             rules = Rules(null=NULLS.get(quantity), level=setting.level)
             held = compare(new, published, rules)
-            blocks.append(comparison_contents(held, name=quantity, label=estimate.label))
+            block = comparison_contents(held, name=quantity, label=estimate.label)
+            blocks.append({**block, "flags": [*block["flags"], *_populations(found, block)]})
     return blocks
+
+
+def _populations(found: Sequence[Comparable], block: Json) -> list[str]:
+    """Who was studied, where the studies that were used are not of one population by name."""
+    used = {p["label"] for p in block["published"] if p["used"]}
+    listed = {f.effect.label: f.population for f in found if f.effect.label in used}
+    if len(set(listed.values())) < 2:
+        return []
+    return ["studies pooled: " + "; ".join(f"{name}, {who}" for name, who in listed.items())]
 
 
 def _new_estimates(result: QuestionResult, quantity: Compared) -> list[Estimate]:
