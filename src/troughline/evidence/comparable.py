@@ -25,6 +25,7 @@ SCALES: dict[Compared, Scale] = {
     "proportion": "logit",
 }
 NULLS: dict[Compared, float] = {"auc": 0.5, "hazard_ratio": 1.0}
+_NO_YEAR = 9999
 _LEVEL_QUANTITIES = ("auc", "threshold", "window_lower", "window_upper")
 
 
@@ -51,7 +52,7 @@ def comparable_numbers(
     metric: str | None = None,
     group: str | None = None,
 ) -> tuple[Comparable, ...]:
-    """The published numbers of a drug that say the same as a new result, oldest first.
+    """The published numbers of a drug that say the same as a new result, oldest first, those without a year last.
 
     Everything must agree: quantity, endpoint, `group` (compared without regard to case, spaces, and how a
     unit or a dash is typed; None is the whole population; a hazard ratio needs its contrast, `arm vs arm`)
@@ -64,7 +65,7 @@ def comparable_numbers(
     studies = [s for s in map(load_publication, list_publications()) if s.drug == drug.id]
     return tuple(
         found
-        for study in sorted(studies, key=lambda s: (s.year, s.id))
+        for study in sorted(studies, key=lambda s: (s.year or _NO_YEAR, s.id))
         for number in study.number
         if number.endpoint == endpoint and number.basis == "published"
         if same_group(group_of(number), group) and (group or quantity != "hazard_ratio")

@@ -166,7 +166,7 @@ def _held_against(result: QuestionResult, case: Case, drug: Drug) -> QuestionRes
 
     try:
         return against_published(result, case, drug)
-    except ValueError as reason:
+    except (ValueError, ArithmeticError) as reason:
         text = f"What is published could not be compared: {str(reason).rstrip('.')}."
         return replace(result, methods=(*result.methods, text))
 
