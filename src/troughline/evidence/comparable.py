@@ -52,7 +52,7 @@ def comparable_numbers(
     metric: str | None = None,
     group: str | None = None,
 ) -> tuple[Comparable, ...]:
-    """The published numbers of a drug that say the same as a new result, oldest first, those without a year last.
+    """The published numbers of a drug that say the same as a new result, oldest first, without a year last.
 
     Everything must agree: quantity, endpoint, `group` (compared without regard to case, spaces, and how a
     unit or a dash is typed; None is the whole population; a hazard ratio needs its contrast, `arm vs arm`)
