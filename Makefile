@@ -41,6 +41,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.troughs
 	$(BIN)/python -m benchmarks.cold_start
 	$(BIN)/python -m benchmarks.estimate_memory
+	$(BIN)/python -m benchmarks.pooling_coverage
 
 docs: $(READY)
 	$(BIN)/python tools/write_docs.py

@@ -73,6 +73,7 @@ class QuestionResult:
 
     `tables` maps a table's name to its rows (dicts with the same keys in the same order); `series` holds
     the arrays the figures are drawn from; both hold plain numbers, strings, booleans, None and lists.
+    `replication` holds what each comparison with a published number found (docs/replication.md).
     """
 
     id: str
@@ -86,6 +87,7 @@ class QuestionResult:
     series: Json = field(default_factory=dict[str, Any])
     methods: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
+    replication: tuple[Json, ...] = ()
 
     def estimate(self, name: str, *, method: str = "guarded", label: str | None = None) -> Estimate:
         """The first estimate of that name whose method starts with `method` (and has that label).

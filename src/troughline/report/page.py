@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from troughline.report import view
 from troughline.report.checklist import NOT_COMPUTED, checklists
+from troughline.report.names import estimate_name
 from troughline.report.numbers import micro, percent
 from troughline.report.reading import entries, part
 from troughline.report.tables import question_table_file
@@ -124,11 +125,33 @@ def _question(question: Json, study: Json, titles: dict[str, str], figures: Sequ
             }
             for g in entries(question, "guards")
         ],
-        "figures": [f for f in figures if f.question == identity],
+        "figures": [f for f in figures if f.question == identity and not _is_replication(f)],
+        "replication": _replication(question),
+        "replication_figures": [f for f in figures if f.question == identity and _is_replication(f)],
         "tables": tables,
         "methods": [micro(str(m)) for m in entries(question, "methods")],
         "references": [str(r) for r in entries(question, "references")],
     }
+
+
+def _is_replication(figure: Drawing) -> bool:
+    return figure.name.endswith("replication")
+
+
+def _replication(question: Json) -> list[tuple[str, str, str, str]]:
+    """What was compared with print: the quantity, its verdict as an icon, the sentence, reservations."""
+    icons = {"consistent": "answered", "inconsistent": "refused"}
+    return [
+        (
+            ", ".join(
+                filter(None, (estimate_name(str(b.get("name"))).label, micro(str(b.get("label") or ""))))
+            ),
+            icons.get(str(b.get("agreement")), "silent"),
+            micro(str(b.get("sentence") or "")),
+            micro("; ".join(map(str, entries(b, "flags")))),
+        )
+        for b in entries(question, "replication")
+    ]
 
 
 def _title(question: Json, identity: str) -> str:

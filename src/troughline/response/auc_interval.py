@@ -124,15 +124,14 @@ def delong_test(
 def hanley_mcneil(area: float, n_cases: int, n_controls: int, *, level: float = 0.95) -> AucEstimate:
     """The normal interval of a printed area, from nothing but the area and the two class sizes.
 
-    Returns A ± z √V with V = [A (1 − A) + (n₁ − 1)(Q₁ − A²) + (n₀ − 1)(Q₂ − A²)] / (n₁ n₀),
-    Q₁ = A / (2 − A), Q₂ = 2 A² / (1 + A), limits outside 0 to 1 cut off and flagged.
+    Returns A ± z SE with the SE of `hanley_mcneil_se`, limits outside 0 to 1 cut off and flagged.
     Raises `ValueError` for an area outside 0 to 1 or an empty class.
     Source: Hanley & McNeil 1982, doi 10.1148/radiology.143.1.7063747.
     """
-    if not 0.0 <= area <= 1.0 or min(n_cases, n_controls) < 1:
-        raise ValueError(f"area {area} of {n_cases} cases and {n_controls} controls is not possible")
+    from troughline.evidence.checks.roc_areas import hanley_mcneil_se
+
     z = normal_quantile(level)
-    variance = _exponential_variance(area, n_cases - 1, n_controls - 1) / (n_cases * n_controls)
+    variance = hanley_mcneil_se(area, n_cases, n_controls) ** 2
     low, high = area - z * math.sqrt(variance), area + z * math.sqrt(variance)
     return AucEstimate(
         value=area,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from troughline.cohort.cohort import Cohort
     from troughline.cohort.studyfile import Study
+    from troughline.evidence.records import Drug
     from troughline.response.case import AnyQuestion, Case
 
 
@@ -116,7 +117,9 @@ def answer(cohort: Cohort, *, progress: Progress = silent) -> StudyResult:
     return StudyResult(questions=tuple(questions), contents=contents)
 
 
-def _answer_question(cohort: Cohort, question: AnyQuestion, drug: Any) -> tuple[QuestionResult, Case | None]:
+def _answer_question(
+    cohort: Cohort, question: AnyQuestion, drug: Drug | None
+) -> tuple[QuestionResult, Case | None]:
     from troughline.response.guards import check
     from troughline.response.predictor import NotAnalysable
     from troughline.response.questions import runner_for
@@ -139,24 +142,33 @@ def _answer_question(cohort: Cohort, question: AnyQuestion, drug: Any) -> tuple[
             None,
         )
     guards = check(case)
-    return (
-        QuestionResult(
-            id=question.id,
-            kind=question.kind,
-            title=title,
-            verdict=verdict_of(Verdict.NOT_ANALYSABLE if parts.not_analysable else Verdict.ANSWERED, guards),
-            summary=f"Not analysable: {parts.not_analysable}. {parts.summary}"
-            if parts.not_analysable
-            else parts.summary,
-            guards=guards,
-            estimates=tuple(parts.estimates),
-            tables={**parts.tables, **model_tables(case), **left_out_table(case)},
-            series=parts.series,
-            methods=tuple(parts.methods),
-            references=tuple(parts.references),
-        ),
-        case,
+    result = QuestionResult(
+        id=question.id,
+        kind=question.kind,
+        title=title,
+        verdict=verdict_of(Verdict.NOT_ANALYSABLE if parts.not_analysable else Verdict.ANSWERED, guards),
+        summary=f"Not analysable: {parts.not_analysable}. {parts.summary}"
+        if parts.not_analysable
+        else parts.summary,
+        guards=guards,
+        estimates=tuple(parts.estimates),
+        tables={**parts.tables, **model_tables(case), **left_out_table(case)},
+        series=parts.series,
+        methods=tuple(parts.methods),
+        references=tuple(parts.references),
     )
+    return (result if drug is None else _held_against(result, case, drug)), case
+
+
+def _held_against(result: QuestionResult, case: Case, drug: Drug) -> QuestionResult:
+    """The result with its comparison to what is published; what cannot be compared is said."""
+    from troughline.response.against_published import against_published
+
+    try:
+        return against_published(result, case, drug)
+    except (ValueError, ArithmeticError) as reason:
+        text = f"What is published could not be compared: {str(reason).rstrip('.')}."
+        return replace(result, methods=(*result.methods, text))
 
 
 def verdict_of(before: Verdict, guards: Any) -> Verdict:

@@ -87,6 +87,8 @@ def _of_question(question: Json) -> list[Planned]:
         found.append(("hazard", _hazard))
     if part(series, "cumulative_incidence").get("groups"):
         found.append(("incidence", _incidence))
+    if question.get("replication"):
+        found.append(("replication", _replication))
     return [
         Planned(
             name=_name(slug(identity), suffix),
@@ -154,6 +156,12 @@ def _incidence(question: Json) -> Sketch:
     from troughline.report.figures.incidence import sketch_incidence
 
     return sketch_incidence(question)
+
+
+def _replication(question: Json) -> Sketch:
+    from troughline.report.figures.replication import sketch_replication
+
+    return sketch_replication(question)
 
 
 def _forest(results: Json) -> Sketch:
