@@ -12,19 +12,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from troughline.survival.censoring import censoring_curve
 from troughline.survival.cox import checked_covariates
-from troughline.survival.times import FloatArray, SurvivalTimes, checked_level, checked_times, coded_groups
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeanSurvivalTerm:
-    """One effect on the mean time alive up to the horizon, in the unit of time by unit of the covariate."""
-
-    name: str
-    value: float
-    standard_error: float
-    low: float
-    high: float
-    p_value: float
+from troughline.survival.effects import LinearEffect, linear_effects
+from troughline.survival.times import (
+    FloatArray,
+    SurvivalTimes,
+    as_floats,
+    checked_level,
+    checked_times,
+    coded_groups,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +35,9 @@ class AdjustedRestrictedMean:
     reference: str
     tau: float
     level: float
-    intercept: MeanSurvivalTerm
-    difference: MeanSurvivalTerm
-    terms: tuple[MeanSurvivalTerm, ...]
+    intercept: LinearEffect
+    difference: LinearEffect
+    terms: tuple[LinearEffect, ...]
     covariance: FloatArray
     n: int
     n_censored_before_tau: int
@@ -61,15 +57,16 @@ def adjusted_restricted_mean(
     """Regress the time alive up to `tau` on the group and covariates (n, p), weighted for censoring.
 
     Parameters: `time`, `event`, `group`, `order` as in `kaplan_meier`, two groups, the first the reference;
-    `covariates`, `names` as in `fit_cox`, possibly none; `tau` as in `restricted_mean_survival`. Without any covariate the
-    difference is that of the two areas under the Kaplan–Meier curves.
+    `covariates`, `names` as in `fit_cox`, possibly none; `tau` as in `restricted_mean_survival`. Without any
+    covariate the difference is that of the two areas under the Kaplan–Meier curves.
 
     Raises `ValueError` for other than two groups, a `tau` beyond the longest follow-up of either, collinear
     covariates, and what `checked_times` refuses.
 
-    E[min(T, τ)] = a + d·1{group} + xᵀβ, by weighted least squares over those who had the event or were followed
-    to τ, weights 1/G_group(min(T, τ)−); variance by influence functions, the estimation of G included (Tian,
-    Zhao and Wei 2014, doi 10.1093/biostatistics/kxt050; R's `survRM2::rmst2`, which reads G at T instead of T−).
+    E[min(T, τ)] = a + d·1{group} + xᵀβ, by weighted least squares over those who had the event or were
+    followed to τ, weights 1/G_group(min(T, τ)−); variance by influence functions, the estimation of G
+    included (Tian, Zhao and Wei 2014, doi 10.1093/biostatistics/kxt050; R's `survRM2::rmst2`, which reads G
+    at T instead of T−).
     """
     times = checked_times(time, event)
     codes, labels = coded_groups(group, times.n, order)
@@ -82,7 +79,9 @@ def adjusted_restricted_mean(
     for code, label in enumerate(labels):
         longest = float(times.time[codes == code].max())
         if tau > longest * (1 + 1e-12):
-            raise ValueError(f"tau = {tau:g} lies beyond the longest follow-up of group {label!r}, {longest:g}")
+            raise ValueError(
+                f"tau = {tau:g} lies beyond the longest follow-up of group {label!r}, {longest:g}"
+            )
     design = np.column_stack((np.ones(times.n), codes == 1, x)).astype(np.float64)
     if np.linalg.matrix_rank(design) < design.shape[1]:
         raise ValueError(f"{', '.join(names)}: collinear, constant, or the same thing as the group")
@@ -90,12 +89,12 @@ def adjusted_restricted_mean(
     censored = ~times.event & (times.time < tau)
     weight = _weights(times, lived, censored, codes)
     cross = design.T @ (design * weight[:, np.newaxis])
-    beta = np.linalg.solve(cross, design.T @ (weight * lived))
+    beta = as_floats(np.linalg.solve(cross, design.T @ (weight * lived)))
     score = design * (weight * (lived - design @ beta))[:, np.newaxis]
     influence = score + _weight_influence(lived, censored, codes, score)
-    bread = np.linalg.inv(cross)
+    bread = as_floats(np.linalg.inv(cross))
     covariance = bread @ (influence.T @ influence) @ bread
-    found = _terms(("intercept", f"{labels[1]} - {labels[0]}", *names), beta, covariance, level)
+    found = linear_effects(("intercept", f"{labels[1]} - {labels[0]}", *names), beta, covariance, level)
     return AdjustedRestrictedMean(
         group=labels[1],
         reference=labels[0],
@@ -134,32 +133,17 @@ def _weight_influence(
         summed = np.zeros((curve.time.size + 1, score.shape[1]))
         np.add.at(summed, own, score[rows])
         later = summed[::-1].cumsum(axis=0)[::-1][1:]
-        share = later * np.divide(
-            1.0, curve.at_risk, out=np.zeros_like(curve.at_risk), where=curve.at_risk > 0
-        )[:, np.newaxis]
+        share = (
+            later
+            * np.divide(1.0, curve.at_risk, out=np.zeros_like(curve.at_risk), where=curve.at_risk > 0)[
+                :, np.newaxis
+            ]
+        )
         compensator = np.concatenate(
             (np.zeros((1, score.shape[1])), np.cumsum(share * curve.hazard[:, np.newaxis], axis=0))
         )
         lost = censored[rows]
-        found[rows] = np.where(lost[:, np.newaxis], share[own], 0.0) - compensator[np.where(lost, own + 1, own)]
-    return found
-
-
-def _terms(
-    names: Sequence[str], beta: FloatArray, covariance: FloatArray, level: float
-) -> tuple[MeanSurvivalTerm, ...]:
-    from scipy.special import ndtr, ndtri
-
-    width = float(ndtri((1 + level) / 2))
-    errors = np.sqrt(np.diag(covariance))
-    return tuple(
-        MeanSurvivalTerm(
-            name=name,
-            value=value,
-            standard_error=error,
-            low=value - width * error,
-            high=value + width * error,
-            p_value=2 * float(ndtr(-abs(value / error))) if error > 0 else math.nan,
+        found[rows] = (
+            np.where(lost[:, np.newaxis], share[own], 0.0) - compensator[np.where(lost, own + 1, own)]
         )
-        for name, value, error in zip(names, beta.tolist(), errors.tolist(), strict=True)
-    )
+    return found

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from troughline.survival.times import BoolArray, FloatArray
+from troughline.survival.times import BoolArray, FloatArray, as_floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,4 +48,6 @@ def censoring_curve(time: FloatArray, censored: BoolArray, *, events_first: bool
     if events_first:
         at_risk = at_risk - (leaving - lost)
     hazard = np.divide(lost, at_risk, out=np.zeros_like(lost), where=at_risk > 0)
-    return CensoringCurve(time=distinct, uncensored=np.cumprod(1 - hazard), at_risk=at_risk, hazard=hazard)
+    return CensoringCurve(
+        time=distinct, uncensored=as_floats(np.cumprod(1 - hazard)), at_risk=at_risk, hazard=hazard
+    )

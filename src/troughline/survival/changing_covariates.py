@@ -1,4 +1,4 @@
-"""Covariates that change: counting-process rows from repeated measurements, and the Cox regression on them."""
+"""Covariates that change: counting-process rows from repeated measurements, and Cox regression on them."""
 
 from __future__ import annotations
 
@@ -59,15 +59,16 @@ def measured_rows(
 ) -> MeasuredRows:
     """Cut each patient's follow-up where something was measured.
 
-    Parameters: `time`, `event`, `entry` (n,) as in `checked_times`, `patient` (n,) who, each once; one entry a
-    measurement, in any order: `measured_patient` (r,) whose, `measured_at` (r,) when, on the scale of `time`,
-    `values` (r, k) what, not a number where that one was not measured then; `names` (k,).
+    Parameters: `time`, `event`, `entry` (n,) as in `checked_times`, `patient` (n,) who, each once; one entry
+    a measurement, in any order: `measured_patient` (r,) whose, `measured_at` (r,) when, on the scale of
+    `time`, `values` (r, k) what, not a number where that one was not measured then; `names` (k,).
 
     A value holds from its moment on: an event at the very moment of a measurement belongs to the value before
     it. What was measured before `entry` holds from there. Nothing looks ahead.
 
     Raises `ValueError`, naming the row, for a patient twice or not among `patient`, an infinite or missing
-    moment, an infinite value, two values of one patient, moment and name, and for what `checked_times` refuses.
+    moment, an infinite value, two values of one patient, moment and name, and for what `checked_times`
+    refuses.
 
     As R's `survival::tmerge` with `tdc` (Therneau, Crowson and Atkinson, the vignette "Using time dependent
     covariates").
@@ -118,8 +119,8 @@ def changing_cox(
 
     Transform the values of `rows` before (a logarithm, say) with `dataclasses.replace`. `strata` (n,) is by
     patient. Each patient has at most one event, so the model-based variance holds; `robust` asks for the one
-    clustered on the patient. The value in force is the last one seen: a hazard ratio of a marker that moves or
-    is measured with error is biased towards 1, for which `fit_joint_model` is the remedy.
+    clustered on the patient. The value in force is the last one seen: a hazard ratio of a marker that moves
+    or is measured with error is biased towards 1, for which `fit_joint_model` is the remedy.
 
     Raises `CoxFitError` where no row has every value, and what `fit_cox` raises.
     """
@@ -184,7 +185,9 @@ def _checked_measurements(
         same = np.flatnonzero((np.diff(whose[order]) == 0) & (np.diff(moment[order]) == 0))
         if same.size:
             a, b = sorted((int(order[same[0]]), int(order[same[0] + 1])))
-            raise ValueError(f"measurements {a} and {b}: two values of {name!r} at {moment[b]:g} in one patient")
+            raise ValueError(
+                f"measurements {a} and {b}: two values of {name!r} at {moment[b]:g} in one patient"
+            )
     return whose, moment, x
 
 

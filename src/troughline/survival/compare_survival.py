@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import ArrayLike, NDArray
 
 from troughline.survival.kaplan_meier import SurvivalCurve, curves_of
-from troughline.survival.log_rank import LogRank, test_of
+from troughline.survival.log_rank import LogRank, log_rank_of
 from troughline.survival.product_limit import IntervalKind
 from troughline.survival.times import checked_level, checked_times, coded_groups
 
@@ -37,5 +37,5 @@ def compare_survival(
     codes, labels = coded_groups(group, times.n, order)
     checked_level(level)
     return SurvivalComparison(
-        curves=curves_of(times, codes, labels, level, interval), test=test_of(times, codes, labels)
+        curves=curves_of(times, codes, labels, level, interval), test=log_rank_of(times, codes, labels)
     )

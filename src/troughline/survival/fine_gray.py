@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from troughline.survival.competing import coded_causes
 from troughline.survival.cox import CoxFitError, CoxTerm, checked_covariates, wald_terms
 from troughline.survival.fine_gray_likelihood import FineGrayStratum, arrange
-from troughline.survival.times import FloatArray, checked_level, checked_times, coded_groups
+from troughline.survival.times import FloatArray, as_floats, checked_level, checked_times, coded_groups
 
 _ITERATIONS = 50
 _HALVINGS = 30
@@ -120,9 +120,10 @@ def fit_fine_gray(
     ]
     beta, value, null = _maximise(blocks, names)
     evaluations = [block.evaluate(beta) for block in blocks]
-    inverse = np.linalg.inv(np.sum([e.information for e in evaluations], axis=0))
+    information = as_floats(np.sum([e.information for e in evaluations], axis=0))
+    inverse = as_floats(np.linalg.inv(information))
     influences = [block.influence(e) for block, e in zip(blocks, evaluations, strict=True)]
-    middle = np.sum([i.T @ i for i in influences], axis=0)
+    middle = as_floats(np.sum([i.T @ i for i in influences], axis=0))
     scale = np.outer(spread, spread)
     covariance = inverse @ middle @ inverse / scale
     coefficients = beta / spread

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from troughline.survival.censoring import CensoringCurve, censoring_curve
-from troughline.survival.times import FloatArray, IntArray
+from troughline.survival.times import FloatArray, IntArray, as_floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,9 +104,7 @@ class FineGrayStratum:
             kept, kept_mean = _running(jump * layer.before, at.mean)
             left, left_mean = kept[-1] - kept, kept_mean[-1] - kept_mean
             heavy = (w * layer.rival / layer.own)[:, np.newaxis]
-            found[layer.rows] -= heavy * (
-                x * left[layer.through][:, np.newaxis] - left_mean[layer.through]
-            )
+            found[layer.rows] -= heavy * (x * left[layer.through][:, np.newaxis] - left_mean[layer.through])
             found[layer.rows] += self._censoring_influence(layer, x, heavy, left, left_mean)
         return found
 
@@ -162,9 +160,9 @@ def arrange(
 
 def _by_event(position: IntArray, values: FloatArray, size: int) -> FloatArray:
     """Sums (size, k) of `values` (n, k) at their `position`."""
-    return np.stack(
-        [np.bincount(position, weights=values[:, k], minlength=size) for k in range(values.shape[1])], axis=1
-    )
+    return as_floats(
+        [np.bincount(position, weights=values[:, k], minlength=size) for k in range(values.shape[1])]
+    ).T.copy()
 
 
 def _running(jump: FloatArray, mean: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from troughline.survival.competing import coded_causes
-from troughline.survival.times import BoolArray, FloatArray, IntArray, checked_times, coded_groups
+from troughline.survival.times import BoolArray, FloatArray, IntArray, as_floats, checked_times, coded_groups
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +117,7 @@ def _stratum(
     d, r = counts(event)[happens], counts(rival)[happens]
     with np.errstate(divide="ignore", invalid="ignore"):
         inverse = np.where(n > 0, 1 / n, 0.0)
-    surviving = np.cumprod(1 - (d + r) * inverse, axis=0)
+    surviving = as_floats(np.cumprod(1 - (d + r) * inverse, axis=0))
     before = _lagged(surviving, 1.0)
     incidence_before = _lagged(np.cumsum(before * d * inverse, axis=0), 0.0)
     scaled = np.divide(n, before, out=np.zeros_like(n), where=(n > 0) & (before > 0))
@@ -131,7 +131,11 @@ def _stratum(
     score = (weight[:, np.newaxis] * (d - all_d[:, np.newaxis] * share)).sum(axis=0)
 
     fraction = np.divide(scaled, total[:, np.newaxis], out=np.zeros_like(scaled), where=scaled > 0)
-    a = scaled[:, :, np.newaxis] * (np.eye(g) - fraction[:, np.newaxis, :]) * weight[:, np.newaxis, np.newaxis]
+    a = (
+        scaled[:, :, np.newaxis]
+        * (np.eye(g) - fraction[:, np.newaxis, :])
+        * weight[:, np.newaxis, np.newaxis]
+    )
     pool = total * (1 - pooled_before)
     step = np.divide(all_d, pool, out=np.zeros_like(pool), where=pool > 0)
     c = np.cumsum(a * step[:, np.newaxis, np.newaxis], axis=0)
@@ -150,9 +154,7 @@ def _stratum(
     per_total = np.divide(all_d, total, out=np.zeros_like(total), where=total > 0)
     v_own = np.where(at_risk, tied * before * per_total[:, np.newaxis] * inverse, 0.0)
     # That of the rivals' part.
-    tied_rival = np.where(
-        r > 1, 1 - np.divide(r - 1, n - 1, out=np.zeros_like(n), where=n > 1), 1.0
-    )
+    tied_rival = np.where(r > 1, 1 - np.divide(r - 1, n - 1, out=np.zeros_like(n), where=n > 1), 1.0)
     v_rival = np.where((surviving > 0) & (r > 0), tied_rival * before**2 * r * inverse**2, 0.0)
     e_own = a - own[:, np.newaxis, :] * c
     e_rival = -ratio[:, np.newaxis, :] * c

@@ -74,7 +74,7 @@ class Nodes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JointEvaluation:
-    """Log-likelihood of each patient (n,), their scores (n, p), and the posterior weight of each node (n, k)."""
+    """Log-likelihood of each patient (n,), their scores (n, p), posterior weight of each node (n, k)."""
 
     log_likelihood: FloatArray
     score: FloatArray
@@ -173,9 +173,7 @@ def evaluate(point: FloatArray, data: JointData, nodes: Nodes) -> JointEvaluatio
     value_at_end = a + slope * time
     by_interval, first_moment = _areas(data, linear, alpha * slope, parameters.log_baseline)
     total, weighted = _summed(data, by_interval), _summed(data, first_moment)
-    log_hazard = (
-        parameters.log_baseline[data.event_interval][:, np.newaxis] + linear + alpha * slope * time
-    )
+    log_hazard = parameters.log_baseline[data.event_interval][:, np.newaxis] + linear + alpha * slope * time
     log_joint = (
         -0.5 * count * math.log(2 * math.pi)
         - count * parameters.log_sigma
@@ -227,9 +225,7 @@ def evaluate(point: FloatArray, data: JointData, nodes: Nodes) -> JointEvaluatio
     )
 
 
-def interval_areas(
-    rate: FloatArray, middle: FloatArray, half: FloatArray
-) -> tuple[FloatArray, FloatArray]:
+def interval_areas(rate: FloatArray, middle: FloatArray, half: FloatArray) -> tuple[FloatArray, FloatArray]:
     """∫ exp(c s) ds and ∫ s exp(c s) ds over middle ± half, for rates c; all of one shape or broadcast."""
     x = rate * half
     square = x * x

@@ -1,4 +1,4 @@
-"""Joint model of a longitudinal marker and survival: does the marker's true, current value drive the hazard?"""
+"""Joint model of a longitudinal marker and survival: does the marker's true current value drive hazard?"""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from troughline.survival.cox import CoxTerm, checked_covariates, wald_terms
+from troughline.survival.effects import LinearEffect, linear_effects
 from troughline.survival.joint_likelihood import (
     JointData,
     JointParameters,
@@ -23,7 +24,7 @@ from troughline.survival.joint_likelihood import (
 )
 from troughline.survival.marker_histories import marker_histories
 from troughline.survival.mixed_model import MixedModelFit, fit_mixed_model, line_deviations
-from troughline.survival.times import FloatArray, SurvivalTimes, checked_level, checked_times
+from troughline.survival.times import FloatArray, SurvivalTimes, as_floats, checked_level, checked_times
 
 _PLACEMENTS = 8
 _PLACED = 1e-6
@@ -33,18 +34,6 @@ _DIFFERENCE = 1e-4
 
 class JointModelError(ValueError):
     """A joint model that could not be fitted to these data."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MarkerTerm:
-    """One fixed effect on the marker, in the marker's unit (by unit of time for the slope)."""
-
-    name: str
-    value: float
-    standard_error: float
-    low: float
-    high: float
-    p_value: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +51,7 @@ class JointModelFit:
     association: CoxTerm
     slope_association: CoxTerm | None
     hazard_terms: tuple[CoxTerm, ...]
-    marker_terms: tuple[MarkerTerm, ...]
+    marker_terms: tuple[LinearEffect, ...]
     level: float
     cuts: FloatArray
     baseline: FloatArray
@@ -109,8 +98,8 @@ def fit_joint_model(
     integral in each direction.
 
     Raises `ValueError` for a measurement after its patient's end of follow-up, cuts that do not rise within
-    follow-up, and what `checked_times` and `marker_histories` refuse; `JointModelError` where there is no event,
-    an interval holds none, or no maximum was found.
+    follow-up, and what `checked_times` and `marker_histories` refuse; `JointModelError` where there is no
+    event, an interval holds none, or no maximum was found.
 
     y = m(t) + ε, m(t) = (β₀ + b₀ + xᵀβ) + (β₁ + b₁) t, h(t) = ξ_q exp(zᵀγ + α m(t) + α₂ m′(t)); b ~ N(0, D)
     (Wulfsohn and Tsiatis 1997, doi 10.2307/2533118; Rizopoulos 2012, doi 10.1201/b12208). The integral over b
@@ -133,7 +122,11 @@ def fit_joint_model(
     if histories.n != times.n:
         raise ValueError(f"patient has {histories.n} labels where time has {times.n}")
     _refuse_late(times, patient, measured_patient, np.asarray(measured_at, dtype=np.float64))
-    z = np.zeros((times.n, 0)) if covariates is None else checked_covariates(covariates, covariate_names, times.n)
+    z = (
+        np.zeros((times.n, 0))
+        if covariates is None
+        else checked_covariates(covariates, covariate_names, times.n)
+    )
     data = joint_data(
         times.time,
         times.event,
@@ -177,8 +170,8 @@ def _cuts(times: SurvivalTimes, cuts: Sequence[float] | None, intervals: int) ->
         edges = np.concatenate(([0.0], found, [times.time.max()]))
         k = int(empty[0])
         raise JointModelError(
-            f"no event between {edges[k]:g} and {edges[k + 1]:g}: its baseline hazard has no estimate; use fewer "
-            "intervals or other cuts"
+            f"no event between {edges[k]:g} and {edges[k + 1]:g}: its baseline hazard has no estimate; "
+            "use fewer intervals or other cuts"
         )
     return found
 
@@ -194,19 +187,17 @@ def _maximise(data: JointData, alone: MixedModelFit, count: int) -> tuple[FloatA
     start = JointParameters(
         fixed=fixed,
         log_sigma=math.log(alone.residual),
-        root=np.linalg.cholesky(alone.between),
-        hazard=np.zeros(data.covariates.shape[1]),
+        root=as_floats(np.linalg.cholesky(as_floats(alone.between))),
+        hazard=np.zeros(int(data.covariates.shape[1])),
         association=np.zeros(2 if data.with_slope else 1),
         log_baseline=np.log(events / exposure),
     )
     point = start.packed()
-    nodes = hermite_nodes(
-        *line_deviations(data.histories, fixed, alone.between, alone.residual), count
-    )
-    previous = -math.inf
+    nodes = hermite_nodes(*line_deviations(data.histories, fixed, alone.between, alone.residual), count)
+    previous, message = -math.inf, ""
     for _ in range(_PLACEMENTS):
         at = evaluate(point, data, nodes)
-        outer = at.score.T @ at.score
+        outer = as_floats(at.score.T @ at.score)
         outer += 1e-8 * np.trace(outer) / len(point) * np.eye(len(point))
         found = minimize(
             _objective,
@@ -214,11 +205,15 @@ def _maximise(data: JointData, alone: MixedModelFit, count: int) -> tuple[FloatA
             args=(data, nodes),
             jac=True,
             method="BFGS",
-            options={"gtol": _GRADIENT, "hess_inv0": _symmetric(np.linalg.inv(outer)), "maxiter": 500},
+            options={
+                "gtol": _GRADIENT,
+                "hess_inv0": _symmetric(as_floats(np.linalg.inv(outer))),
+                "maxiter": 500,
+            },
         )
         if not math.isfinite(float(found.fun)):
             raise JointModelError(f"the joint model was not fitted: {found.message}")
-        point = np.asarray(found.x, dtype=np.float64)
+        point, message = as_floats(found.x), str(found.message)
         at = evaluate(point, data, nodes)
         nodes = moved_nodes(nodes, at.posterior, count)
         value = float(evaluate(point, data, nodes).log_likelihood.sum())
@@ -228,7 +223,7 @@ def _maximise(data: JointData, alone: MixedModelFit, count: int) -> tuple[FloatA
     at = evaluate(point, data, nodes)
     slack = float(np.max(np.abs(at.score.sum(axis=0)) / np.sqrt((at.score**2).sum(axis=0) + 1e-300)))
     if slack > 0.05:
-        raise JointModelError(f"the joint model was not fitted: {found.message}")
+        raise JointModelError(f"the joint model was not fitted: {message}")
     return point, nodes
 
 
@@ -245,7 +240,6 @@ def _objective(point: FloatArray, data: JointData, nodes: Nodes) -> tuple[float,
 
 def _symmetric(matrix: FloatArray) -> FloatArray:
     return (matrix + matrix.T) / 2
-
 
 
 def _information(data: JointData, point: FloatArray, nodes: Nodes) -> FloatArray:
@@ -269,8 +263,6 @@ def _described(
     names: Sequence[str],
     level: float,
 ) -> JointModelFit:
-    from scipy.special import ndtr, ndtri
-
     information = _information(data, point, nodes)
     try:
         np.linalg.cholesky(information)
@@ -279,26 +271,13 @@ def _described(
             "the likelihood is flat or rises in some direction at the estimate: these data do not determine "
             "every parameter (fewer intervals, or no slope association, may)"
         ) from None
-    covariance = _symmetric(np.linalg.inv(information))
+    covariance = _symmetric(as_floats(np.linalg.inv(information)))
     parameters = unpacked(point, data)
     at = evaluate(point, data, nodes)
     q, r = parameters.fixed.size, parameters.hazard.size
     s = parameters.association.size
-    width = float(ndtri((1 + level) / 2))
-    errors = np.sqrt(np.diag(covariance))
     fixed = parameters.fixed.copy()
     fixed[0] += data.histories.centre
-    marker_terms = tuple(
-        MarkerTerm(
-            name=name,
-            value=value,
-            standard_error=error,
-            low=value - width * error,
-            high=value + width * error,
-            p_value=2 * float(ndtr(-abs(value / error))),
-        )
-        for name, value, error in zip(data.histories.names, fixed.tolist(), errors[:q].tolist(), strict=True)
-    )
     first = q + 4
     hazard = slice(first, first + r)
     association = slice(first + r, first + r + s)
@@ -314,7 +293,7 @@ def _described(
         association=associations[0],
         slope_association=associations[1] if s == 2 else None,
         hazard_terms=wald_terms(tuple(names), point[hazard], covariance[hazard, hazard], level),
-        marker_terms=marker_terms,
+        marker_terms=linear_effects(data.histories.names, fixed, covariance[:q, :q], level),
         level=level,
         cuts=data.cuts,
         baseline=np.exp(shift @ point),

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from troughline.survival.joint_likelihood import JointParameters, interval_areas, lived
 from troughline.survival.joint_model import JointModelFit
-from troughline.survival.times import FloatArray, checked_level
+from troughline.survival.times import FloatArray, as_floats, checked_level
 
 _NODES = 25
 _CANDIDATES = 64
@@ -21,8 +21,8 @@ class PredictedSurvival:
     """P(alive at `time` | alive at `since`, marker so far), each array (k,), for one patient.
 
     `survival` is the mean over the patient's line at the estimate; `low` and `high` are quantiles over draws
-    of the parameters and of the line, so they hold the patient's own survival, not the mean of patients alike.
-    `intercept` and `slope` are the line's expectation.
+    of the parameters and of the line, so they hold the patient's own survival, not the mean of patients
+    alike. `intercept` and `slope` are the line's expectation.
     """
 
     since: float
@@ -52,7 +52,8 @@ def predict_survival(
     """Predict the survival of a patient alive at `since` with the measurements up to then.
 
     Parameters: `measured_at`, `marker` (r,) the history, possibly empty; `at` (k,) times from `since` on;
-    `covariates`, `marker_covariates` the patient's, as in `fit_joint_model`; `rng` and `draws` for the interval.
+    `covariates`, `marker_covariates` the patient's, as in `fit_joint_model`; `rng` and `draws` for the
+    interval.
 
     Raises `ValueError` for a measurement after `since` (it would look ahead), a time of `at` before `since`
     or beyond the longest follow-up of the fit (the hazard is not known there), covariates of another number,
@@ -125,14 +126,16 @@ def _check(
     outside = np.flatnonzero(~((asked >= since) & (asked <= fit.longest)))
     if outside.size:
         raise ValueError(
-            f"at = {asked[outside[0]]:g} is outside {since:g} to {fit.longest:g}, the longest follow-up of the fit"
+            f"at = {asked[outside[0]]:g} is outside {since:g} to {fit.longest:g}, the longest follow-up "
+            "of the fit"
         )
     if not (math.isfinite(since) and since >= 0):
         raise ValueError(f"since = {since:g} is not a time of 0 or more")
     wanted = (fit.parameters.hazard.size, fit.parameters.fixed.size - 2)
     if (z.size, w.size) != wanted or not (np.isfinite(z).all() and np.isfinite(w).all()):
         raise ValueError(
-            f"{z.size} covariates and {w.size} marker covariates; the fit has {wanted[0]} and {wanted[1]}, finite"
+            f"{z.size} covariates and {w.size} marker covariates; the fit has {wanted[0]} and "
+            f"{wanted[1]}, all finite"
         )
 
 
@@ -158,7 +161,7 @@ def _line(
     between = parameters.root @ parameters.root.T
     covariance = np.linalg.inv(np.linalg.inv(between) + z.T @ z / sigma2)
     mean = covariance @ (z.T @ (y - z @ parameters.fixed[:2] - w @ parameters.fixed[2:])) / sigma2
-    return mean, np.linalg.cholesky((covariance + covariance.T) / 2)
+    return mean, as_floats(np.linalg.cholesky((covariance + covariance.T) / 2))
 
 
 def _lines(parameters: JointParameters, b: FloatArray, w: FloatArray) -> FloatArray:

@@ -60,10 +60,10 @@ def log_rank(
     times = checked_times(time, event, entry)
     codes, labels = coded_groups(group, times.n, order)
     strata_codes = None if strata is None else coded_groups(strata, times.n)[0]
-    return test_of(times, codes, labels, strata_codes)
+    return log_rank_of(times, codes, labels, strata_codes)
 
 
-def test_of(
+def log_rank_of(
     times: SurvivalTimes, codes: IntArray, labels: tuple[str, ...], strata: IntArray | None = None
 ) -> LogRank:
     """`log_rank` of times and groups that are already checked and coded."""
@@ -96,9 +96,7 @@ def test_of(
     )
 
 
-def _layer(
-    times: SurvivalTimes, codes: IntArray, rows: IntArray, g: int
-) -> tuple[FloatArray, FloatArray]:
+def _layer(times: SurvivalTimes, codes: IntArray, rows: IntArray, g: int) -> tuple[FloatArray, FloatArray]:
     """Expected events (g,) and the hypergeometric covariance (g, g) over `rows` in the order of time."""
     time, event, code = times.time[rows], times.event[rows], codes[rows]
     begins = np.flatnonzero(np.concatenate((time[:1] == time[:1], time[1:] != time[:-1])))

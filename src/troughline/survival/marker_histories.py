@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from troughline.survival.times import FloatArray, IntArray
+from troughline.survival.times import FloatArray, IntArray, as_floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,15 +87,17 @@ def marker_histories(
     centre = float(y.mean())
 
     def total(values: FloatArray) -> FloatArray:
-        return np.bincount(whose, weights=values, minlength=n)
+        return as_floats(np.bincount(whose, weights=values, minlength=n))
 
     y = y - centre
     sums = (count.astype(np.float64), total(moment), total(moment**2))
-    fixed = np.zeros((n, 0)) if covariates is None else np.asarray(covariates, dtype=np.float64).reshape(n, -1)
+    fixed = (
+        np.zeros((n, 0)) if covariates is None else np.asarray(covariates, dtype=np.float64).reshape(n, -1)
+    )
     if fixed.shape[1] != len(covariate_names) or not np.isfinite(fixed).all():
         raise ValueError(
-            f"marker covariates have shape {fixed.shape} for {len(covariate_names)} names, or hold a value that "
-            "is not finite"
+            f"marker covariates have shape {fixed.shape} for {len(covariate_names)} names, or hold a value "
+            "that is not finite"
         )
     design = np.zeros((n, 2, 2 + fixed.shape[1]))
     design[:, 0, 0] = design[:, 1, 1] = 1.0

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from troughline.survival.marker_histories import MarkerHistories
-from troughline.survival.times import FloatArray
+from troughline.survival.times import FloatArray, as_floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,18 +64,18 @@ def fit_mixed_model(histories: MarkerHistories) -> MixedModelFit:
 def line_deviations(
     histories: MarkerHistories, fixed: FloatArray, between: FloatArray, sigma: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Mean (n, 2) and covariance (n, 2, 2) of each patient's b given the measurements (`fixed`: y centred)."""
+    """Mean (n, 2) and covariance (n, 2, 2) of each patient's b given the measurements; `fixed` of y centred."""
     rest = histories.moment - np.einsum("ijk,ik->ij", histories.cross, histories.design @ fixed)
     precision = np.linalg.inv(between) + histories.cross / sigma**2
-    spread = np.linalg.inv(precision)
+    spread = as_floats(np.linalg.inv(precision))
     return np.einsum("ijk,ik->ij", spread, rest) / sigma**2, spread
 
 
 def _start(histories: MarkerHistories) -> FloatArray:
     """log σ and the Cholesky factor of D (logs on its diagonal) from one line through everything."""
-    total = histories.cross.sum(axis=0)
-    line = np.linalg.solve(total, histories.moment.sum(axis=0))
-    rest = float(histories.square.sum() - line @ histories.moment.sum(axis=0)) / float(histories.count.sum())
+    total, moment = as_floats(histories.cross.sum(axis=0)), as_floats(histories.moment.sum(axis=0))
+    line = as_floats(np.linalg.solve(total, moment))
+    rest = float(histories.square.sum() - line @ moment) / float(histories.count.sum())
     deviation = math.sqrt(max(rest, 1e-12))
     span = math.sqrt(max(float(total[1, 1] / total[0, 0]), 1e-12))
     return np.asarray([math.log(deviation / 2), math.log(deviation), 0.0, math.log(deviation / (2 * span))])
@@ -94,13 +94,14 @@ def _profile(
     inner = np.eye(2) + root.T @ histories.cross @ root / sigma**2
     solved = root @ np.linalg.inv(inner) @ root.T
     weight = histories.cross / sigma**2 - histories.cross @ solved @ histories.cross / sigma**4
-    pulled = histories.moment / sigma**2 - np.einsum(
-        "ijk,ikl,il->ij", histories.cross, solved, histories.moment
-    ) / sigma**4
+    pulled = (
+        histories.moment / sigma**2
+        - np.einsum("ijk,ikl,il->ij", histories.cross, solved, histories.moment) / sigma**4
+    )
     design = histories.design
-    information = np.einsum("ijp,ijk,ikq->pq", design, weight, design)
-    projection = np.einsum("ijp,ij->p", design, pulled)
-    inverse = np.linalg.inv(information)
+    information = as_floats(np.einsum("ijp,ijk,ikq->pq", design, weight, design))
+    projection = as_floats(np.einsum("ijp,ij->p", design, pulled))
+    inverse = as_floats(np.linalg.inv(information))
     fixed = inverse @ projection
     quadratic = float(histories.square.sum()) / sigma**2
     quadratic -= float(np.einsum("ij,ijk,ik->", histories.moment, solved, histories.moment)) / sigma**4

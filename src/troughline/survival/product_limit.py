@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from troughline.survival.times import BoolArray, FloatArray, IntArray, SurvivalTimes
+from troughline.survival.times import BoolArray, FloatArray, IntArray, SurvivalTimes, as_floats
 
 IntervalKind = Literal["log-log", "log", "plain"]
 
@@ -17,7 +17,7 @@ _HALF_TOLERANCE = float(np.sqrt(np.finfo(np.float64).eps))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """At each distinct time (m,) at which somebody left: at risk just before it, events and censorings at it."""
+    """At each time (m,) at which somebody left: how many at risk just before it, events and censorings."""
 
     time: FloatArray
     n_at_risk: FloatArray
@@ -64,7 +64,7 @@ def product_limit(counts: Counts, *, level: float, interval: IntervalKind) -> Cu
     from scipy.special import ndtri
 
     n, d = counts.n_at_risk, counts.n_events
-    survival = np.cumprod(1 - d / n)
+    survival = as_floats(np.cumprod(1 - d / n))
     alive = survival > 0
     with np.errstate(divide="ignore", invalid="ignore"):
         log_error = np.sqrt(np.cumsum(np.divide(d, n * (n - d), out=np.zeros_like(n), where=n > d)))

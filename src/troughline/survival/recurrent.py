@@ -147,8 +147,9 @@ def fit_prentice_williams_peterson(
 ) -> CoxFit:
     """Hazard ratio of the next event, each event number with a baseline of its own, clustered on the patient.
 
-    `clock` "total" counts time from the beginning, "gap" from the previous event (or entry). Few patients reach
-    the high numbers: `largest_number` leaves out the intervals beyond it. `covariates` (n, p) by patient.
+    `clock` "total" counts time from the beginning, "gap" from the previous event (or entry). Few patients
+    reach the high numbers: `largest_number` leaves out the intervals beyond it. `covariates` (n, p) by
+    patient.
 
     Raises `ValueError` for a `largest_number` below 1, and what `fit_cox` raises.
 

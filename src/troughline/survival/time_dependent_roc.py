@@ -77,9 +77,9 @@ def time_dependent_area(
 ) -> tuple[TimeDependentArea, ...]:
     """Cumulative/dynamic area under the ROC curve at each time of `at`, with its interval.
 
-    Parameters: `time`, `event` (n,) as in `checked_times`; `marker` (n,), higher meaning more at risk; `rival`
-    (n,) true where a rival event ended follow-up; `controls` who a case is compared with: all who had not had
-    the event by then ("everyone else"), or only those who had had no event at all ("event-free").
+    Parameters: `time`, `event` (n,) as in `checked_times`; `marker` (n,), higher meaning more at risk;
+    `rival` (n,) true where a rival event ended follow-up; `controls` who a case is compared with: all who had
+    not had the event by then ("everyone else"), or only those who had had no event at all ("event-free").
 
     Raises `ValueError` for a marker that is not finite, a time of `at` outside follow-up, a patient with
     both an event and a rival, and what `checked_times` refuses.

@@ -92,7 +92,7 @@ def time_order(values: FloatArray) -> IntArray:
 
     Whole numbers below 65,536, as days are, are sorted by their digits, ten times as fast.
     """
-    if values.size and 0 <= float(values.min()) and float(values.max()) < 65_536:
+    if values.size and float(values.min()) >= 0 and float(values.max()) < 65_536:
         whole = values.astype(np.uint16)
         if np.array_equal(whole, values):
             return np.argsort(whole, kind="stable")
@@ -167,6 +167,11 @@ def _coded_whole(group: NDArray[Any], order: Sequence[str] | None) -> tuple[IntA
     present = _arranged(sorted(labels), order)
     index = np.asarray([present.index(label) for label in labels], dtype=np.int64)
     return index[position], tuple(present)
+
+
+def as_floats(values: object) -> FloatArray:
+    """`values` as an array of floats, for what NumPy returns without saying of which kind."""
+    return np.asarray(values, dtype=np.float64)
 
 
 def checked_level(level: float) -> float:
