@@ -198,7 +198,7 @@ def _maximise(data: JointData, alone: MixedModelFit, count: int) -> tuple[FloatA
     for _ in range(_PLACEMENTS):
         at = evaluate(point, data, nodes)
         outer = as_floats(at.score.T @ at.score)
-        outer += 1e-8 * np.trace(outer) / len(point) * np.eye(len(point))
+        outer = outer + 1e-8 * float(np.trace(outer)) / point.size * np.eye(point.size)
         found = minimize(
             _objective,
             point,

@@ -64,7 +64,7 @@ def fit_mixed_model(histories: MarkerHistories) -> MixedModelFit:
 def line_deviations(
     histories: MarkerHistories, fixed: FloatArray, between: FloatArray, sigma: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Mean (n, 2) and covariance (n, 2, 2) of each patient's b given the measurements; `fixed` of y centred."""
+    """Mean (n, 2) and covariance (n, 2, 2) of each patient's b given the measurements (y centred)."""
     rest = histories.moment - np.einsum("ijk,ik->ij", histories.cross, histories.design @ fixed)
     precision = np.linalg.inv(between) + histories.cross / sigma**2
     spread = as_floats(np.linalg.inv(precision))
