@@ -27,7 +27,9 @@ DAYS_A_YEAR = 365.25
 @pytest.fixture(scope="module")
 def visits() -> dict[str, np.ndarray]:
     loaded = datasets.load_pbcseq()
-    return {k: np.asarray(loaded[k], dtype=float) for k in ("id", "futime", "status", "trt", "age", "day", "bili")}
+    return {
+        k: np.asarray(loaded[k], dtype=float) for k in ("id", "futime", "status", "trt", "age", "day", "bili")
+    }
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +82,11 @@ def test_joint_model_matches_jm(visits: dict[str, np.ndarray], first: np.ndarray
         (lines["(Intercept)"], fit.marker_terms[0].value, fit.marker_terms[0].standard_error),
         (lines["year"], fit.marker_terms[1].value, fit.marker_terms[1].standard_error),
         *(
-            (lines[f"log(xi.{k + 1})"], float(np.log(fit.baseline[k])), float(fit.log_baseline_standard_error[k]))
+            (
+                lines[f"log(xi.{k + 1})"],
+                float(np.log(fit.baseline[k])),
+                float(fit.log_baseline_standard_error[k]),
+            )
             for k in range(7)
         ),
     ]

@@ -38,7 +38,9 @@ def columns(name: str) -> dict[str, np.ndarray]:
     }
 
 
-def rows_from(data: dict[str, np.ndarray], stop: str, event: np.ndarray, died: np.ndarray | None = None) -> Any:
+def rows_from(
+    data: dict[str, np.ndarray], stop: str, event: np.ndarray, died: np.ndarray | None = None
+) -> Any:
     """Rows of R's layout handed over as events and ends of follow-up, and the first row of each patient."""
     ids = np.unique(data["id"])
     mine = [np.flatnonzero(data["id"] == i) for i in ids]

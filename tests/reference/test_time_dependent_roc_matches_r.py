@@ -66,9 +66,7 @@ def test_two_markers_and_their_difference_match(pbc: dict[str, np.ndarray], expe
 
 def test_area_with_competing_events_matches(pbc: dict[str, np.ndarray], expected: dict[str, Any]) -> None:
     """Controls are all without the event, riskRegression's definition."""
-    death = time_dependent_area(
-        pbc["time"], pbc["status"] == 2, pbc["bili"], AT, rival=pbc["status"] == 1
-    )
+    death = time_dependent_area(pbc["time"], pbc["status"] == 2, pbc["bili"], AT, rival=pbc["status"] == 1)
     for area, line in zip(death, expected["competing"]["auc"], strict=True):
         close(area.value, line["AUC"], EXACT)
     transplant = time_dependent_area(

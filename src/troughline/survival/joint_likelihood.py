@@ -1,8 +1,9 @@
 """The likelihood of a marker's line and the time to an event that follows it, with its gradient.
 
 A patient's line is m(t) = A + B t, A and B the fixed effects plus the deviations b; the hazard is
-ξ_q exp(zᵀγ + α m(t) + α₂ B) in the q-th interval of time. The integral over b is a sum over nodes that are
-placed for each patient and stay where they are while the parameters move.
+ξ_q exp(zᵀγ + α m(t) + α₂ B) in the q-th interval of time. With b = L u, L Lᵀ = D and u standard normal, the
+integral over u is a sum over nodes that are placed for each patient and stay where they are while the parameters
+move; D may become singular without harm.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class JointData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JointParameters:
-    """One point; `root` (2, 2) is the Cholesky factor of D, `association` (1 or 2,) is α (and α₂)."""
+    """One point; `root` (2, 2) is the lower factor L of D, `association` (1 or 2,) is α (and α₂)."""
 
     fixed: FloatArray
     log_sigma: float
@@ -57,8 +58,8 @@ class JointParameters:
     log_baseline: FloatArray
 
     def packed(self) -> FloatArray:
-        """All parameters as one array: fixed, log σ, D's root with logs on its diagonal, γ, α, log ξ."""
-        root = (math.log(self.root[0, 0]), self.root[1, 0], math.log(self.root[1, 1]))
+        """All parameters as one array: fixed, log σ, the root's three entries, γ, α, log ξ."""
+        root = (self.root[0, 0], self.root[1, 0], self.root[1, 1])
         return np.concatenate(
             (self.fixed, (self.log_sigma, *root), self.hazard, self.association, self.log_baseline)
         )
@@ -66,9 +67,9 @@ class JointParameters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nodes:
-    """Where the integral over b is read: `b` (n, k, 2), `log_weight` (n, k), the placement included."""
+    """Where the integral over u is read: `u` (n, k, 2), `log_weight` (n, k), the placement included."""
 
-    b: FloatArray
+    u: FloatArray
     log_weight: FloatArray
 
 
@@ -123,7 +124,7 @@ def unpacked(point: FloatArray, data: JointData) -> JointParameters:
     q, r = data.histories.design.shape[2], data.covariates.shape[1]
     s = 2 if data.with_slope else 1
     parts = np.split(point, np.cumsum([q, 1, 3, r, s]))
-    root = np.array([[math.exp(parts[2][0]), 0.0], [parts[2][1], math.exp(parts[2][2])]])
+    root = np.array([[parts[2][0], 0.0], [parts[2][1], parts[2][2]]])
     return JointParameters(
         fixed=parts[0],
         log_sigma=float(parts[1][0]),
@@ -140,30 +141,29 @@ def hermite_nodes(mean: FloatArray, covariance: FloatArray, count: int) -> Nodes
     grid = np.stack(np.meshgrid(x, x, indexing="ij"), axis=-1).reshape(-1, 2)
     log_w = np.log(np.outer(w, w)).ravel() + (grid**2).sum(axis=1) + math.log(2.0)
     root = np.linalg.cholesky(covariance)
-    b = mean[:, np.newaxis, :] + math.sqrt(2.0) * np.einsum("nij,kj->nki", root, grid)
+    u = mean[:, np.newaxis, :] + math.sqrt(2.0) * np.einsum("nij,kj->nki", root, grid)
     spread = np.log(root[:, 0, 0] * root[:, 1, 1])
-    return Nodes(b=b, log_weight=spread[:, np.newaxis] + log_w)
+    return Nodes(u=u, log_weight=spread[:, np.newaxis] + log_w)
 
 
 def moved_nodes(nodes: Nodes, posterior: FloatArray, count: int) -> Nodes:
-    """Nodes placed by the posterior mean and covariance of b that the old ones gave."""
-    mean = np.einsum("nk,nkj->nj", posterior, nodes.b)
-    rest = nodes.b - mean[:, np.newaxis, :]
+    """Nodes placed by the posterior mean and covariance of u that the old ones gave."""
+    mean = np.einsum("nk,nkj->nj", posterior, nodes.u)
+    rest = nodes.u - mean[:, np.newaxis, :]
     return hermite_nodes(mean, np.einsum("nk,nki,nkj->nij", posterior, rest, rest), count)
 
 
 def evaluate(point: FloatArray, data: JointData, nodes: Nodes) -> JointEvaluation:
-    """Log-likelihood and scores at `point`, the integral over b by `nodes`."""
+    """Log-likelihood and scores at `point`, the integral over u by `nodes`."""
     parameters = unpacked(point, data)
     h = data.histories
     lines = h.design @ parameters.fixed
-    a = lines[:, :1] + nodes.b[:, :, 0]
-    slope = lines[:, 1:] + nodes.b[:, :, 1]
+    u0, u1 = nodes.u[:, :, 0], nodes.u[:, :, 1]
+    a = lines[:, :1] + parameters.root[0, 0] * u0
+    slope = lines[:, 1:] + parameters.root[1, 0] * u0 + parameters.root[1, 1] * u1
     sigma2 = math.exp(2 * parameters.log_sigma)
     count = h.count[:, np.newaxis]
     squares = h.squares(a, slope)
-    inverse_root = np.linalg.inv(parameters.root)
-    u = nodes.b @ inverse_root.T
     alpha = float(parameters.association[0])
     alpha2 = float(parameters.association[1]) if data.with_slope else 0.0
     time, event = data.time[:, np.newaxis], data.event[:, np.newaxis]
@@ -181,8 +181,7 @@ def evaluate(point: FloatArray, data: JointData, nodes: Nodes) -> JointEvaluatio
         + event * log_hazard
         - total
         - math.log(2 * math.pi)
-        - math.log(parameters.root[0, 0] * parameters.root[1, 1])
-        - 0.5 * (u**2).sum(axis=2)
+        - 0.5 * (u0 * u0 + u1 * u1)
         + nodes.log_weight
     )
     top = log_joint.max(axis=1, keepdims=True)
@@ -195,21 +194,13 @@ def evaluate(point: FloatArray, data: JointData, nodes: Nodes) -> JointEvaluatio
 
     rest_a = h.moment[:, :1] - a * count - slope * h.cross[:, 0, 1, np.newaxis]
     rest_b = h.moment[:, 1:] - a * h.cross[:, 0, 1, np.newaxis] - slope * h.cross[:, 1, 1, np.newaxis]
-    score_a = mean(rest_a / sigma2 + event * alpha - alpha * total)
-    score_b = mean(rest_b / sigma2 + event * (alpha * time + alpha2) - alpha * weighted - alpha2 * total)
-    uu = np.einsum("nk,nki,nkj->nij", p, u, u)
-    pull = np.einsum("ij,njk->nik", inverse_root.T, uu)
+    node_a = rest_a / sigma2 + event * alpha - alpha * total
+    node_b = rest_b / sigma2 + event * (alpha * time + alpha2) - alpha * weighted - alpha2 * total
+    scores = np.stack((mean(node_a), mean(node_b)), axis=1)
     columns = [
-        np.einsum("njq,nj->nq", h.design, np.stack((score_a, score_b), axis=1)),
+        np.einsum("njq,nj->nq", h.design, scores),
         (-h.count + mean(squares) / sigma2)[:, np.newaxis],
-        np.stack(
-            (
-                pull[:, 0, 0] * parameters.root[0, 0] - 1,
-                pull[:, 1, 0],
-                pull[:, 1, 1] * parameters.root[1, 1] - 1,
-            ),
-            axis=1,
-        ),
+        np.stack((mean(node_a * u0), mean(node_b * u0), mean(node_b * u1)), axis=1),
         data.covariates * (data.event - mean(total))[:, np.newaxis],
         mean(event * value_at_end - a * total - slope * weighted)[:, np.newaxis],
     ]

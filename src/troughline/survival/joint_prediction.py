@@ -145,7 +145,7 @@ def _unpacked(point: FloatArray, like: JointParameters) -> JointParameters:
     return JointParameters(
         fixed=fixed,
         log_sigma=float(log_sigma[0]),
-        root=np.array([[math.exp(root[0]), 0.0], [root[1], math.exp(root[2])]]),
+        root=np.array([[root[0], 0.0], [root[1], root[2]]]),
         hazard=hazard,
         association=association,
         log_baseline=baseline,
@@ -158,10 +158,10 @@ def _line(
     """Mean (2,) of b given the measurements, and the root of its covariance."""
     z = np.stack((np.ones_like(moment), moment), axis=1)
     sigma2 = math.exp(2 * parameters.log_sigma)
-    between = parameters.root @ parameters.root.T
-    covariance = np.linalg.inv(np.linalg.inv(between) + z.T @ z / sigma2)
-    mean = covariance @ (z.T @ (y - z @ parameters.fixed[:2] - w @ parameters.fixed[2:])) / sigma2
-    return mean, as_floats(np.linalg.cholesky((covariance + covariance.T) / 2))
+    root = parameters.root
+    spread = as_floats(np.linalg.inv(np.eye(2) + root.T @ z.T @ z @ root / sigma2))
+    rest = y - z @ parameters.fixed[:2] - w @ parameters.fixed[2:]
+    return root @ spread @ root.T @ z.T @ rest / sigma2, root @ as_floats(np.linalg.cholesky(spread))
 
 
 def _lines(parameters: JointParameters, b: FloatArray, w: FloatArray) -> FloatArray:

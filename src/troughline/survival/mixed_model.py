@@ -15,8 +15,9 @@ from troughline.survival.times import FloatArray, as_floats
 class MixedModelFit:
     """A fit by maximum likelihood; `fixed` (q,) on the marker's own scale, `covariance` (q, q) theirs.
 
-    `between` (2, 2) is the covariance of the patients' intercepts and slopes, `residual` the standard
-    deviation of a measurement about its patient's line. `deviations` (n, 2) and `deviation_covariance`
+    `between` = `root` `root`ᵀ (2, 2) is the covariance of the patients' intercepts and slopes, singular where
+    the data show one kind of deviation only; `residual` is the standard deviation of a measurement about its
+    patient's line. `deviations` (n, 2) and `deviation_covariance`
     (n, 2, 2) are each patient's, given the measurements.
     """
 
@@ -24,6 +25,7 @@ class MixedModelFit:
     fixed: FloatArray
     covariance: FloatArray
     between: FloatArray
+    root: FloatArray
     residual: float
     log_likelihood: float
     deviations: FloatArray
@@ -43,32 +45,32 @@ def fit_mixed_model(histories: MarkerHistories) -> MixedModelFit:
         lambda point: -_profile(histories, point)[0], start, method="BFGS", options={"gtol": 1e-7}
     )
     # A last difference quotient may not reach the tolerance; what counts is that the likelihood is flat.
-    value, fixed, inverse, between, sigma = _profile(histories, found.x)
+    value, fixed, inverse, root, sigma = _profile(histories, found.x)
     if not (math.isfinite(value) and np.isfinite(fixed).all() and float(np.max(np.abs(found.jac))) < 1e-2):
         raise ValueError(f"the mixed model of the marker was not fitted: {found.message}")
-    deviations, spread = line_deviations(histories, fixed, between, sigma)
+    unit, spread = unit_deviations(histories, fixed, root, sigma)
     shifted = fixed.copy()
     shifted[0] += histories.centre
     return MixedModelFit(
         names=histories.names,
         fixed=shifted,
         covariance=inverse,
-        between=between,
+        between=root @ root.T,
+        root=root,
         residual=sigma,
         log_likelihood=value,
-        deviations=deviations,
-        deviation_covariance=spread,
+        deviations=unit @ root.T,
+        deviation_covariance=root @ spread @ root.T,
     )
 
 
-def line_deviations(
-    histories: MarkerHistories, fixed: FloatArray, between: FloatArray, sigma: float
+def unit_deviations(
+    histories: MarkerHistories, fixed: FloatArray, root: FloatArray, sigma: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Mean (n, 2) and covariance (n, 2, 2) of each patient's b given the measurements (y centred)."""
+    """Mean (n, 2) and covariance (n, 2, 2) of u given the measurements, b = `root` u; y centred."""
     rest = histories.moment - np.einsum("ijk,ik->ij", histories.cross, histories.design @ fixed)
-    precision = np.linalg.inv(between) + histories.cross / sigma**2
-    spread = as_floats(np.linalg.inv(precision))
-    return np.einsum("ijk,ik->ij", spread, rest) / sigma**2, spread
+    spread = as_floats(np.linalg.inv(np.eye(2) + root.T @ histories.cross @ root / sigma**2))
+    return np.einsum("ijk,ik->ij", spread, rest @ root) / sigma**2, spread
 
 
 def _start(histories: MarkerHistories) -> FloatArray:
@@ -84,12 +86,11 @@ def _start(histories: MarkerHistories) -> FloatArray:
 def _profile(
     histories: MarkerHistories, point: FloatArray
 ) -> tuple[float, FloatArray, FloatArray, FloatArray, float]:
-    """Log-likelihood at σ and D with the best fixed effects; these, their covariance, D and σ."""
+    """Log-likelihood at σ and D with the best fixed effects; these, their covariance, D's root and σ."""
     if not np.all(np.abs(point) < 50):
         point = np.clip(point, -50, 50)
     sigma = math.exp(point[0])
     root = np.array([[math.exp(point[1]), 0.0], [point[2], math.exp(point[3])]])
-    between = root @ root.T
     # With b = root u: V = σ² I + Z root rootᵀ Zᵀ, so that a D near singular does no harm.
     inner = np.eye(2) + root.T @ histories.cross @ root / sigma**2
     solved = root @ np.linalg.inv(inner) @ root.T
@@ -108,4 +109,4 @@ def _profile(
     quadratic -= float(projection @ fixed)
     total = int(histories.count.sum())
     determinant = float(np.linalg.slogdet(inner)[1].sum()) + 2 * total * math.log(sigma)
-    return -0.5 * (total * math.log(2 * math.pi) + determinant + quadratic), fixed, inverse, between, sigma
+    return -0.5 * (total * math.log(2 * math.pi) + determinant + quadratic), fixed, inverse, root, sigma
