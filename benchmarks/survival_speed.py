@@ -102,7 +102,7 @@ def main() -> None:
         answer: dict[str, Any] = {}
         with tempfile.TemporaryDirectory() as folder:
             table = Path(folder) / "cohort.npz"
-            np.savez(table, **data)
+            np.savez(table, time=t, event=e, group=g)
             for _ in range(ROUNDS):
                 per_round = max(1, options.repeats // ROUNDS)
                 two += timed(lambda: (kaplan_meier(t, e, g), log_rank(t, e, g)), per_round)  # noqa: B023

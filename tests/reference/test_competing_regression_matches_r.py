@@ -1,8 +1,8 @@
 """Fine–Gray regression and Gray's test agree with R.
 
-Sources: `tests/reference/r/competing_regression.json` (R 4.2.2: cmprsk 2.2.11, survival 3.5.3, the script beside
-it) and the shared file (cmprsk, eleven digits). `crr` stops its iteration at about 1e-9 of a coefficient, hence
-1e-7 for what depends on the estimate; tests and likelihoods agree to 1e-10.
+Sources: `tests/reference/r/competing_regression.json` (R 4.2.2: cmprsk 2.2.11, survival 3.5.3, the script
+beside it) and the shared file (cmprsk, eleven digits). `crr` stops its iteration at about 1e-9 of a
+coefficient, hence 1e-7 for what depends on the estimate; tests and likelihoods agree to 1e-10.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ def patients() -> dict[str, np.ndarray]:
 def test_fine_gray_matches_cmprsk_crr(
     expected: dict[str, Any], patients: dict[str, np.ndarray], key: str, of: str
 ) -> None:
-    """Coefficients, the robust variance with the weights' estimation, likelihoods and the baseline's jumps."""
+    """Coefficients, the robust variance with the weights' estimation, likelihoods and the baseline's
+    jumps.
+    """
     fit = fit_fine_gray(patients["time"], patients["cause"], of, patients["x"], NAMES)
     close(fit.coefficients, expected[key]["coef"], ESTIMATED)
     close(fit.covariance, expected[key]["var"], ESTIMATED)

@@ -1,9 +1,9 @@
 """The mixed model agrees with R's nlme, the joint model with R's JM.
 
-Sources: `tests/reference/r/mixed_model.json` (nlme 3.1.162, the script beside it) and the shared file's `jm_pbc` (JM,
-method piecewise-PH-aGH). Data: pbcseq of R's survival, which the PyPI package `survival` carries; JM's pbc2 is the
-same 1,945 visits. The stored fit is of death or transplantation (169 events; the error of its treatment effect is
-that of 169 events and its likelihood is met with them alone).
+Sources: `tests/reference/r/mixed_model.json` (nlme 3.1.162, the script beside it) and the shared file's
+`jm_pbc` (JM, method piecewise-PH-aGH). Data: pbcseq of R's survival, which the PyPI package `survival`
+carries; JM's pbc2 is the same 1,945 visits. The stored fit is of death or transplantation (169 events; the
+error of its treatment effect is that of 169 events and its likelihood is met with them alone).
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ def first(visits: dict[str, np.ndarray]) -> np.ndarray:
 def test_mixed_model_matches_nlme(
     visits: dict[str, np.ndarray], first: np.ndarray, key: str, adjusted: bool
 ) -> None:
-    """Ours is at least as high (nlme stops 2e-7 below); estimates agree to 1e-4 of a standard error or 1e-4."""
+    """Ours is at least as high (nlme stops 2e-7 below); estimates agree to 1e-4 of a standard error or
+    1e-4.
+    """
     options: dict[str, Any] = (
         {"covariates": visits["age"][first] / 10, "covariate_names": ["age"]} if adjusted else {}
     )

@@ -1,8 +1,8 @@
 """Repeated events and changing covariates agree with R.
 
-Sources: `tests/reference/r/recurrent.json` and `changing_covariates.json` (R 4.2.2: survival 3.5.3, mets 1.3.2, the
-scripts beside them). The data sets bladder1, bladder2, cgd and pbcseq of R's survival are read from the PyPI
-package `survival`, which carries them. Tolerance 1e-10.
+Sources: `tests/reference/r/recurrent.json` and `changing_covariates.json` (R 4.2.2: survival 3.5.3, mets
+1.3.2, the scripts beside them). The data sets bladder1, bladder2, cgd and pbcseq of R's survival are read
+from the PyPI package `survival`, which carries them. Tolerance 1e-10.
 """
 
 from __future__ import annotations

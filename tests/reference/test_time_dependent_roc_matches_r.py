@@ -1,10 +1,10 @@
 """Time-dependent ROC areas and Brier scores agree with R's riskRegression.
 
-Sources: `tests/reference/r/time_dependent_roc.json` (riskRegression 2022.11.28, the script beside it) and the shared
-file. Areas and scores agree to 1e-10; standard errors to 2e-6 (areas) and 2e-5 (scores), where the influence of
-the estimated censoring curve is summed at slightly different points. riskRegression's error of a competing-risks
-area is right for the first cause only (with the cause coded 2 it is three times ours; the jackknife gives ours to
-1 %), so that the transplant, coded 1, is compared.
+Sources: `tests/reference/r/time_dependent_roc.json` (riskRegression 2022.11.28, the script beside it) and the
+shared file. Areas and scores agree to 1e-10; standard errors to 2e-6 (areas) and 2e-5 (scores), where the
+influence of the estimated censoring curve is summed at slightly different points. riskRegression's error of a
+competing-risks area is right for the first cause only (with the cause coded 2 it is three times ours; the
+jackknife gives ours to 1 %), so that the transplant, coded 1, is compared.
 """
 
 from __future__ import annotations

@@ -29,7 +29,9 @@ class Sample:
 
 
 def simulate(n: int, seed: int, *, visit_every: float = 0.75, residual: float = RESIDUAL) -> Sample:
-    """h(t) = BASELINE exp(TREATMENT z + ASSOCIATION m(t)), m a line; inversion of the exact cumulative hazard."""
+    """h(t) = BASELINE exp(TREATMENT z + ASSOCIATION m(t)), m a line; inversion of the exact cumulative
+    hazard.
+    """
     rng = np.random.default_rng(seed)
     lines = np.array([LEVEL, SLOPE]) + rng.multivariate_normal([0, 0], BETWEEN, n)
     treated = rng.integers(0, 2, n).astype(float)

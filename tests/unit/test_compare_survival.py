@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Any
+
 import numpy as np
 import pytest
-from survival import surv_analysis, validation
 
 from troughline.survival.compare_survival import compare_survival
 from troughline.survival.kaplan_meier import kaplan_meier
 from troughline.survival.log_rank import log_rank
 from troughline.survival.times import checked_times, coded_groups, time_order
+
+surv_analysis: Any = import_module("survival.surv_analysis")
+validation: Any = import_module("survival.validation")
 
 
 def test_one_step_gives_what_two_give() -> None:
@@ -25,7 +30,7 @@ def test_one_step_gives_what_two_give() -> None:
 
 @pytest.mark.parametrize("interval", ["log-log", "log", "plain"])
 @pytest.mark.parametrize("delayed", [False, True])
-def test_curves_are_those_of_the_survival_library(interval: str, delayed: bool) -> None:
+def test_curves_are_those_of_the_survival_library(interval: Any, delayed: bool) -> None:
     """100 small cohorts with ties, some ending at 0: survival, limits, numbers at risk, median, to 1e-12."""
     rng = np.random.default_rng(2)
     for _ in range(100):

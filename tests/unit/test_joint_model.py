@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,7 @@ class Grid:
         x, w = np.polynomial.legendre.leggauss(20)
         edges = [0.0, *[c for c in self.fit.cuts.tolist() if c < t], t]
         total = np.zeros(len(self.lines))
-        for a, b in zip(edges[:-1], edges[1:], strict=True):
+        for a, b in pairwise(edges):
             total += np.exp(self.log_hazard((a + b) / 2 + (b - a) / 2 * x)) @ w * (b - a) / 2
         return np.exp(-total)
 
@@ -81,7 +82,9 @@ def grid(fit: JointModelFit, at: np.ndarray, y: np.ndarray, treated: float) -> G
 
 
 def test_the_likelihood_is_that_of_brute_force(sample: Sample, fit: JointModelFit) -> None:
-    """The whole log-likelihood at the estimate, from the definition, to 0.001 of about 1,000: 100 patients."""
+    """The whole log-likelihood at the estimate, from the definition, to 0.001 of about 1,000: 100
+    patients.
+    """
     sample = simulate(100, 2)
     fit = fitted(sample, intervals=3, nodes=15)
     expected = 0.0
@@ -101,7 +104,9 @@ def test_the_likelihood_is_that_of_brute_force(sample: Sample, fit: JointModelFi
 
 
 def test_a_singular_covariance_of_the_lines_does_no_harm() -> None:
-    """A cohort whose marker alone gives a correlation of 1 between level and slope is fitted like any other."""
+    """A cohort whose marker alone gives a correlation of 1 between level and slope is fitted like any
+    other.
+    """
     sample = simulate(250, 54, visit_every=2.0, residual=0.9)
     fit = fitted(sample, intervals=3)
     alone = fit.marker_alone.between
@@ -147,7 +152,9 @@ def test_areas_under_exponentials_are_exact() -> None:
 
 
 def test_the_truth_is_inside_the_intervals(fit: JointModelFit) -> None:
-    """400 simulated patients: association, treatment, marker and hazard within 3 standard errors of the truth."""
+    """400 simulated patients: association, treatment, marker and hazard within 3 standard errors of the
+    truth.
+    """
     truth = joint_sample
     for value, error, true in (
         (fit.association.coefficient, fit.association.standard_error, truth.ASSOCIATION),
@@ -195,7 +202,9 @@ def test_predicted_survival_is_that_of_brute_force(sample: Sample, fit: JointMod
 
 
 def test_predictions_are_calibrated_in_new_patients(fit: JointModelFit) -> None:
-    """150 new patients alive at 1: of the sum of predicted risks by 3 the events are within 3 standard errors."""
+    """150 new patients alive at 1: of the sum of predicted risks by 3 the events are within 3 standard
+    errors.
+    """
     new = simulate(220, 7)
     alive = np.flatnonzero((new.time > 1) & ~((new.time <= 3) & ~new.event))[:150]
     risks: list[float] = []
@@ -235,8 +244,8 @@ def test_what_cannot_be_fitted_is_refused(sample: Sample) -> None:
         fitted(sample, cuts=[1e-6, 2])
     with pytest.raises(ValueError, match="cuts must rise"):
         fitted(sample, cuts=[3, 2])
+    first = sample.at == 0
     with pytest.raises(ValueError, match="nobody was measured twice"):
-        first = sample.at == 0
         fit_joint_model(
             sample.time,
             sample.event,

@@ -93,7 +93,9 @@ def test_mean_number_of_first_events_is_the_cumulative_hazard_and_with_death_the
 
 
 def test_mean_number_of_events_counts_the_dead() -> None:
-    """Events once a month for the living, a death rate of 0.1: mean 10 (1 − e^(−0.1 t)), not t; its interval."""
+    """Events once a month for the living, a death rate of 0.1: mean 10 (1 − e^(−0.1 t)), not t; its
+    interval.
+    """
     rng = np.random.default_rng(4)
     n = 2000
     dies, lost = rng.exponential(10, n), rng.uniform(5, 40, n)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -34,17 +36,21 @@ def test_without_censoring_the_area_is_the_share_of_pairs() -> None:
     """Both definitions of controls, with ties in the marker."""
     time, event, rival, marker = followed(200, 1, censored=False)
     marker = np.round(marker, 1)
+    definitions: Any
     for at in (1.0, 4.0):
         case = (time <= at) & event
-        for controls, those in (("everyone else", ~case), ("event-free", time > at)):
+        definitions = (("everyone else", ~case), ("event-free", time > at))
+        for controls, those in definitions:
             (area,) = time_dependent_area(time, event, marker, [at], rival=rival, controls=controls)
             assert area.value == pytest.approx(counted(marker[case], marker[those]), rel=1e-12)
             assert area.n_controls == those.sum()
 
 
 @pytest.mark.parametrize("controls", ["everyone else", "event-free"])
-def test_the_error_is_that_of_the_jackknife(controls: str) -> None:
-    """The influence function, the censoring curve's estimation included, against leaving patients out: 3 %."""
+def test_the_error_is_that_of_the_jackknife(controls: Any) -> None:
+    """The influence function, the censoring curve's estimation included, against leaving patients out: 3
+    %.
+    """
     time, event, rival, marker = followed(250, 2)
     options = {"rival": rival, "controls": controls}
     area = time_dependent_area(time, event, marker, [3.0], **options)[0]

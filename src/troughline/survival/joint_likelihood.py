@@ -2,8 +2,8 @@
 
 A patient's line is m(t) = A + B t, A and B the fixed effects plus the deviations b; the hazard is
 ξ_q exp(zᵀγ + α m(t) + α₂ B) in the q-th interval of time. With b = L u, L Lᵀ = D and u standard normal, the
-integral over u is a sum over nodes that are placed for each patient and stay where they are while the parameters
-move; D may become singular without harm.
+integral over u is a sum over nodes that are placed for each patient and stay where they are while the
+parameters move; D may become singular without harm.
 """
 
 from __future__ import annotations
