@@ -105,9 +105,8 @@ def fit_joint_model(
 
     y = m(t) + ε, m(t) = (β₀ + b₀ + xᵀβ) + (β₁ + b₁) t, h(t) = ξ_q exp(zᵀγ + α m(t) + α₂ m′(t)); b ~ N(0, D)
     (Wulfsohn and Tsiatis 1997, doi 10.2307/2533118; Rizopoulos 2012, doi 10.1201/b12208). The integral over b
-    is by Gauss–Hermite at nodes that follow each patient's posterior (adaptive; Rizopoulos 2011, doi
-    10.1016/j.csda.2011.07.013, starts from them alike and leaves them there); the cumulative hazard is exact.
-    Errors come from the observed information.
+    is by Gauss–Hermite at nodes that follow each patient's posterior; the cumulative hazard is exact. Errors
+    come from the observed information.
     """
     times = checked_times(time, event)
     checked_level(level)
