@@ -92,7 +92,7 @@ def cumulative_incidence(
     F_k(t) = Σ_{t_i ≤ t} S(t_i−) d_ki / n_i; standard errors by the infinitesimal jackknife (Putter, Fiocco
     and Geskus 2007, doi 10.1002/sim.2712).
     """
-    happened, names = _coded_causes(cause, causes)
+    happened, names = coded_causes(cause, causes)
     times = checked_times(time, happened > 0, entry)
     codes, labels = coded_groups(group, times.n, order)
     checked_level(level)
@@ -173,7 +173,7 @@ def cause_specific_cox(
     return fit_cox(time, event, covariates, names, entry=entry, level=level)
 
 
-def _coded_causes(
+def coded_causes(
     cause: Sequence[str | None] | NDArray[Any], causes: Sequence[str] | None
 ) -> tuple[IntArray, tuple[str, ...]]:
     labels = [None if c is None or c == "" else str(c) for c in cause]

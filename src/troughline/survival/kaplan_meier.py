@@ -9,9 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from troughline.survival import library
-from troughline.survival.library import IntervalKind
-from troughline.survival.times import FloatArray, checked_level, checked_times, coded_groups
+from troughline.survival.product_limit import IntervalKind, counts_over_time, product_limit, rows_of
+from troughline.survival.times import (
+    FloatArray,
+    IntArray,
+    SurvivalTimes,
+    checked_level,
+    checked_times,
+    coded_groups,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,28 +120,38 @@ def kaplan_meier(
     times = checked_times(time, event, entry)
     codes, labels = coded_groups(group, times.n, order)
     checked_level(level)
-    drawn = library.curves(times, codes, level=level, interval=interval)
-    entries = np.zeros(times.n) if times.entry is None else times.entry
-    return tuple(
-        SurvivalCurve(
-            group=label,
-            n=curve.n,
-            n_events_total=int(times.event[codes == code].sum()),
-            level=level,
-            interval=interval,
-            time=curve.time,
-            survival=curve.survival,
-            standard_error=curve.standard_error,
-            low=curve.low,
-            high=curve.high,
-            n_at_risk=curve.n_at_risk,
-            n_events=curve.n_events,
-            n_censored=curve.n_censored,
-            median=curve.median,
-            median_low=curve.median_low,
-            median_high=curve.median_high,
-            entry_times=entries[codes == code],
-            end_times=times.time[codes == code],
+    return curves_of(times, codes, labels, level, interval)
+
+
+def curves_of(
+    times: SurvivalTimes, codes: IntArray, labels: tuple[str, ...], level: float, interval: IntervalKind
+) -> tuple[SurvivalCurve, ...]:
+    """`kaplan_meier` of times and groups that are already checked and coded."""
+    found: list[SurvivalCurve] = []
+    for code, label in enumerate(labels):
+        rows = rows_of(times, codes == code)
+        curve = product_limit(counts_over_time(times, rows), level=level, interval=interval)
+        counts = curve.counts
+        found.append(
+            SurvivalCurve(
+                group=label,
+                n=int(rows.size),
+                n_events_total=int(counts.n_events.sum()),
+                level=level,
+                interval=interval,
+                time=counts.time,
+                survival=curve.survival,
+                standard_error=curve.standard_error,
+                low=curve.low,
+                high=curve.high,
+                n_at_risk=counts.n_at_risk,
+                n_events=counts.n_events,
+                n_censored=counts.n_censored,
+                median=curve.median,
+                median_low=curve.median_low,
+                median_high=curve.median_high,
+                entry_times=np.zeros(rows.size) if times.entry is None else times.entry[rows],
+                end_times=times.time[rows],
+            )
         )
-        for code, (label, curve) in enumerate(zip(labels, drawn, strict=True))
-    )
+    return tuple(found)

@@ -16,45 +16,11 @@ import numpy as np
 
 from troughline.survival.times import BoolArray, FloatArray, IntArray, SurvivalTimes
 
-IntervalKind = Literal["log-log", "log", "plain"]
 TimeTransform = Literal["km", "rank", "identity"]
 
 # Tighter than R's 1e-9, so that a coefficient that runs off to infinity has gone far enough to be seen.
 _CONVERGENCE = 1e-10
 _ITERATIONS = 60
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Curve:
-    """A Kaplan–Meier curve: one entry for each distinct time at which somebody left, each array (m,)."""
-
-    n: int
-    time: FloatArray
-    survival: FloatArray
-    standard_error: FloatArray
-    low: FloatArray
-    high: FloatArray
-    n_at_risk: FloatArray
-    n_events: FloatArray
-    n_censored: FloatArray
-    median: float
-    median_low: float
-    median_high: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RankTest:
-    """A log-rank test: observed and expected events (g,) and the covariance of their difference (g, g).
-
-    Where the covariance is singular beyond its one constraint, all but `observed` is not a number.
-    """
-
-    statistic: float
-    degrees_of_freedom: int
-    p_value: float
-    observed: FloatArray
-    expected: FloatArray
-    covariance: FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,46 +68,6 @@ class Incidence:
     n_events: FloatArray
 
 
-def curves(
-    times: SurvivalTimes, codes: IntArray, *, level: float, interval: IntervalKind
-) -> tuple[Curve, ...]:
-    """Kaplan–Meier curve of each group, in the order of the codes (every code has a row)."""
-    library = _module("surv_analysis")
-
-    drawn: list[Curve] = []
-    for code in range(int(codes.max()) + 1):
-        rows = codes == code
-        fit = library.survfitkm(
-            times.time[rows],
-            _whole(times.event[rows]),
-            start=None if times.entry is None else times.entry[rows],
-            conf_int=level,
-            conf_type=interval,
-            timefix=False,
-        )
-        table = library.survmean(fit, rmean="none")
-        survival = _array(fit.surv)
-        # The library gives the standard error of log S, which is infinite where S is 0.
-        log_error = _array(fit.std_err)
-        drawn.append(
-            Curve(
-                n=int(rows.sum()),
-                time=_array(fit.time),
-                survival=survival,
-                standard_error=survival * np.where(survival > 0, log_error, np.nan),
-                low=_array(fit.lower or ()),
-                high=_array(fit.upper or ()),
-                n_at_risk=_array(fit.n_risk),
-                n_events=_array(fit.n_event),
-                n_censored=_array(fit.n_censor),
-                median=float(table.median[0]),
-                median_low=float(table.lower[0]) if table.lower else math.nan,
-                median_high=float(table.upper[0]) if table.upper else math.nan,
-            )
-        )
-    return tuple(drawn)
-
-
 def restricted_mean(times: SurvivalTimes, rows: BoolArray, tau: float) -> tuple[float, float]:
     """Area under the Kaplan–Meier curve of `rows` up to `tau`, and its standard error."""
     library = _module("surv_analysis")
@@ -154,42 +80,6 @@ def restricted_mean(times: SurvivalTimes, rows: BoolArray, tau: float) -> tuple[
     if table.rmean is None or table.se_rmean is None:
         raise RuntimeError("the survival library returned no restricted mean")
     return float(table.rmean[0]), float(table.se_rmean[0])
-
-
-def log_rank(times: SurvivalTimes, codes: IntArray, strata: IntArray | None) -> RankTest:
-    """Log-rank test of the groups in `codes`, summed over `strata` where given."""
-    library = _module("validation")
-
-    try:
-        test = library.logrank_test(
-            times.time,
-            _whole(times.event),
-            codes,
-            strata=strata,
-            entry_times=times.entry,
-            timefix=False,
-        )
-    except RuntimeError as error:
-        # Some groups are never compared (not at risk together, or everybody at risk dies at once).
-        if "singular" not in str(error):
-            raise
-        unknown = np.full(int(codes.max()) + 1, math.nan)
-        return RankTest(
-            statistic=math.nan,
-            degrees_of_freedom=0,
-            p_value=math.nan,
-            observed=np.bincount(codes, weights=times.event).astype(np.float64),
-            expected=unknown,
-            covariance=np.full((unknown.size, unknown.size), math.nan),
-        )
-    return RankTest(
-        statistic=float(test.statistic),
-        degrees_of_freedom=int(test.df),
-        p_value=float(test.p_value),
-        observed=_array(test.observed),
-        expected=_array(test.expected),
-        covariance=_array(test.variance),
-    )
 
 
 def cox(

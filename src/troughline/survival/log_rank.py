@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from troughline.survival import library
-from troughline.survival.times import FloatArray, checked_times, coded_groups
+from troughline.survival.times import FloatArray, IntArray, SurvivalTimes, checked_times, coded_groups
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,8 +18,7 @@ class LogRank:
     """A log-rank test; `observed`, `expected` (g,) are events, `covariance` (g, g) that of their difference.
 
     `statistic` and `p_value` are not a number, and `degrees_of_freedom` 0, where the data compare nothing:
-    no event while two groups were at risk, or everybody at risk dying at once. `expected` and `covariance`
-    may then be not a number too.
+    no event while two groups were at risk, everybody at risk dying at once, or groups never at risk together.
     """
 
     groups: tuple[str, ...]
@@ -61,21 +59,73 @@ def log_rank(
     """
     times = checked_times(time, event, entry)
     codes, labels = coded_groups(group, times.n, order)
+    strata_codes = None if strata is None else coded_groups(strata, times.n)[0]
+    return log_rank_of(times, codes, labels, strata_codes)
+
+
+def log_rank_of(
+    times: SurvivalTimes, codes: IntArray, labels: tuple[str, ...], strata: IntArray | None = None
+) -> LogRank:
+    """`log_rank` of times and groups that are already checked and coded."""
     if len(labels) < 2:
         raise ValueError(f"a log-rank test needs two groups; every patient is in {', '.join(labels)!r}")
-    strata_codes = None if strata is None else coded_groups(strata, times.n)[0]
-    test = library.log_rank(times, codes, strata_codes)
-    comparable = test.degrees_of_freedom > 0 and bool(np.any(np.diag(test.covariance) > 0))
+    g = len(labels)
+    expected, covariance = np.zeros(g), np.zeros((g, g))
+    layers = (
+        [times.order]
+        if strata is None
+        else [times.order[strata[times.order] == k] for k in range(int(strata.max()) + 1)]
+    )
+    for rows in layers:
+        part, spread = _layer(times, codes, rows, g)
+        expected += part
+        covariance += spread
+    observed = np.bincount(codes, weights=times.event, minlength=g).astype(np.float64)
+    statistic, degrees = _quadratic(observed - expected, expected, covariance)
+    from scipy.special import chdtrc
+
     return LogRank(
         groups=labels,
-        n=tuple(int((codes == k).sum()) for k in range(len(labels))),
-        observed=test.observed,
-        expected=test.expected,
-        covariance=test.covariance,
-        statistic=test.statistic if comparable else math.nan,
-        degrees_of_freedom=test.degrees_of_freedom if comparable else 0,
-        p_value=test.p_value if comparable else math.nan,
+        n=tuple(np.bincount(codes, minlength=g).tolist()),
+        observed=observed,
+        expected=expected,
+        covariance=covariance,
+        statistic=statistic,
+        degrees_of_freedom=degrees,
+        p_value=float(chdtrc(degrees, statistic)) if degrees else math.nan,
     )
+
+
+def _layer(times: SurvivalTimes, codes: IntArray, rows: IntArray, g: int) -> tuple[FloatArray, FloatArray]:
+    """Expected events (g,) and the hypergeometric covariance (g, g) over `rows` in the order of time."""
+    time, event, code = times.time[rows], times.event[rows], codes[rows]
+    begins = np.flatnonzero(np.concatenate((time[:1] == time[:1], time[1:] != time[:-1])))
+    edges = np.concatenate((begins, [time.size]))
+    d = np.diff(np.concatenate(([0], np.cumsum(event)))[edges])
+    begins, d = begins[d > 0], d[d > 0].astype(np.float64)
+    share = np.empty((g, begins.size))
+    for k in range(g):
+        mine = code == k
+        gone = np.cumsum(mine, dtype=np.int32)
+        share[k] = gone[-1] - gone[begins] + mine[begins] if begins.size else 0
+        if times.entry is not None:
+            entries = np.sort(times.entry[rows[mine]])
+            share[k] -= entries.size - np.searchsorted(entries, time[begins], side="left")
+    n = share.sum(axis=0)
+    share /= n
+    weight = np.divide(d * (n - d), n - 1, out=np.zeros_like(n), where=n > 1)
+    weighted = share * weight
+    return share @ d, np.diag(weighted.sum(axis=1)) - weighted @ share.T
+
+
+def _quadratic(difference: FloatArray, expected: FloatArray, covariance: FloatArray) -> tuple[float, int]:
+    """χ² and its degrees of freedom over the groups that were ever expected to have an event."""
+    groups = np.flatnonzero(expected > 0)
+    kept = groups[:-1]
+    inner = covariance[np.ix_(kept, kept)]
+    if kept.size == 0 or np.linalg.matrix_rank(inner, hermitian=True) < kept.size:
+        return math.nan, 0
+    return float(difference[kept] @ np.linalg.solve(inner, difference[kept])), int(kept.size)
 
 
 def log_rank_trend(test: LogRank, scores: Sequence[float] | None = None) -> TrendTest:

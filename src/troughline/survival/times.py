@@ -13,16 +13,22 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int64]
 
+# Up to this many labels are counted, not sorted.
+_FEW_LABELS = 10_000
 _TIE_TOLERANCE = float(np.sqrt(np.finfo(np.float64).eps))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SurvivalTimes:
-    """Checked times: `time` (n,), `event` (n,), and `entry` (n,) where patients enter late, in one unit."""
+    """Checked times: `time` (n,), `event` (n,), and `entry` (n,) where patients enter late, in one unit.
+
+    `order` (n,) are the rows in the order of `time`, ties in any order.
+    """
 
     time: FloatArray
     event: BoolArray
     entry: FloatArray | None
+    order: IntArray
 
     @property
     def n(self) -> int:
@@ -52,7 +58,8 @@ def checked_times(time: ArrayLike, event: ArrayLike, entry: ArrayLike | None = N
         if bad.size:
             i = int(bad[0])
             raise ValueError(f"time[{i}] = {times[i]:g} is not above 0")
-        return SurvivalTimes(time=merge_split_ties(times), event=events, entry=None)
+        order = time_order(times)
+        return SurvivalTimes(time=_merged(times, order), event=events, entry=None, order=order)
     entries = _finite("entry", entry)
     if entries.size != times.size:
         raise ValueError(f"entry has {entries.size} values where time has {times.size}")
@@ -62,7 +69,7 @@ def checked_times(time: ArrayLike, event: ArrayLike, entry: ArrayLike | None = N
     if bad.size:
         i = int(bad[0])
         raise ValueError(f"entry[{i}] = {entries[i]:g} is not before time[{i}] = {times[i]:g}")
-    return SurvivalTimes(time=times, event=events, entry=entries)
+    return SurvivalTimes(time=times, event=events, entry=entries, order=time_order(times))
 
 
 def checked_flags(name: str, values: ArrayLike, n: int) -> BoolArray:
@@ -80,17 +87,38 @@ def checked_flags(name: str, values: ArrayLike, n: int) -> BoolArray:
     return numbers == 1
 
 
+def time_order(values: FloatArray) -> IntArray:
+    """The positions (n,) of `values` from the smallest to the largest.
+
+    Whole numbers below 65,536, as days are, are sorted by their digits, ten times as fast.
+    """
+    if values.size and float(values.min()) >= 0 and float(values.max()) < 65_536:
+        whole = values.astype(np.uint16)
+        if np.array_equal(whole, values):
+            return np.argsort(whole, kind="stable")
+    return np.argsort(values)
+
+
 def merge_split_ties(values: FloatArray) -> FloatArray:
     """`values` with those that differ only by rounding set to the smallest of their run."""
-    distinct, position = np.unique(values, return_inverse=True)
-    gaps = np.diff(distinct)
-    scale = float(np.mean(np.abs(distinct[np.isfinite(distinct)]))) if distinct.size else 0.0
-    split = (gaps <= _TIE_TOLERANCE) if scale == 0 else (gaps <= _TIE_TOLERANCE * scale)
+    return _merged(values, np.argsort(values))
+
+
+def _merged(values: FloatArray, order: IntArray) -> FloatArray:
+    """`merge_split_ties` of values whose order is known."""
+    ordered = values[order]
+    gaps = np.diff(ordered)
+    risen = gaps > 0
+    finite = ordered[np.concatenate(([True], risen))] if ordered.size else ordered
+    finite = finite[np.isfinite(finite)]
+    scale = float(np.abs(finite).mean()) if finite.size else 0.0
+    split = risen & (gaps <= (_TIE_TOLERANCE if scale == 0 else _TIE_TOLERANCE * scale))
     if not split.any():
         return values
-    run = np.concatenate(([0], np.cumsum(~split)))
-    first = np.concatenate(([True], ~split))
-    return distinct[first][run][position]
+    begins = np.concatenate(([0], np.flatnonzero(risen & ~split) + 1))
+    merged = np.empty_like(values)
+    merged[order] = np.repeat(ordered[begins], np.diff(np.concatenate((begins, [values.size]))))
+    return merged
 
 
 def coded_groups(
@@ -103,17 +131,47 @@ def coded_groups(
     """
     if group is None:
         return np.zeros(n, dtype=np.int64), ("all",)
-    labels = np.asarray([str(g) for g in group], dtype=object)
-    if labels.size != n:
-        raise ValueError(f"group has {labels.size} labels where time has {n}")
-    present = sorted(set(labels.tolist()))
-    if order is not None:
-        unknown = [label for label in present if label not in order]
-        if unknown:
-            raise ValueError(f"group {unknown[0]!r} is not among the groups in order: {', '.join(order)}")
-        present = [label for label in order if label in present]
+    if len(group) != n:
+        raise ValueError(f"group has {len(group)} labels where time has {n}")
+    if isinstance(group, np.ndarray) and group.dtype.kind in "biu":
+        return _coded_whole(group, order)
+    labels = [str(g) for g in group]
+    present = sorted(set(labels))
+    present = _arranged(present, order)
     index = {label: k for k, label in enumerate(present)}
-    return np.asarray([index[label] for label in labels.tolist()], dtype=np.int64), tuple(present)
+    return np.fromiter(map(index.__getitem__, labels), dtype=np.int64, count=n), tuple(present)
+
+
+def _arranged(present: list[str], order: Sequence[str] | None) -> list[str]:
+    if order is None:
+        return present
+    unknown = [label for label in present if label not in order]
+    if unknown:
+        raise ValueError(f"group {unknown[0]!r} is not among the groups in order: {', '.join(order)}")
+    return [label for label in order if label in present]
+
+
+def _coded_whole(group: NDArray[Any], order: Sequence[str] | None) -> tuple[IntArray, tuple[str, ...]]:
+    """`coded_groups` for whole numbers and flags, without a Python object a patient."""
+    flags = group.dtype == np.bool_
+    low = 0 if flags else int(group.min(initial=0))
+    if not flags and int(group.max(initial=0)) - low > _FEW_LABELS:
+        values, position = np.unique(group, return_inverse=True)
+    else:
+        position = group.astype(np.int64) - low
+        values = np.flatnonzero(np.bincount(position))
+        place = np.zeros(int(values[-1]) + 1 if values.size else 0, dtype=np.int64)
+        place[values] = np.arange(values.size)
+        position, values = place[position], values + low
+    labels = [str(bool(v)) if flags else str(v) for v in values.tolist()]
+    present = _arranged(sorted(labels), order)
+    index = np.asarray([present.index(label) for label in labels], dtype=np.int64)
+    return index[position], tuple(present)
+
+
+def as_floats(values: object) -> FloatArray:
+    """`values` as an array of floats, for what NumPy returns without saying of which kind."""
+    return np.asarray(values, dtype=np.float64)
 
 
 def checked_level(level: float) -> float:

@@ -11,6 +11,7 @@ from troughline.response.case import Case, Interval
 from troughline.response.guards.wording import interval, number, p_value, unit_text
 from troughline.response.predictor import NotAnalysable, PredictorValues, predictor_values
 from troughline.response.questions.adjusted import LIVER_FIRST
+from troughline.response.questions.competing_groups import compare_incidence
 from troughline.response.questions.parts import Parts, exclude, model_methods
 from troughline.response.questions.searched_cut import RESAMPLES, search_cut, searched_estimates
 from troughline.response.questions.setup import published_reference
@@ -320,7 +321,8 @@ def _competing(
     """Cumulative incidence with other events competing: where named, or death where it was censored.
 
     `both_cuts`: the cuts of each column.
-    As published: 1 − Kaplan–Meier from the first dose. Guarded: Aalen–Johansen in the guarded groups.
+    As published: 1 − Kaplan–Meier from the first dose. Guarded: Aalen–Johansen in the guarded groups, which
+    Gray's test and Fine–Gray regression compare.
     """
     rivals = question.competing
     names = question.outcome.event or ()
@@ -345,7 +347,7 @@ def _competing(
     safe = cumulative_incidence(guarded, both.unit, level, label)
     case.measured.naive_incidence, case.measured.competing_incidence = naive.naive_last, naive.last
     parts.series["cumulative_incidence"] = safe.series
-    parts.estimates += [*naive.naive_estimates, *safe.estimates]
+    parts.estimates += [*naive.naive_estimates, *safe.estimates, *compare_incidence(guarded, level, label)]
 
 
 def _methods(
