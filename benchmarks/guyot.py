@@ -1,8 +1,8 @@
 """The rival: the algorithm of Guyot et al. 2012 as published (doi 10.1186/1471-2288-12-9, its R code).
 
 Written from the paper: censorings of an interval are guessed and corrected until the estimated number at risk
-meets the table, or none is left to take away; in the last interval they follow the earlier rate; a total number
-of events changes the censorings of the last interval alone.
+meets the table, or none is left to take away; in the last interval they follow the earlier rate; a total
+number of events changes the censorings of the last interval alone.
 """
 
 from __future__ import annotations

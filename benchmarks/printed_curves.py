@@ -52,8 +52,8 @@ def printed_arm(
 def simulated_trial(seed: int, *, step: float = 0.005) -> tuple[PrintedArm, PrintedArm]:
     """Control and experimental arm, 60 to 400 patients each.
 
-    Weibull survival, proportional hazards between 0.5 and 1.1, uniform accrual, drop-out at a random rate; the
-    numbers at risk at seven to twelve times, the axis of time read to 1/200 of its length.
+    Weibull survival, proportional hazards between 0.5 and 1.1, uniform accrual, drop-out at a random rate;
+    the numbers at risk at seven to twelve times, the axis of time read to 1/200 of its length.
     """
     rng = np.random.default_rng((seed, 20120209))
     shape, median = rng.uniform(0.7, 1.6), rng.uniform(4, 30)
@@ -69,8 +69,6 @@ def simulated_trial(seed: int, *, step: float = 0.005) -> tuple[PrintedArm, Prin
         lost = rng.exponential(1 / drop_out, n) if drop_out > 0 else np.full(n, np.inf)
         end = np.minimum(longest - accrual * rng.random(n), lost)
         arms.append(
-            printed_arm(
-                np.minimum(death, end), death <= end, step=step, step_time=longest / 200, every=every
-            )
+            printed_arm(np.minimum(death, end), death <= end, step=step, step_time=longest / 200, every=every)
         )
     return arms[0], arms[1]

@@ -1,7 +1,8 @@
 """A round trip: simulated trials, printed, reconstructed, and held against what was printed from.
 
-The rival is the algorithm of Guyot et al. 2012 as published (`benchmarks/guyot.py`), on the same clicks in the
-same run. Prints for each the errors of counts, medians and log hazard ratios, and the ratios of the errors.
+The rival is the algorithm of Guyot et al. 2012 as published (`benchmarks/guyot.py`), on the same clicks in
+the same run. Prints for each the errors of counts, medians and log hazard ratios, and the ratios of the
+errors.
 """
 
 from __future__ import annotations
@@ -118,7 +119,9 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--step", type=float, default=0.005, help="reading step of survival")
     options = parser.parse_args()
-    print(f"{options.trials} trials of two arms, survival read to {options.step:g}, time to 1/200 of the axis")
+    print(
+        f"{options.trials} trials of two arms, survival read to {options.step:g}, time to 1/200 of the axis"
+    )
     for with_events in (True, False):
         print(f"\nnumber of events {'printed' if with_events else 'not printed'}")
         tallies = {"Guyot 2012": (published, Tally()), "Troughline": (ours, Tally())}

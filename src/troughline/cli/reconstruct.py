@@ -53,8 +53,8 @@ def _print_result(made: Reconstruction, files: tuple[Path, ...]) -> None:
     if made.contents["simulated"]:
         typer.echo("  SIMULATED DATA, not patients")
     percent = f"{100 * made.contents['level']:g}%"
-    header = ["arm", "patients", "events", f"median, {made.time_unit}s ({percent} interval)", "by reading"]
-    header += [] if made.approximate else ["distance from clicks: max", "mean"]
+    header = ["arm", "patients", "events", f"median, {made.time_unit}s ({percent} interval)"]
+    header += [] if made.approximate else ["median by reading", "distance from clicks: max", "mean"]
     print_table(header, [_arm_row(arm) for arm in made.arms])
     for pair in made.comparisons:
         typer.echo(_comparison_line(pair, percent))
@@ -68,9 +68,9 @@ def _arm_row(arm: ReconstructedArm) -> list[str]:
         str(arm.time.size),
         str(int(arm.event.sum())),
         f"{_number(curve.median)} ({_number(curve.median_low)} to {_number(curve.median_high)})",
-        "" if spread is None else f"{_number(spread.low)} to {_number(spread.high)}",
     ]
     if arm.error is not None:
+        row.append("" if spread is None else f"{_number(spread.low)} to {_number(spread.high)}")
         row += [f"{arm.error.largest:.4f}", f"{arm.error.mean:.4f}"]
     return row
 

@@ -48,7 +48,7 @@ def study(
 def check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A study, model or curve file.")],
 ) -> None:
-    """Every finding about a study or curve file and its tables, or about a model file; nothing is computed."""
+    """Every finding about a study, curve or model file and its tables; nothing is computed."""
     model = _is_file_of(file, "model")
     if model:
         findings = _model_findings(file)

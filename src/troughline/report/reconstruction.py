@@ -16,7 +16,9 @@ def output_files(out: Path) -> tuple[Path, Path, Path]:
     Raises `ValueError` where `out` does not end in .csv.
     """
     if out.suffix.lower() != ".csv":
-        raise ValueError(f"--out is {out.name!r}: patients are written as .csv, with .json and .svg beside it")
+        raise ValueError(
+            f"--out is {out.name!r}: patients are written as .csv, with .json and .svg beside it"
+        )
     return out, out.with_suffix(".json"), out.with_suffix(".svg")
 
 

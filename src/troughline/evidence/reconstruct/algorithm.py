@@ -88,11 +88,13 @@ def reconstruct_arm(
         if total_events not in states:
             low, high = min(states, default=found.deaths), max(states, default=found.deaths)
             raise ReconstructionError(
-                f"total_events = {total_events} cannot be met: the curve and the risk table allow between {low} "
-                f"and {high} at most"
+                f"total_events = {total_events} cannot be met: the curve and the risk table allow between "
+                f"{low} and {high} at most"
             )
         if states[total_events].worst > IMPOSSIBLE and found.worst <= IMPOSSIBLE:
-            fit = [d for d, state in {**natural, **states}.items() if state.worst <= ALLOWED] or [found.deaths]
+            fit = [d for d, state in {**natural, **states}.items() if state.worst <= ALLOWED] or [
+                found.deaths
+            ]
             raise ReconstructionError(
                 f"total_events = {total_events} contradicts the curve and the risk table, which within the "
                 f"reading step allow {min(fit)} to {max(fit)}; correct it or leave it out"
@@ -133,9 +135,7 @@ def _stretches(curve: CurveReading, table: RiskTable, ticks: Sequence[float]) ->
     return out
 
 
-def _search(
-    stretches: list[Stretch], total: int | None, *, spare: int, quick: bool
-) -> dict[int, _State]:
+def _search(stretches: list[Stretch], total: int | None, *, spare: int, quick: bool) -> dict[int, _State]:
     """The best way to each number of deaths, by the deaths so far after each interval.
 
     `spare` is how far `total` lies from what the curve alone asks for: the search is as much wider.
@@ -174,9 +174,7 @@ def _search(
     return out
 
 
-def _choices(
-    stretch: Stretch, level: float, half: int, so_far: int, total: int | None
-) -> list[Placement]:
+def _choices(stretch: Stretch, level: float, half: int, so_far: int, total: int | None) -> list[Placement]:
     """Placements with about as many deaths as the curve asks for; in the open interval what is missing."""
     interval = stretch.interval
     powers = _OPEN_POWERS if interval.open else (1.0,)
@@ -245,7 +243,7 @@ def _why_impossible(stretches: list[Stretch]) -> str:
         interval = stretch.interval
         if len(stretch.ticks) > interval.leaving:
             return (
-                f"{len(stretch.ticks)} censoring ticks {interval.words()}, but only {interval.leaving} patients "
-                "leave by the risk table"
+                f"{len(stretch.ticks)} censoring ticks {interval.words()}, but only {interval.leaving} "
+                "patients leave by the risk table"
             )
     return "no deaths and censorings meet the risk table and the curve together"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,9 +30,11 @@ class ReadingStep:
     time: float
 
     def __post_init__(self) -> None:
-        """Raises `ValueError` for a step of survival outside (0, 0.2) or a step of time that is not positive."""
+        """Raises `ValueError` for a step of survival outside (0, 0.2), of time not above 0."""
         if not 0 < self.survival < 0.2:
-            raise ValueError(f"the reading step of survival is {self.survival:g}; it must be above 0, below 0.2")
+            raise ValueError(
+                f"the reading step of survival is {self.survival:g}; it must be above 0, below 0.2"
+            )
         if not (self.time > 0 and np.isfinite(self.time)):
             raise ValueError(f"the reading step of time is {self.time:g}; it must be above 0")
 
@@ -155,12 +158,11 @@ class _Where:
         text = f"arm {self.arm!r}: {message}" if self.arm else message
         self.found.add(severity, code, text, file=self.file, row=row if self.numbered else None)
 
-    def each(self, bad: NDArray[np.bool_], code: str, message: object) -> None:
+    def each(self, bad: NDArray[np.bool_], code: str, message: Callable[[int], str]) -> None:
         """An error for each of the first rows where `bad`, and one that counts the others."""
-        assert callable(message)
         places = np.flatnonzero(bad)
         for i in places[:_ROWS_NAMED].tolist():
-            self.say(Severity.ERROR, code, str(message(i)), int(self.rows[i]))
+            self.say(Severity.ERROR, code, message(i), int(self.rows[i]))
         if places.size > _ROWS_NAMED:
             self.say(Severity.ERROR, code, f"{places.size - _ROWS_NAMED} more clicks are like this")
 
@@ -172,8 +174,10 @@ def _outside(t: FloatArray, s: FloatArray, step: ReadingStep, where: _Where) -> 
     where.each(
         above,
         "above-one",
-        lambda i: f"survival is {s[i]:.6g} at time {t[i]:.6g}: it cannot exceed 1 (reading step "
-        f"{step.survival:g}){hint}",
+        lambda i: (
+            f"survival is {s[i]:.6g} at time {t[i]:.6g}: it cannot exceed 1 (reading step "
+            f"{step.survival:g}){hint}"
+        ),
     )
     where.each(
         s < -step.survival - _ROUNDING,
@@ -183,7 +187,9 @@ def _outside(t: FloatArray, s: FloatArray, step: ReadingStep, where: _Where) -> 
     where.each(
         t < -step.time - _ROUNDING,
         "before-zero",
-        lambda i: f"time is {t[i]:.6g}: before time zero by more than the reading step of time ({step.time:g})",
+        lambda i: (
+            f"time is {t[i]:.6g}: before time zero by more than the reading step of time ({step.time:g})"
+        ),
     )
     slight = int(np.count_nonzero((s > 1) & ~above) + np.count_nonzero((s < 0) & (s >= -step.survival)))
     if slight:

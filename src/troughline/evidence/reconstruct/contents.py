@@ -6,7 +6,6 @@ import math
 from pathlib import Path
 from typing import Any
 
-
 from troughline.evidence.reconstruct.load import CurveInput
 from troughline.evidence.reconstruct.result import APPROXIMATE, Comparison, Range, ReconstructedArm
 from troughline.evidence.reconstruct.summary import SummaryPatients
@@ -15,15 +14,20 @@ from troughline.provenance import provenance, sha256_of
 Json = dict[str, Any]
 
 CLICKS_METHOD = (
-    "Clicks made monotone within the reading step; deaths of every interval of the risk table searched jointly for "
-    "the least squared deviation from the clicks, the numbers at risk (and the number of events, where printed) "
-    "met exactly; deaths at the falls of the curve, censorings spread evenly within each interval, moved to where "
-    "finely read falls show the number at risk. After Guyot et al. 2012, doi 10.1186/1471-2288-12-9."
+    "Clicks made monotone within the reading step; deaths of every interval of the risk table searched "
+    "jointly for "
+    "the least squared deviation from the clicks, the numbers at risk (and the number of events, where "
+    "printed) "
+    "met exactly; deaths at the falls of the curve, censorings spread evenly within each interval, moved to "
+    "where finely read falls show the number at risk. After Guyot et al. 2012, doi 10.1186/1471-2288-12-9."
 )
 SUMMARY_METHOD = (
-    "Patients at the quantiles of a Weibull survival, with proportional hazards, that the printed medians and hazard "
-    "ratio determine; entry at an even rate, data cut when the number of events is reached; shape and medians "
-    "corrected until the hazard ratio (Cox) and the Kaplan–Meier medians round to those printed. No random numbers."
+    "Patients at the quantiles of a Weibull survival, with proportional hazards, that the printed medians "
+    "and hazard "
+    "ratio determine; entry at an even rate, data cut when the number of events is reached; shape and "
+    "medians "
+    "corrected until the hazard ratio (Cox) and the Kaplan–Meier medians round to those printed. No random "
+    "numbers."
 )
 
 
@@ -130,10 +134,12 @@ def _printed(read: CurveInput) -> Json:
 
 
 def _range(found: Range | None) -> Json | None:
-    return None if found is None else {"low": _number(found.low), "high": _number(found.high), "level": found.level}
+    return (
+        None
+        if found is None
+        else {"low": _number(found.low), "high": _number(found.high), "level": found.level}
+    )
 
 
 def _number(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
-
-

@@ -1,4 +1,4 @@
-"""How far reconstructed patients lie from the curve they came from, and what the reading step makes uncertain."""
+"""How far reconstructed patients lie from their curve, and what the reading step leaves uncertain."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def reconstruct_again(
     seed: int,
     reading: int,
 ) -> tuple[ArmPatients, ...] | None:
-    """Every arm from one other reading, keyed by (seed, reading, arm); None where one cannot be reconstructed."""
+    """Every arm from one other reading, keyed by (seed, reading, arm); None where one arm fails."""
     out: list[ArmPatients] = []
     for k, (curve, table, total, marks) in enumerate(zip(curves, tables, totals, ticks, strict=True)):
         rng = np.random.default_rng((seed, reading, k))

@@ -21,9 +21,9 @@ _LISTED = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VectorPath:
-    """A stroked path: `points` (p, 2) in the figure's units, `stroke` as `#rrggbb`, `ids` from itself outwards.
+    """A stroked path: `points` (p, 2), `stroke` as `#rrggbb`, `ids` from itself outwards.
 
-    The figure's units are those of the viewBox (SVG, y downwards) or points (PDF, y upwards).
+    Points are in the figure's units: those of the viewBox (SVG, y downwards) or points (PDF, y upwards).
     """
 
     points: FloatArray
@@ -51,7 +51,7 @@ class Axis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathChoice:
-    """Which path: by `stroke` colour, `id` (its own or of a group around it), and `index` among those, from 1."""
+    """Which path: by `stroke` colour, `id` (its own or a group's), and `index` among those, from 1."""
 
     stroke: str | None = None
     id: str | None = None

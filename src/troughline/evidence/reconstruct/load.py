@@ -80,7 +80,9 @@ def load_curves(file: CurveFile) -> CurveInput:
         if arm.median is not None:
             continue
         clicked = (
-            _clicks(file, arm, inputs, found) if arm.clicks is not None else _from_figure(file, arm, figure, found)
+            _clicks(file, arm, inputs, found)
+            if arm.clicks is not None
+            else _from_figure(file, arm, figure, found)
         )
         table = _risk_table(file, arm, inputs, found)
         if arm.events is not None and table is not None and arm.events > table.n:
@@ -92,7 +94,11 @@ def load_curves(file: CurveFile) -> CurveInput:
         _check_end(file, arm, clicked, table, found)
         arms.append(
             ArmInput(
-                name=arm.name, curve=clicked, table=table, total_events=arm.events, ticks=tuple(sorted(arm.ticks))
+                name=arm.name,
+                curve=clicked,
+                table=table,
+                total_events=arm.events,
+                ticks=tuple(sorted(arm.ticks)),
             )
         )
     return CurveInput(file=file, arms=tuple(arms), findings=found, inputs=inputs)
@@ -125,7 +131,9 @@ def _from_figure(file: CurveFile, arm: ArmSection, paths: Any, found: Findings) 
     assert choice is not None
     if not paths:
         if not found.errors:
-            message = "holds no stroked path of three points or more: a picture, perhaps, not drawn in vectors"
+            message = (
+                "holds no stroked path of three points or more: a picture, perhaps, not drawn in vectors"
+            )
             found.add(Severity.ERROR, "no-path", message, file=Path(figure.file).name)
         return None
     name = Path(figure.file).name
@@ -181,7 +189,9 @@ def _read(
     return read_clicks(time, survival, step=steps, found=found, file=name, rows=rows, arm=arm.name)
 
 
-def _risk_table(file: CurveFile, arm: ArmSection, inputs: dict[str, str], found: Findings) -> RiskTable | None:
+def _risk_table(
+    file: CurveFile, arm: ArmSection, inputs: dict[str, str], found: Findings
+) -> RiskTable | None:
     given = arm.at_risk
     if given is None and arm.risk_table is None:
         message = f"arm {arm.name!r}: no numbers at risk; " + (
@@ -224,7 +234,9 @@ def _numbers(
         column = renamed.get(name, name)
         if column not in table.columns:
             known = ", ".join(table.columns)
-            message = f"has no column {column!r} (columns: {known}); [reading.columns] {name} = ... names another"
+            message = (
+                f"has no column {column!r} (columns: {known}); [reading.columns] {name} = ... names another"
+            )
             found.add(Severity.ERROR, "column-missing", message, file=table.file, row=1, column=column)
             continue
         values = np.full(len(table.rows), np.nan)
@@ -235,7 +247,12 @@ def _numbers(
             except ValueError:
                 what = "is empty" if not text else f"{shown(text)} is no number"
                 found.add(
-                    Severity.ERROR, "not-a-number", what, file=table.file, row=int(table.rows[i]), column=column
+                    Severity.ERROR,
+                    "not-a-number",
+                    what,
+                    file=table.file,
+                    row=int(table.rows[i]),
+                    column=column,
                 )
         out.append(values)
     return None if len(found.errors) > before else out
@@ -244,7 +261,9 @@ def _numbers(
 def _check_ticks(file: CurveFile, arm: ArmSection, end: float, found: Findings) -> None:
     outside = [t for t in arm.ticks if not 0 < t <= end * (1 + 1e-9)]
     if outside:
-        message = f"arm {arm.name!r}: a censoring tick at {outside[0]:g} lies outside the curve (0 to {end:g})"
+        message = (
+            f"arm {arm.name!r}: a censoring tick at {outside[0]:g} lies outside the curve (0 to {end:g})"
+        )
         found.add(Severity.ERROR, "tick-outside", message, file=file.path.name)
 
 
@@ -256,8 +275,8 @@ def _check_end(
     if beyond.any():
         last = float(table.time[beyond][-1])
         message = (
-            f"arm {arm.name!r}: the curve ends at {curve.end:g}, but {int(table.at_risk[beyond][-1])} are at risk "
-            f"at {last:g}: it is taken as level until then"
+            f"arm {arm.name!r}: the curve ends at {curve.end:g}, but {int(table.at_risk[beyond][-1])} are "
+            f"at risk at {last:g}: it is taken as level until then"
         )
         found.add(Severity.WARNING, "curve-ends-early", message, file=file.path.name)
     gone = table.time[table.at_risk == 0]

@@ -50,7 +50,9 @@ def pdf_paths(data: bytes, page: int) -> list[VectorPath]:
         sheet: Any = reader.pages[page - 1]
         contents: Any = sheet.get_contents()
         if contents is not None:
-            _follow(generic.ContentStream(contents, reader), sheet.get("/Resources"), _State(), out, reader, 0)
+            _follow(
+                generic.ContentStream(contents, reader), sheet.get("/Resources"), _State(), out, reader, 0
+            )
     except (errors.PyPdfError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise ValueError(f"is no PDF that can be read: {' '.join(str(error).split())[:100]}") from None
     return out
@@ -87,9 +89,7 @@ def _follow(
             _form(str(operands[0]), resources, state, out, reader, depth)
 
 
-def _form(
-    name: str, resources: Any, state: _State, out: list[VectorPath], reader: Any, depth: int
-) -> None:
+def _form(name: str, resources: Any, state: _State, out: list[VectorPath], reader: Any, depth: int) -> None:
     objects: Any = (resources or {}).get("/XObject") or {}
     form: Any = objects.get(name)
     form = form.get_object() if form is not None else None

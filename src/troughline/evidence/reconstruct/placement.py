@@ -87,7 +87,12 @@ def expected_deaths(stretch: Stretch, level: float, censored: Sequence[float]) -
 
 
 def place(
-    stretch: Stretch, level: float, deaths: int, *, power: float = 1.0, censored: Sequence[float] | None = None
+    stretch: Stretch,
+    level: float,
+    deaths: int,
+    *,
+    power: float = 1.0,
+    censored: Sequence[float] | None = None,
 ) -> Placement | None:
     """Place exactly `deaths` deaths, and censor the others who leave; None where that is impossible.
 
@@ -143,9 +148,7 @@ def refined(stretch: Stretch, level: float, placed: Placement) -> Placement:
     return better if better is not None and better.cost < placed.cost else placed
 
 
-def _rounded(
-    stretch: Stretch, expected: list[float], level: float, deaths: int
-) -> tuple[int, ...] | None:
+def _rounded(stretch: Stretch, expected: list[float], level: float, deaths: int) -> tuple[int, ...] | None:
     """Whole deaths (m,) that sum to `deaths`, by rounding the running sum of `expected`."""
     sure: list[int] = []
     before = level
@@ -178,7 +181,7 @@ def _followed(
     """The Kaplan–Meier estimate through these deaths and censorings; None where nobody is left to die."""
     dead, cost, worst = 0, 0.0, 0.0
     survival: list[float] = []
-    half = stretch.step
+    allowed = stretch.step
     for when, s, d in zip(stretch.time, stretch.survival, deaths, strict=True):
         at_risk = stretch.interval.n - dead - bisect.bisect_left(censored, when)
         if d > at_risk:
@@ -188,9 +191,10 @@ def _followed(
             dead += d
         off = abs(level - s)
         cost += (off / stretch.step) ** 2
+        # Once nobody is at risk the step of one death stays what it was last.
         if at_risk:
-            half = stretch.step + 0.5 * level / max(at_risk - d, 1)
-        worst = max(worst, off / half)
+            allowed = stretch.step + 0.5 * level / max(at_risk - d, 1)
+        worst = max(worst, off / allowed)
         survival.append(level)
     return Placement(
         deaths=deaths,

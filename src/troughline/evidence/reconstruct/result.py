@@ -27,7 +27,7 @@ APPROXIMATE = "APPROXIMATE: made from a printed summary, not from a curve; these
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Range:
-    """The middle `level` of an estimate over the other readings; both ends are missing where it is unbounded."""
+    """The middle `level` of an estimate over the other readings; not a number where an end is unbounded."""
 
     low: float
     high: float
@@ -87,12 +87,13 @@ class Reconstruction:
     contents: dict[str, Any]
 
     def patients(self) -> pd.DataFrame:
-        """Columns patient, arm, time, status (1 event, 0 censored), time_unit, source, approximate (1 or 0)."""
+        """Columns patient, arm, time, status (1 event, 0 censored), time_unit, source, approximate (0/1)."""
         import pandas as pd
 
+        kind = "APPROX" if self.approximate else "REC"
         rows = [
             {
-                "patient": f"{'APPROX' if self.approximate else 'REC'}-{k + 1}-{i + 1:0{len(str(arm.time.size))}d}",
+                "patient": f"{kind}-{k + 1}-{i + 1:0{len(str(arm.time.size))}d}",
                 "arm": arm.name,
                 "time": float(f"{t:.10g}"),
                 "status": int(e),

@@ -57,8 +57,8 @@ def read_risk_table(
     """The table of `time` (j,) and `at_risk` (j,); None where an error was found.
 
     `n` patients at the start are put at time 0 where the table starts later, and must be its first entry
-    where it does not. Errors in `found`, each with its row: counts that are no whole numbers, that grow, times
-    that do not rise or are negative, no entry at time 0 where `n` is not given.
+    where it does not. Errors in `found`, each with its row: counts that are no whole numbers, that grow,
+    times that do not rise or are negative, no entry at time 0 where `n` is not given.
     """
     t, counts = np.asarray(time, dtype=np.float64), np.asarray(at_risk, dtype=np.float64)
     if t.ndim != 1 or t.shape != counts.shape:

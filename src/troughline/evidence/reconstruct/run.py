@@ -141,7 +141,7 @@ def _finished(
 
 
 def _judge(arm: ArmInput, patients: ArmPatients, file: CurveFile, found: Findings) -> None:
-    """Say where the counts hold the patients' curve away from the clicks; an error where they contradict them."""
+    """Say where the counts hold the curve away from the clicks; an error where they contradict them."""
     if patients.worst <= ALLOWED or patients.worst_interval is None:
         return
     interval = patients.worst_interval
@@ -152,7 +152,8 @@ def _judge(arm: ArmInput, patients: ArmPatients, file: CurveFile, found: Finding
         Severity.ERROR if impossible else Severity.WARNING,
         "contradiction" if impossible else "counts-against-clicks",
         f"arm {arm.name!r}: clicks and numbers at risk {what} {interval.words(file.curve.time_unit)}, where "
-        f"{interval.leaving} of {interval.n} leave: the nearest curve lies {off:.3g} off, {patients.worst:.1f} "
+        f"{interval.leaving} of {interval.n} leave: the nearest curve lies {off:.3g} off, "
+        f"{patients.worst:.1f} "
         "times a reading step and half a death; check the click, the table, and the reading step",
         file=file.path.name,
     )
@@ -237,7 +238,8 @@ def _judge_summary(made: SummaryPatients, file: CurveFile, found: Findings) -> N
         if name == "interval" and term is not None and ratio is not None:
             events = sum(int(e.sum()) for e in made.events)
             got = (
-                f": {term.low:.3f}–{term.high:.3f} with {events} events, printed {ratio.low:g}–{ratio.high:g}; an "
+                f": {term.low:.3f}–{term.high:.3f} with {events} events, printed "
+                f"{ratio.low:g}–{ratio.high:g}; an "
                 "adjusted or stratified analysis, or another number of events, would explain it"
             )
         message = f"the printed {name} is missed by {misses:.1f} half units of its last digit{got}"
@@ -259,6 +261,7 @@ def _judge_summary(made: SummaryPatients, file: CurveFile, found: Findings) -> N
 
 def _unverified(file: CurveFile) -> list[str]:
     out = [f"median of {a.name}" for a in file.arm if a.median is not None and not a.median.verified]
+    out += [f"n of {a.name}" for a in file.arm if not a.n_verified]
     if file.summary is not None:
         for name in ("hazard_ratio", "events", "accrual", "follow_up"):
             value = getattr(file.summary, name)

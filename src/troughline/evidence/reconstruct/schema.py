@@ -79,7 +79,7 @@ class PathSection(_Strict):
 
 
 class PrintedNumber(_Strict):
-    """A printed number with its interval, the digits after its point, its source, and whether it was read there."""
+    """A printed number with its interval, the digits after its point, and whether its source was read."""
 
     value: float
     low: float | None = None
@@ -146,6 +146,8 @@ class ArmSection(_Strict):
     path: PathSection | None = None
     median: PrintedNumber | None = None
     n: int | None = Field(default=None, ge=1)
+    n_source: str = ""
+    n_verified: bool = False
     events: int | None = Field(default=None, ge=0)
     risk_table: str | None = None
     at_risk: RiskSection | None = None

@@ -1,8 +1,8 @@
-"""Approximate patients where only a summary is printed: medians, a hazard ratio, numbers of patients and events.
+"""Approximate patients where only a summary is printed: medians, hazard ratio, patients and events.
 
-The model is a Weibull survival in each arm with proportional hazards, which the two medians and the hazard ratio
-determine, S(t) = 2^(−(t/m)^k) with HR = (m_reference / m)^k; patients stand at its quantiles, and follow-up ends
-with the data cut after entry at an even rate, so late that the printed number of events has happened.
+The model is a Weibull survival in each arm with proportional hazards, which the two medians and the hazard
+ratio determine: S(t) = 2^(−(t/m)^k), HR = (m_reference / m)^k. Patients stand at its quantiles, and follow-up
+ends with the data cut after entry at an even rate, so late that the printed number of events has happened.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FloatArray = NDArray[np.float64]
 LOWEST_SHAPE, HIGHEST_SHAPE = 0.3, 5.0
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 _ROUNDS = 15
-# Where the entries' sequence begins: another start, where counts that jump by one keep the first from fitting.
+# Other starts of the sequence of entries, for where counts that jump by one keep the first from fitting.
 _PHASES = tuple(k / 16 for k in range(16))
 _FITTED = 0.25
 
@@ -60,8 +60,8 @@ class ArmSummary:
 class Summary:
     """One arm, or two with the hazard ratio of the second against the first.
 
-    `events` of both together; `accrual` how long patients entered; `follow_up` the time from the first entry to
-    the data cut, both in the unit of the medians; `level` of the interval of the hazard ratio.
+    `events` of both together; `accrual` how long patients entered; `follow_up` the time from the first entry
+    to the data cut, both in the unit of the medians; `level` of the interval of the hazard ratio.
     """
 
     arms: tuple[ArmSummary, ...]
@@ -76,9 +76,10 @@ class Summary:
 class SummaryPatients:
     """Approximate patients: `times` and `events`, an array (n,) an arm, and what was assumed.
 
-    `shape` is the Weibull shape, `accrual` and `follow_up` those used. `hazard_ratio` is Cox's of these patients,
-    None for one arm. `misses` says for each printed number by how many half units of its last digit these
-    patients miss it: up to 1 it is met as printed. `events_from` says where the number of events comes from.
+    `shape` is the Weibull shape, `accrual` and `follow_up` those used. `hazard_ratio` is Cox's of these
+    patients, None for one arm. `misses` says for each printed number by how many half units of its last
+    digit these patients miss it: up to 1 it is met as printed. `events_from` says where the number of events
+    comes from.
     """
 
     times: tuple[FloatArray, ...]
@@ -106,14 +107,14 @@ class _Model:
 def reconstruct_summary(summary: Summary) -> SummaryPatients:
     """Patients whose medians, hazard ratio and number of events are those printed; no random number is drawn.
 
-    Raises `SummaryError` where the numbers contradict each other: more events than patients, a hazard ratio on
-    one side of 1 and medians on the other, a Weibull shape outside 0.3 to 5, more events printed (or implied by
-    the interval) than the accrual leaves time for.
+    Raises `SummaryError` where the numbers contradict each other: more events than patients, a hazard ratio
+    on one side of 1 and medians on the other, a Weibull shape outside 0.3 to 5, more events printed (or
+    implied by the interval) than the accrual leaves time for.
 
-    Where the number of events is not printed, it follows from the interval of the hazard ratio: the variance of
-    the log hazard ratio is ((ln high − ln low) / 2z)², and that of n₁:n₂ patients with d deaths is about
-    (n₁ + n₂)² / (n₁ n₂ d) (Schoenfeld 1981, doi 10.1093/biomet/68.1.316); it is then corrected by the variance
-    that Cox's regression gives.
+    Where the number of events is not printed, it follows from the interval of the hazard ratio: the variance
+    of the log hazard ratio is ((ln high − ln low) / 2z)², and that of n₁:n₂ patients with d deaths is about
+    (n₁ + n₂)² / (n₁ n₂ d) (Schoenfeld 1981, doi 10.1093/biomet/68.1.316); it is then corrected by the
+    variance that Cox's regression gives.
     """
     _check(summary)
     target, source = _events(summary)
@@ -122,6 +123,7 @@ def reconstruct_summary(summary: Summary) -> SummaryPatients:
     if source == "interval" and fitted.hazard_ratio is not None and summary.hazard_ratio is not None:
         wanted = _printed_error(summary.hazard_ratio, summary.level)
         for _ in range(4):
+            assert fitted.hazard_ratio is not None
             factor = (fitted.hazard_ratio.standard_error / wanted) ** 2
             target = min(round(target * factor), sum(a.n for a in summary.arms))
             if target == model.target:
@@ -152,16 +154,20 @@ def _check(summary: Summary) -> None:
             raise SummaryError(f"{name} is {value:g}; it must be above 0")
     if summary.accrual and summary.follow_up and summary.accrual > summary.follow_up:
         raise SummaryError(
-            f"accrual {summary.accrual:g} exceeds follow_up {summary.follow_up:g}, from first entry to data cut"
+            f"accrual {summary.accrual:g} exceeds follow_up {summary.follow_up:g}, from first entry to data "
+            "cut"
         )
     ratio = summary.hazard_ratio
-    if ratio is not None and not (ratio.value > 0 and (ratio.low is None or 0 < ratio.low)):
+    if ratio is not None and not (ratio.value > 0 and (ratio.low is None or ratio.low > 0)):
         raise SummaryError("the hazard ratio and the ends of its interval must be above 0")
-    if ratio is not None and ratio.low is not None and ratio.high is not None:
-        if not ratio.low < ratio.value < ratio.high:
-            raise SummaryError(
-                f"the hazard ratio {ratio.value:g} does not lie within its interval {ratio.low:g}–{ratio.high:g}"
-            )
+    if (
+        ratio is not None
+        and ratio.low is not None
+        and ratio.high is not None
+        and not ratio.low < ratio.value < ratio.high
+    ):
+        inside = f"its interval {ratio.low:g}–{ratio.high:g}"
+        raise SummaryError(f"the hazard ratio {ratio.value:g} does not lie within {inside}")
 
 
 def _events(summary: Summary) -> tuple[int, str]:
@@ -173,7 +179,9 @@ def _events(summary: Summary) -> tuple[int, str]:
         return summary.events, "total"
     ratio = summary.hazard_ratio
     if ratio is None or ratio.low is None or ratio.high is None:
-        raise SummaryError("the number of events is needed, or the interval of the hazard ratio, which implies it")
+        raise SummaryError(
+            "the number of events is needed, or the interval of the hazard ratio, which implies it"
+        )
     n = [a.n for a in summary.arms]
     implied = sum(n) ** 2 / (n[0] * n[1]) / _printed_error(ratio, summary.level) ** 2
     if implied > 1.15 * sum(n):
@@ -215,9 +223,10 @@ def _shape(summary: Summary) -> float:
         return 1.0
     if longer * lower >= 0 and same_side:
         raise SummaryError(
-            f"the hazard ratio {ratio.value:g} and the medians {second.value:g} and {first.value:g} contradict "
-            f"each other: {summary.arms[1].name!r} cannot have the {'lower' if lower < 0 else 'higher'} hazard "
-            f"and the {'shorter' if longer < 0 else 'longer'} median, with proportional hazards"
+            f"the hazard ratio {ratio.value:g} and the medians {second.value:g} and {first.value:g} "
+            "contradict "
+            f"each other: {summary.arms[1].name!r} cannot have the {'lower' if lower < 0 else 'higher'} "
+            f"hazard and the {'shorter' if longer < 0 else 'longer'} median, with proportional hazards"
         )
     shapes = [-a / b for a in logs for b in corners if b != 0 and -a / b > 0]
     inside = [k for k in shapes if LOWEST_SHAPE <= k <= HIGHEST_SHAPE]
@@ -276,7 +285,9 @@ def _patients(summary: Summary, model: _Model, source: str) -> SummaryPatients:
         [([k], a.events or 0) for k, a in enumerate(arms)] if source == "arms"
         else [(list(range(len(arms))), model.target)]
     )  # fmt: skip
-    times, events, cuts, accruals = [*deaths], [np.ones(a.n, dtype=bool) for a in arms], [], []
+    times, events = [*deaths], [np.ones(a.n, dtype=bool) for a in arms]
+    cuts: list[float] = []
+    accruals: list[float] = []
     for members, target in groups:
         cut, accrual = _data_cut(summary, [deaths[k] for k in members], [entries[k] for k in members], target)
         cuts.append(cut)
@@ -305,8 +316,8 @@ def _data_cut(
         low, high = 0.0, summary.follow_up
         if not seen(high, high) <= target <= seen(high, 0.0):
             raise SummaryError(
-                f"{target} events do not fit a follow_up of {high:g}: entry at an even rate over part of it gives "
-                f"between {seen(high, high)} and {seen(high, 0.0)}"
+                f"{target} events do not fit a follow_up of {high:g}: entry at an even rate over part of it "
+                f"gives between {seen(high, high)} and {seen(high, 0.0)}"
             )
         for _ in range(80):
             middle = (low + high) / 2
@@ -331,13 +342,15 @@ def _data_cut(
 def _censored(
     deaths: list[FloatArray], entries: list[FloatArray], cut: float, accrual: float, target: int
 ) -> list[tuple[FloatArray, NDArray[np.bool_]]]:
-    """Times and events with exactly `target` deaths: where several fall on the data cut, the last are censored."""
+    """Times and events with exactly `target` deaths; of several on the data cut the last are censored."""
     ends = [cut - accrual * e for e in entries]
     spare = np.concatenate([end - d for end, d in zip(ends, deaths, strict=True)])
     dead = spare >= 0
     for i in np.flatnonzero(dead)[np.argsort(spare[dead], kind="stable")][: max(int(dead.sum()) - target, 0)]:
         dead[i] = False
-    for i in np.flatnonzero(~dead)[np.argsort(-spare[~dead], kind="stable")][: max(target - int(dead.sum()), 0)]:
+    for i in np.flatnonzero(~dead)[np.argsort(-spare[~dead], kind="stable")][
+        : max(target - int(dead.sum()), 0)
+    ]:
         dead[i] = True
     out: list[tuple[FloatArray, NDArray[np.bool_]]] = []
     first = 0

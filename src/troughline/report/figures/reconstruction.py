@@ -1,4 +1,4 @@
-"""What was printed over what was reconstructed: clicks on the curves, or medians where only they are printed."""
+"""What was printed over what was reconstructed: clicks on the curves, or printed medians."""
 
 # pyright: reportUnknownMemberType=false
 from __future__ import annotations
@@ -18,7 +18,7 @@ from troughline.report.numbers import interval, micro, number, p_value
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_HEIGHT, _WIDTH, _LEFT, _TOP, _LINE = 3.0, 6.0, 0.62, 0.62, 0.15
+_HEIGHT, _WIDTH, _LEFT, _TOP, _LINE, _GAP = 3.0, 6.0, 0.62, 0.62, 0.15, 0.5
 _LETTERS = "ABCDEFGH"
 _MOST_CLICKS = 400
 
@@ -28,7 +28,7 @@ def sketch_reconstruction(contents: Json) -> Sketch:
     arms: list[Json] = contents["arms"]
     rows = sum(3 if arm.get("at_risk") else 1 for arm in arms)
     notes = _notes(contents)
-    height = _TOP + _HEIGHT + 0.55 + (rows + 1) * _LINE + len(notes) * _LINE + 0.25
+    height = _TOP + _HEIGHT + _GAP + (rows + 1) * _LINE + len(notes) * _LINE + 0.25
     sheet = style.sheet(height)
     axes = style.panel(sheet, left=_LEFT, top=_TOP, width=_WIDTH, height=_HEIGHT)
     curves = [_from_start(arm["curve"]) for arm in arms]
@@ -106,18 +106,22 @@ def _censored(axes: Axes, arm: Json, time: FloatArray, alive: FloatArray, color:
         censored = censored[np.linspace(0, censored.size - 1, 60).astype(int)]
     if censored.size:
         axes.plot(
-            censored, step_at(censored, time, alive), "|", markersize=5, color=color, markeredgewidth=0.9, zorder=3
+            censored,
+            step_at(censored, time, alive),
+            "|",
+            markersize=5,
+            color=color,
+            markeredgewidth=0.9,
+            zorder=3,
         )
 
 
 def _below(axes: Axes, arms: list[Json], colors: tuple[str, ...]) -> float:
-    """Names, counts and numbers at risk under the axes; returns where the text ends, in heights of the axes."""
-    y, step = -0.55 / _HEIGHT, _LINE / _HEIGHT
+    """Names, counts and numbers at risk under the axes; returns where the text ends (axes heights)."""
+    y, step = -_GAP / _HEIGHT, _LINE / _HEIGHT
     if any(arm.get("at_risk") for arm in arms):
-        axes.text(
-            0, y, "number at risk: printed, and below it reconstructed", transform=axes.transAxes, fontsize=6.5,
-            color=style.MUTED, va="center",
-        )  # fmt: skip
+        words = "number at risk: printed, and below it reconstructed"
+        axes.text(0, y, words, transform=axes.transAxes, fontsize=6.5, color=style.MUTED, va="center")
         times = style.floats(next(arm["at_risk"]["time"] for arm in arms if arm.get("at_risk")))
         inside = times[times <= axes.get_xlim()[1]]
         if 2 <= inside.size <= 16:
@@ -125,24 +129,45 @@ def _below(axes: Axes, arms: list[Json], colors: tuple[str, ...]) -> float:
     for k, arm in enumerate(arms):
         y -= step * 1.15
         letter = f"{_LETTERS[k % 8]}  " if len(arms) > 1 else ""
-        median = "not reached" if arm["median"] is None else number(arm["median"])
         axes.text(
-            0, y, f"{letter}{shortened(micro(arm['name']), 40)}: {arm['events']} of {arm['n']}, median {median} "
-            f"({_ends(arm['median_low'], arm['median_high'])})",
-            transform=axes.transAxes, fontsize=style.SMALL, color=style.INK, va="center", fontweight="bold",
-        )  # fmt: skip
-        axes.plot([-0.03, -0.01], [y, y], color=colors[k], linewidth=2.6, transform=axes.transAxes, clip_on=False)
-        table = arm.get("at_risk")
-        for name in ("printed", "reconstructed") if table else ():
-            y -= step * 0.95
-            for t, count in zip(style.floats(table["time"]), table[name], strict=True):
-                if t <= axes.get_xlim()[1]:
-                    axes.text(
-                        float(t), y, f"{count:g}", transform=axes.get_xaxis_transform(), fontsize=style.SMALL,
-                        color=style.MUTED if name == "printed" else style.text_color(colors[k]), va="center",
-                        ha="left" if t == 0 else "center",
-                    )  # fmt: skip
+            0,
+            y,
+            letter + _name_and_counts(arm),
+            transform=axes.transAxes,
+            fontsize=style.SMALL,
+            color=style.INK,
+            va="center",
+            fontweight="bold",
+        )
+        place: Json = {"transform": axes.transAxes, "clip_on": False}
+        axes.plot([-0.03, -0.01], [y, y], color=colors[k], linewidth=2.6, **place)
+        table: Json = arm.get("at_risk") or {}
+        for name, color in (("printed", style.MUTED), ("reconstructed", style.text_color(colors[k]))):
+            if table:
+                y -= step * 0.95
+                _row_at_risk(axes, y, table["time"], table[name], color)
     return y
+
+
+def _name_and_counts(arm: Json) -> str:
+    median = "not reached" if arm["median"] is None else number(arm["median"])
+    ends = _ends(arm["median_low"], arm["median_high"])
+    return f"{shortened(micro(arm['name']), 40)}: {arm['events']} of {arm['n']}, median {median} ({ends})"
+
+
+def _row_at_risk(axes: Axes, y: float, times: list[float], counts: list[int], color: str) -> None:
+    for t, count in zip(times, counts, strict=True):
+        if t <= axes.get_xlim()[1]:
+            axes.text(
+                float(t),
+                y,
+                f"{count:g}",
+                transform=axes.get_xaxis_transform(),
+                fontsize=style.SMALL,
+                color=color,
+                va="center",
+                ha="left" if t == 0 else "center",
+            )
 
 
 def _ends(low: float | None, high: float | None) -> str:
@@ -166,11 +191,21 @@ def _notes(contents: Json) -> list[str]:
     for arm in contents["arms"]:
         if reading := arm.get("reading"):
             lines.append(
-                f"{shortened(arm['name'], 40)}: distance from the clicks at most {reading['largest_error']:.3f}, "
+                f"{shortened(arm['name'], 40)}: distance from the clicks at most "
+                f"{reading['largest_error']:.3f}, "
                 f"mean {reading['mean_error']:.4f} (reading step {reading['step_survival']:g})"
             )
     if contents["approximate"]:
-        lines.append("Diamonds: printed medians; bars: their printed intervals, which were not fitted.")
+        both: Json = contents["summary"]["printed"]["both"]
+        ratio = both.get("hazard_ratio")
+        if ratio is not None:
+            ends = "" if ratio.get("low") is None else f" ({interval(ratio['low'], ratio['high'])})"
+            lines.append(f"Printed hazard ratio {number(ratio['value'])}{ends}.")
+        bars = any("low" in arm["median"] for arm in contents["summary"]["printed"]["arms"])
+        lines.append(
+            "Diamonds: printed medians"
+            + ("; bars: their printed intervals, which were not fitted." if bars else ".")
+        )
     return lines
 
 
