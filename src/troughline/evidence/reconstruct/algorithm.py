@@ -16,8 +16,8 @@ from troughline.evidence.reconstruct.risk_table import Interval, RiskTable, inte
 
 FloatArray = NDArray[np.float64]
 
-_OPEN_POWERS = (1.0, 0.5, 2.0, 0.25, 4.0, 0.0)
-_COST_OF_UNEVEN = 1.0
+# So finely read, single falls show the number at risk, and the search itself must use it.
+_FINE_STEP = 0.001
 # Ways kept to one number of deaths: the same number, died sooner or later, leaves the curve at another level.
 _WAYS = 4
 ALLOWED = 1.5
@@ -177,27 +177,18 @@ def _search(stretches: list[Stretch], total: int | None, *, spare: int, quick: b
 def _choices(stretch: Stretch, level: float, half: int, so_far: int, total: int | None) -> list[Placement]:
     """Placements with about as many deaths as the curve asks for; in the open interval what is missing."""
     interval = stretch.interval
-    powers = _OPEN_POWERS if interval.open else (1.0,)
-    out: list[Placement] = []
+    out: list[Placement | None] = []
     natural = _natural(stretch, level)
     if interval.open and total is not None:
-        wanted = range(total - so_far, total - so_far + 1)
+        deaths = total - so_far
+        if deaths >= 0:
+            power = placement.uneven_power(stretch, level, deaths)
+            out.append(placement.place(stretch, level, deaths, power=power))
     else:
         wanted = range(max(natural - half, 0), min(natural + half, interval.leaving) + 1)
-        powers = (1.0,)
-    for deaths in wanted:
-        best: Placement | None = None
-        for power in powers:
-            placed = placement.place(stretch, level, deaths, power=power)
-            if placed is None:
-                continue
-            if best is None or placed.cost + _COST_OF_UNEVEN * (power != 1.0) < best.cost:
-                best = placed
-            if placed.worst <= 1.0:
-                break
-        if best is not None:
-            out.append(best)
-    return out
+        out += [placement.place(stretch, level, deaths) for deaths in wanted]
+    made = [placed for placed in out if placed is not None]
+    return [placement.refined(stretch, level, p) for p in made] if stretch.step <= _FINE_STEP else made
 
 
 def _natural(stretch: Stretch, level: float) -> int:

@@ -15,19 +15,16 @@ Json = dict[str, Any]
 
 CLICKS_METHOD = (
     "Clicks made monotone within the reading step; deaths of every interval of the risk table searched "
-    "jointly for "
-    "the least squared deviation from the clicks, the numbers at risk (and the number of events, where "
-    "printed) "
-    "met exactly; deaths at the falls of the curve, censorings spread evenly within each interval, moved to "
-    "where finely read falls show the number at risk. After Guyot et al. 2012, doi 10.1186/1471-2288-12-9."
+    "jointly for the least squared deviation from the clicks, the numbers at risk (and the number of "
+    "events, where printed) met exactly; deaths at the falls of the curve, censorings spread evenly within "
+    "each interval, moved to where finely read falls show the number at risk. After Guyot et al. 2012, "
+    "doi 10.1186/1471-2288-12-9."
 )
 SUMMARY_METHOD = (
     "Patients at the quantiles of a Weibull survival, with proportional hazards, that the printed medians "
-    "and hazard "
-    "ratio determine; entry at an even rate, data cut when the number of events is reached; shape and "
-    "medians "
-    "corrected until the hazard ratio (Cox) and the Kaplan–Meier medians round to those printed. No random "
-    "numbers."
+    "and hazard ratio determine; entry at an even rate, data cut when the number of events is reached; "
+    "shape and medians corrected until the hazard ratio (Cox) and the Kaplan–Meier medians round to those "
+    "printed. No random numbers."
 )
 
 

@@ -22,7 +22,7 @@ FloatArray = NDArray[np.float64]
 
 CLICK_STEP = 0.005
 """The reading step of survival of clicks by hand where none is stated."""
-FIGURE_STEP = 0.0005
+FIGURE_STEP = 0.0001
 """The same of a vector path."""
 
 

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 # A fall larger than this many reading steps, and worth half a death, cannot be noise: somebody died there.
 _STEPS_RESOLVED = 2.0
 _DEATHS_RESOLVED = 0.5
+# The spread of censorings in the open interval is searched between these powers of 2, by halving.
+_WIDEST_POWER, _HALVINGS = 5.0, 12
+# Nobody is censored earlier in the open interval than at this part of it: not at its very start.
+_EARLIEST = 1e-6
+# A placement within this part of what is allowed is not tried to be bettered.
+_GOOD_ENOUGH = 0.5
+_LEAST_GAMMA = 0.5
 # The standard deviation of a rounding error, of the difference of two, in units of the step.
 _ROUNDING_SD = math.sqrt(2.0 / 12.0)
 
@@ -65,8 +72,31 @@ def censoring_times(stretch: Stretch, count: int, power: float = 1.0) -> list[fl
     if stretch.ticks and count >= len(stretch.ticks):
         return [stretch.ticks[i * len(stretch.ticks) // count] for i in range(count)]
     if stretch.interval.open:
-        return [a + (b - a) * (i / count) ** power for i in range(1, count + 1)]
+        return [a + (b - a) * max((i / count) ** power, _EARLIEST) for i in range(1, count + 1)]
     return [a + (b - a) * (i - 0.5) / count for i in range(1, count + 1)]
+
+
+def uneven_power(stretch: Stretch, level: float, deaths: int) -> float:
+    """The `power` with which the curve asks for `deaths` in the open interval; 1 where that is near enough.
+
+    The later the others are censored, the more are at risk at each fall, and the more deaths it takes.
+    """
+    count = stretch.interval.leaving - deaths
+    if count <= 0 or stretch.ticks:
+        return 1.0
+
+    def asked(power: float) -> float:
+        return math.fsum(expected_deaths(stretch, level, censoring_times(stretch, count, power)))
+
+    if abs(asked(1.0) - deaths) <= _DEATHS_RESOLVED:
+        return 1.0
+    if asked(0.0) <= deaths:
+        return 0.0
+    low, high = -_WIDEST_POWER, _WIDEST_POWER
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if asked(2.0**middle) > deaths else (low, middle)
+    return 2.0 ** ((low + high) / 2)
 
 
 def expected_deaths(stretch: Stretch, level: float, censored: Sequence[float]) -> list[float]:
@@ -101,12 +131,17 @@ def place(
     reading error explains holds one death at least.
     """
     count = stretch.interval.leaving - deaths
-    if deaths < 0 or count < 0 or (0 < count < len(stretch.ticks)):
+    if deaths < 0 or count < 0 or count < len(stretch.ticks):
         return None
     times = list(censored) if censored is not None else censoring_times(stretch, count, power)
     expected = expected_deaths(stretch, level, times)
     whole = _rounded(stretch, expected, level, deaths)
-    return None if whole is None else _followed(stretch, level, whole, times)
+    summed = None if whole is None else _followed(stretch, level, whole, times)
+    if summed is not None and summed.worst <= _GOOD_ENOUGH:
+        return summed
+    whole = _tracked(stretch, level, times, deaths)
+    tracked = None if whole is None else _followed(stretch, level, whole, times)
+    return min((p for p in (summed, tracked) if p is not None), key=lambda p: p.cost, default=None)
 
 
 def refined(stretch: Stretch, level: float, placed: Placement) -> Placement:
@@ -173,6 +208,35 @@ def _rounded(stretch: Stretch, expected: list[float], level: float, deaths: int)
         out.append(one + reached - given)
         given = reached
     return tuple(out)
+
+
+def _tracked(
+    stretch: Stretch, level: float, censored: Sequence[float], deaths: int
+) -> tuple[int, ...] | None:
+    """Whole deaths (m,) that sum to `deaths`, each rounded to bring the estimate back to the curve.
+
+    The curve is followed as S^γ (of its part in this interval), with the γ nearest to 1 found by halving that
+    gives `deaths`; None where a jump in the count passes over it.
+    """
+    before = [bisect.bisect_left(censored, when) for when in stretch.time]
+    low, high = _LEAST_GAMMA, 1.0 / _LEAST_GAMMA
+    gamma = 1.0
+    for _ in range(_HALVINGS):
+        out: list[int] = []
+        dead, now = 0, level
+        for s, lost in zip(stretch.survival, before, strict=True):
+            at_risk = stretch.interval.n - dead - lost
+            target = level * (s / level) ** gamma if level > 0 else 0.0
+            d = min(round(at_risk * (1.0 - target / now)), at_risk) if target < now and at_risk > 0 else 0
+            if d:
+                now *= 1.0 - d / at_risk
+                dead += d
+            out.append(d)
+        if dead == deaths:
+            return tuple(out)
+        low, high = (gamma, high) if dead < deaths else (low, gamma)
+        gamma = math.sqrt(low * high)
+    return None
 
 
 def _followed(
