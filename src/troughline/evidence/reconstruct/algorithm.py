@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ FloatArray = NDArray[np.float64]
 
 # So finely read, single falls show the number at risk, and the search itself must use it.
 _FINE_STEP = 0.001
+_QUANTA_A_STEP = 1024.0
 # Ways kept to one number of deaths: the same number, died sooner or later, leaves the curve at another level.
 _WAYS = 4
 ALLOWED = 1.5
@@ -80,7 +81,7 @@ def reconstruct_arm(
     stretches = _stretches(curve, table, ticks)
     natural = _search(stretches, None, spare=0, quick=quick)
     if not natural:
-        raise ReconstructionError(_why_impossible(stretches))
+        raise ReconstructionError(_why_impossible(stretches, curve, table))
     found = min(natural.values(), key=lambda state: state.cost)
     if total_events is not None and total_events != found.deaths:
         spare = abs(total_events - found.deaths)
@@ -100,7 +101,7 @@ def reconstruct_arm(
                 f"reading step allow {min(fit)} to {max(fit)}; correct it or leave it out"
             )
         found = states[total_events]
-    return _patients(stretches, found, refine=not quick)
+    return _patients(stretches, found, curve, table, refine=not quick)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,17 +116,23 @@ class _State:
 
 
 def _stretches(curve: CurveReading, table: RiskTable, ticks: Sequence[float]) -> list[Stretch]:
-    step, time, survival = curve.step.survival, curve.time, curve.survival
-    marks = np.sort(np.asarray(ticks, dtype=np.float64))
+    """The curve by interval, its times in quanta: whole 1/1024 of a reading step.
+
+    Whether a click lies before an entry of the table, or a censoring at a click, then hangs on no rounding error
+    and on no unit of time.
+    """
+    step, survival = curve.step.survival, curve.survival
+    time = _quanta(curve.time, curve)
+    marks = _quanta(np.sort(np.asarray(ticks, dtype=np.float64)), curve)
     out: list[Stretch] = []
     for interval in intervals(table, curve.end):
-        low = np.searchsorted(time, interval.start, side="left")
-        high = np.searchsorted(time, interval.end, side="right" if interval.open else "left")
-        first = np.searchsorted(marks, interval.start, side="left")
-        last = np.searchsorted(marks, interval.end, side="right" if interval.open else "left")
+        start, end = _quanta(np.array([interval.start, interval.end]), curve).tolist()
+        side = "right" if interval.open else "left"
+        low, high = np.searchsorted(time, start, side="left"), np.searchsorted(time, end, side=side)
+        first, last = np.searchsorted(marks, start, side="left"), np.searchsorted(marks, end, side=side)
         out.append(
             Stretch(
-                interval=interval,
+                interval=replace(interval, start=start, end=end),
                 time=tuple(time[low:high].tolist()),
                 survival=tuple(survival[low:high].tolist()),
                 ticks=tuple(marks[first:last].tolist()),
@@ -133,6 +140,10 @@ def _stretches(curve: CurveReading, table: RiskTable, ticks: Sequence[float]) ->
             )
         )
     return out
+
+
+def _quanta(time: FloatArray, curve: CurveReading) -> FloatArray:
+    return np.round(time / curve.step.time * _QUANTA_A_STEP)
 
 
 def _search(stretches: list[Stretch], total: int | None, *, spare: int, quick: bool) -> dict[int, _State]:
@@ -201,21 +212,29 @@ def _natural(stretch: Stretch, level: float) -> int:
     return round(deaths)
 
 
-def _patients(stretches: list[Stretch], state: _State, *, refine: bool) -> ArmPatients:
+def _patients(
+    stretches: list[Stretch], state: _State, curve: CurveReading, table: RiskTable, *, refine: bool
+) -> ArmPatients:
     level, worst, where = 1.0, 0.0, None
+    quantum = curve.step.time / _QUANTA_A_STEP
     time: list[float] = []
     event: list[bool] = []
     survival: list[float] = []
-    for stretch, placed in zip(stretches, state.placed, strict=True):
+    clicks = iter(curve.time.tolist())
+    for stretch, placed, interval in zip(stretches, state.placed, intervals(table, curve.end), strict=True):
         final = placement.refined(stretch, level, placed) if refine else placed
-        for t, d in zip(stretch.time, final.deaths, strict=True):
-            time += [t] * d
+        # Everybody who leaves in an interval does so in it, also where a click was read on its very edge.
+        latest = interval.end if interval.open else interval.end - quantum
+        clicked = [next(clicks) for _ in stretch.time]
+        for t, d in zip(clicked, final.deaths, strict=True):
+            time += [min(max(t, interval.start), latest)] * d
             event += [True] * d
-        time += final.censored
+        read_at = dict(zip(stretch.time, clicked, strict=True))
+        time += [min(max(read_at.get(t, t * quantum), interval.start), latest) for t in final.censored]
         event += [False] * len(final.censored)
         survival += final.survival
         if final.worst > worst:
-            worst, where = final.worst, stretch.interval
+            worst, where = final.worst, interval
         level = final.level
     order = np.lexsort((~np.asarray(event, dtype=bool), np.asarray(time)))
     return ArmPatients(
@@ -228,10 +247,9 @@ def _patients(stretches: list[Stretch], state: _State, *, refine: bool) -> ArmPa
     )
 
 
-def _why_impossible(stretches: list[Stretch]) -> str:
+def _why_impossible(stretches: list[Stretch], curve: CurveReading, table: RiskTable) -> str:
     """Which interval has more ticks than leaving patients, or a fall with nobody to die."""
-    for stretch in stretches:
-        interval = stretch.interval
+    for stretch, interval in zip(stretches, intervals(table, curve.end), strict=True):
         if len(stretch.ticks) > interval.leaving:
             return (
                 f"{len(stretch.ticks)} censoring ticks {interval.words()}, but only {interval.leaving} "

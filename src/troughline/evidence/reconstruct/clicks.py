@@ -260,14 +260,15 @@ def _start(t: FloatArray, s: FloatArray, step: ReadingStep, where: _Where) -> bo
         )
         return True
     lowest = float(s[at_zero].min())
-    if lowest < _LOWEST_START:
+    seen = float(s[at_zero].max()) >= 1 - step.survival
+    if lowest < _LOWEST_START and not seen:
         where.say(
             Severity.ERROR,
             "start-below-one",
             f"survival is {lowest:.6g} at time zero; a curve starts at 1 (is the axis right, is it percent?)",
         )
         return False
-    if 1 - lowest > step.survival:
+    if 1 - lowest > step.survival and not seen:
         where.say(
             Severity.WARNING,
             "start-added",

@@ -20,8 +20,6 @@ _STEPS_RESOLVED = 2.0
 _DEATHS_RESOLVED = 0.5
 # The spread of censorings in the open interval is searched between these powers of 2, by halving.
 _WIDEST_POWER, _HALVINGS = 5.0, 12
-# Nobody is censored earlier in the open interval than at this part of it: not at its very start.
-_EARLIEST = 1e-6
 # A placement within this part of what is allowed is not tried to be bettered.
 _GOOD_ENOUGH = 0.5
 _LEAST_GAMMA = 0.5
@@ -33,7 +31,7 @@ _ROUNDING_SD = math.sqrt(2.0 / 12.0)
 class Stretch:
     """The part of a curve that lies in one interval: clicks at `time` (m,) with `survival` (m,), in order.
 
-    `ticks` are the printed censoring marks in it; `step` is the reading step of survival.
+    Times are whole numbers, in quanta of the reading step of time, here and in `interval`. `ticks` are the printed censoring marks in it; `step` is the reading step of survival.
     """
 
     interval: Interval
@@ -72,8 +70,13 @@ def censoring_times(stretch: Stretch, count: int, power: float = 1.0) -> list[fl
     if stretch.ticks and count >= len(stretch.ticks):
         return [stretch.ticks[i * len(stretch.ticks) // count] for i in range(count)]
     if stretch.interval.open:
-        return [a + (b - a) * max((i / count) ** power, _EARLIEST) for i in range(1, count + 1)]
-    return [a + (b - a) * (i - 0.5) / count for i in range(1, count + 1)]
+        return _whole([a + (b - a) * (i / count) ** power for i in range(1, count + 1)], a, b)
+    return _whole([a + (b - a) * (i - 0.5) / count for i in range(1, count + 1)], a, b)
+
+
+def _whole(times: list[float], start: float, end: float) -> list[float]:
+    """Times as whole quanta, after the start of the interval: ties with clicks are then ties in any unit."""
+    return [float(min(max(round(t), start + 1.0), end)) for t in times]
 
 
 def uneven_power(stretch: Stretch, level: float, deaths: int) -> float:
@@ -153,6 +156,7 @@ def refined(stretch: Stretch, level: float, placed: Placement) -> Placement:
     """
     count = len(placed.censored)
     a, b = stretch.interval.start, stretch.interval.end
+    placed = _followed(stretch, level, placed.deaths, list(placed.censored)) or placed
     if count == 0 or stretch.ticks or not b > a:
         return placed
     when: list[float] = []
@@ -176,8 +180,8 @@ def refined(stretch: Stretch, level: float, placed: Placement) -> Placement:
     rising = -falling(-np.asarray(target), np.asarray(weight))
     counts = np.concatenate(([0.0], np.clip(rising, 0.0, count), [float(count)]))
     place_of = np.interp(np.arange(1, count + 1) - 0.5, counts, np.concatenate(([a], when, [b])))
-    times = np.sort(place_of).tolist()
-    if stretch.interval.open and times:
+    times = _whole(np.sort(place_of).tolist(), a, b)
+    if stretch.interval.open:
         times[-1] = b
     better = _followed(stretch, level, placed.deaths, times)
     return better if better is not None and better.cost < placed.cost else placed
