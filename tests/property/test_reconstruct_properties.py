@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from benchmarks.printed_curves import PrintedArm, printed_arm
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from benchmarks.printed_curves import PrintedArm, printed_arm
 from troughline.evidence.reconstruct.algorithm import ArmPatients, reconstruct_arm
 from troughline.evidence.reconstruct.clicks import ReadingStep, falling, read_clicks
 from troughline.evidence.reconstruct.risk_table import read_risk_table
@@ -18,7 +18,7 @@ thirty = settings(deadline=None, max_examples=30)
 
 @st.composite
 def printed(draw: st.DrawFn) -> PrintedArm:
-    """A printed curve of 15 to 150 patients; some die, some are censored, the table has three to eight entries."""
+    """A printed curve of 15 to 150 patients; some die, some are censored; three to eight numbers at risk."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     n = draw(st.integers(15, 150))
     hazard = draw(st.floats(0.02, 0.3))

@@ -39,9 +39,7 @@ def made() -> dict[str, tuple[CurveReading, RiskTable, ArmPatients]]:
     times = np.loadtxt(shared("data/survival/ipdfromkm_radiation_trisk.txt"))
     out: dict[str, tuple[CurveReading, RiskTable, ArmPatients]] = {}
     for arm in ARMS:
-        clicks = np.loadtxt(
-            shared(f"data/survival/ipdfromkm_radiation_{arm}.csv"), delimiter=",", skiprows=1
-        )
+        clicks = np.loadtxt(shared(f"data/survival/ipdfromkm_radiation_{arm}.csv"), delimiter=",", skiprows=1)
         at_risk = np.loadtxt(shared(f"data/survival/ipdfromkm_radiation_nrisk.{arm}.txt"))
         found = Findings()
         step = ReadingStep(survival=0.005, time=0.6)
@@ -54,7 +52,11 @@ def made() -> dict[str, tuple[CurveReading, RiskTable, ArmPatients]]:
 
 
 def test_events_are_those_of_ipdfromkm(made: dict[str, Any], reference: dict[str, Any]) -> None:
-    assert {arm: made[arm][2].n_events for arm in ARMS} == reference["events"] == {"radio": 134, "radioplus": 110}
+    assert (
+        {arm: made[arm][2].n_events for arm in ARMS}
+        == reference["events"]
+        == {"radio": 134, "radioplus": 110}
+    )
     assert [made[arm][2].time.size for arm in ARMS] == reference["n"] == [213, 211]
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from benchmarks.reconstruction import Tally, measure, ours, published
 
 TRIALS, STEP = 25, 0.005

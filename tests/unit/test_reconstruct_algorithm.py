@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from benchmarks.printed_curves import printed_arm, simulated_trial
 from numpy.typing import ArrayLike
 
-from benchmarks.printed_curves import printed_arm, simulated_trial
 from troughline.evidence.reconstruct.algorithm import ArmPatients, ReconstructionError, reconstruct_arm
 from troughline.evidence.reconstruct.clicks import CurveReading, ReadingStep, read_clicks
 from troughline.evidence.reconstruct.error import read_again, reading_error
@@ -147,7 +147,10 @@ def test_the_error_is_the_distance_from_the_clicks_as_given() -> None:
     curve = curve_of([0, 1, 2, 3], [1.0, 0.9, 0.8, 0.8])
     patients: dict[str, Any] = {"click_survival": np.empty(0), "worst": 0.0, "worst_interval": None}
     made = ArmPatients(
-        time=np.array([1.0] + [3.0] * 9), event=np.array([True] + [False] * 9), events_by_interval=(1,), **patients
+        time=np.array([1.0] + [3.0] * 9),
+        event=np.array([True] + [False] * 9),
+        events_by_interval=(1,),
+        **patients,
     )
     error = reading_error(curve, made)
     assert (error.largest, error.at_time) == (pytest.approx(0.1), 2.0)

@@ -1,4 +1,4 @@
-"""Clicks and numbers at risk: what is mended within the reading step, and one clear finding for what is not."""
+"""Clicks and numbers at risk: what is mended within the reading step, and one finding for what is not."""
 
 from __future__ import annotations
 

@@ -41,7 +41,9 @@ def draw(file: Path, *, axis: str = "fraction") -> tuple[str, list[Any]]:
     axes.set_ylim(0, 105 if axis == "percent" else 1.05)
     figure.savefig(file)
     height = 288.0
-    (x0, y0), (x1, y1) = axes.transData.transform([[0, 0], [30, 100 if axis == "percent" else 1]]) * 72 / figure.dpi
+    (x0, y0), (x1, y1) = (
+        axes.transData.transform([[0, 0], [30, 100 if axis == "percent" else 1]]) * 72 / figure.dpi
+    )
     if file.suffix == ".svg":
         y0, y1 = height - y0, height - y1
     top = 100 if axis == "percent" else 1
@@ -52,7 +54,9 @@ def draw(file: Path, *, axis: str = "fraction") -> tuple[str, list[Any]]:
     return text, arms
 
 
-def curve_file(folder: Path, figure: str, arms: list[Any], *, choices: list[str], axis: str = "fraction") -> Path:
+def curve_file(
+    folder: Path, figure: str, arms: list[Any], *, choices: list[str], axis: str = "fraction"
+) -> Path:
     risk = np.arange(0, 30, 5)
     sections = [
         f'[[arm]]\nname = "{k}"\npath = {choice}\n'

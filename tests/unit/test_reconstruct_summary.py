@@ -67,7 +67,9 @@ def test_events_follow_from_the_interval_where_they_are_not_printed() -> None:
     true = reconstruct_summary(summary(accrual=12.0))
     term = true.hazard_ratio
     assert term is not None
-    printed = Printed(value=round(term.hazard_ratio, 2), half=0.005, low=round(term.low, 2), high=round(term.high, 2))
+    printed = Printed(
+        value=round(term.hazard_ratio, 2), half=0.005, low=round(term.low, 2), high=round(term.high, 2)
+    )
     made = reconstruct_summary(summary(hazard_ratio=printed, events=None, accrual=12.0))
     assert made.events_from == "interval"
     assert sum(int(e.sum()) for e in made.events) == pytest.approx(250, rel=0.06)
@@ -116,7 +118,10 @@ def test_a_hazard_ratio_above_one_goes_with_a_shorter_median() -> None:
         ({"hazard_ratio": Printed(value=1.4, half=0.05)}, "contradict each other"),
         ({"hazard_ratio": Printed(value=0.1, half=0.005)}, "Weibull shape of 7.2"),
         ({"events": None}, "number of events is needed"),
-        ({"events": None, "hazard_ratio": Printed(value=0.67, half=0.005, low=0.62, high=0.72)}, "400 patients"),
+        (
+            {"events": None, "hazard_ratio": Printed(value=0.67, half=0.005, low=0.62, high=0.72)},
+            "400 patients",
+        ),
         ({"hazard_ratio": Printed(value=0.67, half=0.005, low=0.7, high=0.9)}, "does not lie within"),
         ({"hazard_ratio": Printed(value=0.0, half=0.005)}, "must be above 0"),
         ({"hazard_ratio": None}, "need a hazard ratio"),

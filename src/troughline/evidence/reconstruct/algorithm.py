@@ -101,7 +101,7 @@ def reconstruct_arm(
                 f"reading step allow {min(fit)} to {max(fit)}; correct it or leave it out"
             )
         found = states[total_events]
-    return _patients(stretches, found, curve, table, refine=not quick)
+    return _patients(stretches, found, curve, table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +118,8 @@ class _State:
 def _stretches(curve: CurveReading, table: RiskTable, ticks: Sequence[float]) -> list[Stretch]:
     """The curve by interval, its times in quanta: whole 1/1024 of a reading step.
 
-    Whether a click lies before an entry of the table, or a censoring at a click, then hangs on no rounding error
-    and on no unit of time.
+    Whether a click lies before an entry of the table, or a censoring at a click, then hangs on no rounding
+    error and on no unit of time.
     """
     step, survival = curve.step.survival, curve.survival
     time = _quanta(curve.time, curve)
@@ -212,9 +212,7 @@ def _natural(stretch: Stretch, level: float) -> int:
     return round(deaths)
 
 
-def _patients(
-    stretches: list[Stretch], state: _State, curve: CurveReading, table: RiskTable, *, refine: bool
-) -> ArmPatients:
+def _patients(stretches: list[Stretch], state: _State, curve: CurveReading, table: RiskTable) -> ArmPatients:
     level, worst, where = 1.0, 0.0, None
     quantum = curve.step.time / _QUANTA_A_STEP
     time: list[float] = []
@@ -222,7 +220,7 @@ def _patients(
     survival: list[float] = []
     clicks = iter(curve.time.tolist())
     for stretch, placed, interval in zip(stretches, state.placed, intervals(table, curve.end), strict=True):
-        final = placement.refined(stretch, level, placed) if refine else placed
+        final = placement.refined(stretch, level, placed)
         # Everybody who leaves in an interval does so in it, also where a click was read on its very edge.
         latest = interval.end if interval.open else interval.end - quantum
         clicked = [next(clicks) for _ in stretch.time]

@@ -31,7 +31,8 @@ _ROUNDING_SD = math.sqrt(2.0 / 12.0)
 class Stretch:
     """The part of a curve that lies in one interval: clicks at `time` (m,) with `survival` (m,), in order.
 
-    Times are whole numbers, in quanta of the reading step of time, here and in `interval`. `ticks` are the printed censoring marks in it; `step` is the reading step of survival.
+    Times are whole numbers, in quanta of the reading step of time, here and in `interval`. `ticks` are the
+    printed censoring marks in it; `step` is the reading step of survival.
     """
 
     interval: Interval
