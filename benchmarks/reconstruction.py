@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import math
 import time as clock
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,6 +27,7 @@ from troughline.survival.kaplan_meier import kaplan_meier
 
 FloatArray = NDArray[np.float64]
 Patients = tuple[FloatArray, NDArray[np.bool_]]
+Method = Callable[[PrintedArm, int | None, float], Patients]
 
 
 @dataclass(slots=True)
@@ -59,7 +61,7 @@ def published(arm: PrintedArm, total: int | None, _: float) -> Patients:
     """The patients of an arm by Guyot's algorithm."""
     order = np.lexsort((-arm.click_survival, arm.click_time))
     survival = np.minimum.accumulate(arm.click_survival[order])
-    time, event = guyot(arm.click_time[order], survival, arm.risk_time, arm.at_risk, total)
+    time, event = guyot(arm.click_time[order], survival, arm.risk_time, arm.at_risk.astype(float), total)
     # A death read at time zero counts as soon after it: Cox's regression has no time zero.
     return np.maximum(time, arm.step_time / 100), event
 
@@ -83,16 +85,15 @@ def log_hazard_ratio(control: Patients, treated: Patients) -> float:
     return fit_cox(time, event, arm[:, np.newaxis], ["arm"]).terms[0].coefficient
 
 
-def measure(tally: Tally, method: object, trials: int, *, step: float, with_events: bool) -> None:
+def measure(tally: Tally, method: Method, trials: int, *, step: float, with_events: bool) -> None:
     """Add the errors of `method` on simulated trials to `tally`."""
-    assert callable(method)
     for seed in range(trials):
         pair = simulated_trial(seed, step=step)
         made: list[Patients] = []
         for arm in pair:
             started = clock.perf_counter()
             try:
-                got: Patients = method(arm, int(arm.event.sum()) if with_events else None, step)
+                got = method(arm, int(arm.event.sum()) if with_events else None, step)
             except ValueError:
                 tally.failures += 1
                 break

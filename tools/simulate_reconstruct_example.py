@@ -32,9 +32,8 @@ def main() -> None:
             f"{STEP_MONTHS * round(t / STEP_MONTHS):.1f},{100 * STEP * round(s / STEP):.1f}"
             for t, s in zip(at.tolist(), survival.tolist(), strict=True)
         ]
-        (FOLDER / f"clicks-{name}.csv").write_text(
-            "\n".join(["time,survival", *rows]) + "\n", encoding="utf-8"
-        )
+        table = "\n".join(["time,survival", *rows]) + "\n"
+        (FOLDER / f"clicks-{name}.csv").write_text(table, encoding="utf-8")
         risk = np.arange(0.0, curve.time[-1], EVERY_MONTHS)
         sections.append(
             f'\n[[arm]]\nname = "{name}"\nclicks = "clicks-{name}.csv"\n'
@@ -42,8 +41,7 @@ def main() -> None:
             f"events = {int(event.sum())}\n"
         )
     header = (
-        table = "\n".join(["time,survival", *rows]) + "\n"
-        (FOLDER / f"clicks-{name}.csv").write_text(table, encoding="utf-8")
+        "# A printed curve as clicks: what one reads off a figure with a digitiser. Simulated, not patients.\n\n"
         '[curve]\ntitle = "Two simulated arms, read from their printed curves"\n'
         'source = "simulated (tools/simulate_reconstruct_example.py)"\nendpoint = "overall survival"\n'
         'time_unit = "month"\nsimulated = true\n\n'

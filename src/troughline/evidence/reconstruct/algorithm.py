@@ -127,9 +127,8 @@ def _stretches(curve: CurveReading, table: RiskTable, ticks: Sequence[float]) ->
     out: list[Stretch] = []
     for interval in intervals(table, curve.end):
         start, end = _quanta(np.array([interval.start, interval.end]), curve).tolist()
-        side = "right" if interval.open else "left"
-        low, high = np.searchsorted(time, start, side="left"), np.searchsorted(time, end, side=side)
-        first, last = np.searchsorted(marks, start, side="left"), np.searchsorted(marks, end, side=side)
+        low, high = _within(time, start, end, closed=interval.open)
+        first, last = _within(marks, start, end, closed=interval.open)
         out.append(
             Stretch(
                 interval=replace(interval, start=start, end=end),
@@ -140,6 +139,12 @@ def _stretches(curve: CurveReading, table: RiskTable, ticks: Sequence[float]) ->
             )
         )
     return out
+
+
+def _within(times: FloatArray, start: float, end: float, *, closed: bool) -> tuple[int, int]:
+    """Where the sorted `times` with start <= t < end lie, the end included where `closed`."""
+    side = "right" if closed else "left"
+    return int(np.searchsorted(times, start, side="left")), int(np.searchsorted(times, end, side=side))
 
 
 def _quanta(time: FloatArray, curve: CurveReading) -> FloatArray:

@@ -25,7 +25,8 @@ _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 _ROUNDS = 15
 # Other starts of the sequence of entries, for where counts that jump by one keep the first from fitting.
 _PHASES = tuple(k / 16 for k in range(16))
-_FITTED = 0.25
+# In half units of the last printed digit: good enough to stop at, and too far off to be an answer.
+_FITTED, _HARDLY_MET = 0.25, 3.0
 
 
 class SummaryError(ValueError):
@@ -251,6 +252,13 @@ def _fit(summary: Summary, start: _Model, source: str) -> SummaryPatients:
             if worst <= _FITTED:
                 return made
     assert best is not None
+    if score > _HARDLY_MET:
+        name = max((k for k in best.misses if k != "interval"), key=lambda k: best.misses[k])
+        raise SummaryError(
+            f"no patients with these medians, hazard ratio and {start.target} events were found: the printed "
+            f"{name} is missed by {best.misses[name]:.0f} half units of its last digit; the numbers contradict "
+            "each other, or there are too few patients"
+        )
     return best
 
 
