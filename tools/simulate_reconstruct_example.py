@@ -41,7 +41,8 @@ def main() -> None:
             f"events = {int(event.sum())}\n"
         )
     header = (
-        "# A printed curve as clicks: what one reads off a figure with a digitiser. Simulated, not patients.\n\n"
+        "# A printed curve as clicks: what one reads off a figure with a digitiser. "
+        "Simulated, not patients.\n\n"
         '[curve]\ntitle = "Two simulated arms, read from their printed curves"\n'
         'source = "simulated (tools/simulate_reconstruct_example.py)"\nendpoint = "overall survival"\n'
         'time_unit = "month"\nsimulated = true\n\n'

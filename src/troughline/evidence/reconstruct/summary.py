@@ -256,8 +256,8 @@ def _fit(summary: Summary, start: _Model, source: str) -> SummaryPatients:
         name = max((k for k in best.misses if k != "interval"), key=lambda k: best.misses[k])
         raise SummaryError(
             f"no patients with these medians, hazard ratio and {start.target} events were found: the printed "
-            f"{name} is missed by {best.misses[name]:.0f} half units of its last digit; the numbers contradict "
-            "each other, or there are too few patients"
+            f"{name} is missed by {best.misses[name]:.0f} half units of its last digit; the numbers "
+            "contradict each other, or there are too few patients"
         )
     return best
 
