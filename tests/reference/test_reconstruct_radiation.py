@@ -1,6 +1,6 @@
 """The digitised trial of the package IPDfromKM, reconstructed from its clicks and numbers at risk.
 
-Source: `shared/data/survival/ipdfromkm_radiation_*` and, for what IPDfromKM 0.1.10 makes of them,
+Source: `shared/data/survival/ipdfromkm_radiation_*` and, for what the R package makes of them,
 `shared/reference/survival-and-roc.json`, key `ipd_radiation`. No number of events is given to either.
 
 Numbers of events and at risk must be the same. The hazard ratio and its interval may differ by 0.003: both

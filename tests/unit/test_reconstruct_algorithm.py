@@ -51,7 +51,7 @@ def flat_tail() -> tuple[CurveReading, RiskTable]:
 
 @pytest.mark.parametrize("total", [None, 60])
 def test_no_death_is_invented_on_a_flat_censored_tail(total: int | None) -> None:
-    """The failure of the published algorithm that Guyot 2012 and Wei & Royston 2017 describe."""
+    """Where the last clicks are level, nobody dies, whether the number of deaths is printed or not."""
     curve, table = flat_tail()
     made = reconstruct_arm(curve, table, total_events=total)
     assert made.time[made.event].max() < 12.5
