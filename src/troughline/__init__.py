@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from troughline.evidence.reconstruct.result import Reconstruction
     from troughline.issues import Findings
     from troughline.model.model import Model
     from troughline.pk.estimates import Estimates
@@ -102,6 +103,18 @@ def write(result: StudyResult | Estimates, folder: str | Path) -> None:
     from troughline.report.write import write_report
 
     write_report(result.contents, Path(folder))
+
+
+def reconstruct(path: str | Path) -> Reconstruction:
+    """Patients behind the printed Kaplan–Meier curves, or the printed summary, that a curve file describes.
+
+    `patients()` of the result is the table that a study reads, `contents` the plain values of its JSON.
+    Raises `troughline.issues.InputError` with everything wrong with the file, its clicks and its numbers at
+    risk.
+    """
+    from troughline.evidence.reconstruct.run import reconstruct as run
+
+    return run(path)
 
 
 def check(path: str | Path) -> Findings:

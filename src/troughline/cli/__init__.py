@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from troughline.cli import estimate, evidence, evidence_compare, models, simulate, study
+from troughline.cli import estimate, evidence, evidence_compare, models, reconstruct, simulate, study
 from troughline.cli.console import ALL_ANSWERED, BAD_CONFIGURATION, UNREADABLE_INPUT, print_findings
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command()(study.check)
 app.command()(study.demo)
 app.command()(estimate.estimate)
 app.command()(simulate.simulate)
+app.command()(reconstruct.reconstruct)
 app.add_typer(models.app, name="models")
 evidence.app.command("compare")(evidence_compare.compare)
 app.add_typer(evidence.app, name="evidence")

@@ -46,11 +46,14 @@ def study(
 
 
 def check(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A study file or a model file.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A study, model or curve file.")],
 ) -> None:
-    """Every finding about a study file and its tables, or about a model file; nothing is computed."""
-    model = _is_model_file(file)
-    findings = _model_findings(file) if model else _study_findings(file)
+    """Every finding about a study, curve or model file and its tables; nothing is computed."""
+    model = _is_file_of(file, "model")
+    if model:
+        findings = _model_findings(file)
+    else:
+        findings = _curve_findings(file) if _is_file_of(file, "curve") else _study_findings(file)
     for finding in findings:
         typer.echo(finding.line(), err=bool(findings.errors))
     if findings.errors:
@@ -92,8 +95,8 @@ def exit_status(verdicts: Iterable[Verdict]) -> int:
     return SOME_NOT_ANSWERED if any(given) else NOTHING_ANSWERED
 
 
-def _is_model_file(file: Path) -> bool:
-    """Whether a file has a section [model]; where it is no TOML, whether a line looks like one."""
+def _is_file_of(file: Path, section: str) -> bool:
+    """Whether a file has the section; where it is no TOML, whether a line looks like its header."""
     import tomllib
 
     try:
@@ -101,15 +104,21 @@ def _is_model_file(file: Path) -> bool:
     except (OSError, UnicodeDecodeError):
         return False
     try:
-        return "model" in tomllib.loads(text)
+        return section in tomllib.loads(text)
     except (ValueError, RecursionError):
-        return re.search(r"^\s*\[model\]", text, re.MULTILINE) is not None
+        return re.search(rf"^\s*\[{section}\]", text, re.MULTILINE) is not None
 
 
 def _model_findings(file: Path) -> Findings:
     from troughline.model.read import read_model
 
     return read_model(file.read_bytes().decode("utf-8-sig"), file=file.name)[1]
+
+
+def _curve_findings(file: Path) -> Findings:
+    from troughline.evidence.reconstruct.run import check_curves
+
+    return check_curves(file)
 
 
 def _study_findings(file: Path) -> Findings:
