@@ -41,11 +41,11 @@ def evaluate(L: Any, C: Any, FN: Any, theta: Any, eta: Any, W: Any, I: Any) -> i
                 whole[direction, s] = dp[k, s]
     else:
         call_coefficients(FN[at.F_COEFFICIENTS], theta, cov, local, gates, ctx, p)
-    changed = False
     if L[at.KIND] != at.NONLINEAR:
-        changed = _fill_matrix(L, C, W, I) and L[at.KIND] == at.LINEAR
+        _fill_matrix(L, C, W, I)
         _fill_constants(L, C, W, I)
-    if changed or I[at.FRESH] == at.STALE:
+    # Propagators of constant rates are kept with their rates; a gate that shuts again finds its own.
+    if I[at.FRESH] == at.STALE and L[at.KIND] != at.LINEAR:
         I[at.CACHE_COUNT] = 0
         I[at.CACHE_NEXT] = 0
     I[at.FRESH] = at.CURRENT
@@ -64,22 +64,16 @@ def context(W: Any, I: Any) -> Any:  # noqa: E741
 
 
 @inner
-def _fill_matrix(L: Any, C: Any, W: Any, I: Any) -> bool:  # noqa: E741
-    """The rate matrix from the slots; whether it differs from what it was."""
-    changed = False
+def _fill_matrix(L: Any, C: Any, W: Any, I: Any) -> None:  # noqa: E741
+    """The rate matrix from the slots."""
     q, ns, nnz = I[at.Q], L[at.N_SLOTS], L[at.NNZ]
     p, dp = vector(W, I[at.P], ns), matrix(W, I[at.DPG], q, ns)
     val, dval = vector(W, I[at.VAL], nnz), matrix(W, I[at.DVAL], q, nnz)
     slot, coefficient = vector(L, L[at.A_SLOT], nnz), vector(C, L[at.C_A], nnz)
     for k in range(nnz):
-        value = coefficient[k] * p[slot[k]]
-        changed = changed or value != val[k]
-        val[k] = value
+        val[k] = coefficient[k] * p[slot[k]]
         for j in range(q):
-            slope = coefficient[k] * dp[j, slot[k]]
-            changed = changed or slope != dval[j, k]
-            dval[j, k] = slope
-    return changed
+            dval[j, k] = coefficient[k] * dp[j, slot[k]]
 
 
 @inner
@@ -148,6 +142,30 @@ def reserve(W: Any, I: Any, start: float, dt: float) -> int:  # noqa: E741
     keys[place, 0] = start
     keys[place, 1] = dt
     return place
+
+
+@inner
+def keep_rates(L: Any, W: Any, I: Any, place: int) -> None:  # noqa: E741
+    """The rate matrix in force and its derivatives, kept with the propagator at a place of the cache."""
+    size, q = L[at.NNZ], I[at.Q]
+    values, slopes = I[at.CACHE_VAL] + place * size, I[at.CACHE_DVAL] + place * q * size
+    for k in range(size):
+        W[values + k] = W[I[at.VAL] + k]
+    for k in range(q * size):
+        W[slopes + k] = W[I[at.DVAL] + k]
+
+
+@inner
+def of_these_rates(L: Any, W: Any, I: Any, place: int) -> bool:  # noqa: E741
+    """Whether the propagator at a place of the cache is that of the rate matrix in force."""
+    size, q = L[at.NNZ], I[at.Q]
+    values, slopes = I[at.CACHE_VAL] + place * size, I[at.CACHE_DVAL] + place * q * size
+    same = True
+    for k in range(size):
+        same = same and W[values + k] == W[I[at.VAL] + k]
+    for k in range(q * size if same else 0):
+        same = same and W[slopes + k] == W[I[at.DVAL] + k]
+    return same
 
 
 @inner

@@ -11,7 +11,14 @@ from typing import Any
 import numpy as np
 
 from troughline.model.kernels import layout as at
-from troughline.model.kernels.advance import cached_dphi, cached_phi, context, reserve
+from troughline.model.kernels.advance import (
+    cached_dphi,
+    cached_phi,
+    context,
+    keep_rates,
+    of_these_rates,
+    reserve,
+)
 from troughline.model.kernels.calls import call_part
 from troughline.model.kernels.exponential import apply_propagator, dense_propagator, propagate_linear
 from troughline.model.kernels.jit import inner
@@ -40,12 +47,13 @@ def _forced(L: Any, W: Any, I: Any) -> bool:  # noqa: E741
 
 
 @inner
-def _cached(W: Any, I: Any, start: float, dt: float) -> int:  # noqa: E741
+def _cached(L: Any, W: Any, I: Any, start: float, dt: float) -> int:  # noqa: E741
     """The place of the propagator over this step in the cache, −1 where there is none."""
     keys = matrix(W, I[at.CACHE_DT], at.CACHE_SIZE, 2)
     for k in range(I[at.CACHE_COUNT]):
         if abs(keys[k, 1] - dt) <= 1e-13 * dt and abs(keys[k, 0] - start) <= 1e-12:
-            return k
+            if L[at.KIND] != at.LINEAR or of_these_rates(L, W, I, k):
+                return k
     return -1
 
 
@@ -105,11 +113,13 @@ def _by_kept(
     L: Any, C: Any, FN: Any, theta: Any, W: Any, I: Any, start: float, dt: float,  # noqa: E741
 ) -> int:  # fmt: skip
     """Step by a propagator: one that is kept, or a new one where a step like this was made before."""
-    place = _cached(W, I, start, dt)
+    place = _cached(L, W, I, start, dt)
     if place < 0:
         if not _seen(W, I, start, dt):
             return _NOT_KEPT
         place = reserve(W, I, start, dt)
+        if L[at.KIND] == at.LINEAR:
+            keep_rates(L, W, I, place)
         status = call_part(FN[at.F_PROPAGATOR], (L, C, FN, theta, W, I), dt, float(place))
         if status != at.OK:
             return status

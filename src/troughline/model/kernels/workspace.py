@@ -32,7 +32,8 @@ def workspace(L: Any, q: int, rtol: float, atol: float, max_steps: int) -> Any:
         (at.P_TIME, at.CAPACITY), (at.P_VALUE, at.CAPACITY), (at.P_DTIME, at.CAPACITY * rows),
         (at.P_DVALUE, at.CAPACITY * rows),
         (at.CACHE_DT, 2 * at.CACHE_SIZE), (at.CACHE_PHI, at.CACHE_SIZE * n * n),
-        (at.CACHE_DPHI, at.CACHE_SIZE * rows * n * n), (at.F_BEFORE, n), (at.F_AFTER, n), (at.OUT, 4),
+        (at.CACHE_DPHI, at.CACHE_SIZE * rows * n * n), (at.CACHE_VAL, at.CACHE_SIZE * nnz),
+        (at.CACHE_DVAL, at.CACHE_SIZE * rows * nnz), (at.F_BEFORE, n), (at.F_AFTER, n), (at.OUT, 4),
         (at.H_X, n), (at.H_P, ns), (at.IN_VALUES, 4), (at.DIN_VALUES, 4 * rows),
         (at.SEEN_DT, 2 * at.CACHE_SIZE), (at.ATOL, n), (at.SCRATCH, scratch),
     )  # fmt: skip
