@@ -22,7 +22,7 @@ BAD_CONFIGURATION = 3
 UNREADABLE_INPUT = 4
 
 
-def run(*arguments: str | Path, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str | Path, timeout_s: float = 600) -> subprocess.CompletedProcess[str]:
     """One command of the installed program, in a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "troughline", *map(str, arguments)],
