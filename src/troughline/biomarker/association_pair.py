@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -48,6 +48,16 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OrdinalOdds:
+    """Odds ratios of a higher stage, plain and adjusted; Brant's p; `failed` says what could not be had."""
+
+    plain: Effect | None = None
+    adjusted: Effect | None = None
+    brant_p: float | None = None
+    failed: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PairResult:
     """What the guarded column says of one pair; `None` where a method does not apply or failed.
 
@@ -64,10 +74,7 @@ class PairResult:
     tau: Correlation | None = None
     rho: Correlation | None = None
     partial: Correlation | None = None
-    odds: Effect | None = None
-    odds_adjusted: Effect | None = None
-    odds_failed: str = ""
-    proportional_odds_p: float | None = None
+    ordinal: OrdinalOdds | None = None
     step_effect: Effect | None = None
     step_effect_adjusted: Effect | None = None
     notes: tuple[str, ...] = field(default=())
@@ -122,7 +129,7 @@ def analyse_pair(
         tau=tau_b(a, b, level=level),
         rho=_or_none(lambda: spearman(ranks, groups, level=level)),
         partial=rest.partial(),
-        **rest.odds(),
+        ordinal=rest.odds(),
         step_effect=rest.step(adjusted=False),
         step_effect_adjusted=rest.step(adjusted=True),
         notes=tuple(notes),
@@ -158,9 +165,9 @@ def _sizes(characteristic: CharacteristicColumn, groups: Floats) -> dict[str, in
     return {name: int((groups == i).sum()) for i, name in enumerate(characteristic.levels)}
 
 
-def _or_none(make: object) -> Correlation | None:
+def _or_none(make: Callable[[], Correlation]) -> Correlation | None:
     try:
-        return make()  # type: ignore[operator, no-any-return]
+        return make()
     except ValueError:
         return None
 
@@ -198,26 +205,27 @@ class _Rest:
         except ValueError:
             return None
 
-    def odds(self) -> dict[str, object]:
+    def odds(self) -> OrdinalOdds | None:
         """Odds ratios of a higher stage, and Brant's check of the unadjusted one."""
         if self.characteristic.scale == "number":
-            return {}
-        out: dict[str, object] = {}
+            return None
         try:
-            out["odds"] = self._odds(False)
-            if self.adjustment is not None:
-                out["odds_adjusted"] = self._odds(True)
+            plain = self._odds(False)
         except (NoOrdinalEstimate, ValueError) as error:
-            out["odds_failed"] = str(error)
-        if self.characteristic.scale == "ordered" and "odds" in out:
-            stage, column, _ = self._ordinal(False)
+            return OrdinalOdds(failed=str(error))
+        adjusted, brant_p, failed = None, None, ""
+        if self.adjustment is not None:
             try:
-                out["proportional_odds_p"] = brant_test(stage, column[:, None]).p_value
+                adjusted = self._odds(True)
+            except (NoOrdinalEstimate, ValueError) as error:
+                failed = f"adjusted odds: {error}"
+        stage, column, _ = self._ordinal(False)
+        if int(stage.max()) > 1:
+            try:
+                brant_p = brant_test(stage, column[:, None]).p_value
             except NoOrdinalEstimate as error:
-                out["odds_failed"] = f"proportional odds could not be checked: {error}"
-            except ValueError:
-                pass
-        return out
+                failed = failed or f"proportional odds could not be checked: {error}"
+        return OrdinalOdds(plain=plain, adjusted=adjusted, brant_p=brant_p, failed=failed)
 
     def _ordinal(self, adjusted: bool) -> tuple[NDArray[np.int64], Floats, Floats]:
         rows, matrix = self._rows(adjusted)

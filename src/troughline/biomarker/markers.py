@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -51,7 +52,7 @@ class MarkerColumn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CharacteristicColumn:
-    """One characteristic in the order of the cohort's patients: a number, or the index of a level; NaN missing."""
+    """One characteristic in the order of the cohort's patients: a number or a level's index; NaN missing."""
 
     name: str
     label: str
@@ -82,8 +83,21 @@ class CharacteristicColumn:
             return np.where(self.values > 0, np.log2(self.values), np.nan)
 
 
+SAME_THING = ({"child_pugh_score", "child_pugh_class", "child_pugh"}, {"albi", "albi_grade"})
+"""Names of one thing in two forms, of which neither is adjusted for the other."""
+
+
+def adjusting(names: Sequence[str], characteristic: str) -> tuple[str, ...]:
+    """The covariates of `names` that a characteristic can be adjusted for: not itself, nor its other form."""
+    itself = {characteristic}.union(*(s for s in SAME_THING if characteristic in s))
+    return tuple(n for n in names if n not in itself)
+
+
 def marker_column(cohort: Cohort, marker: Marker, drug: Drug | None) -> MarkerColumn:
-    """A marker of every patient. Raises `ValueError` where it was not measured or its unit does not convert."""
+    """A marker of every patient.
+
+    Raises `ValueError` where it was not measured or its unit does not convert.
+    """
     patients = cohort.patient_ids
     values = np.full(len(patients), math.nan)
     below = np.zeros(len(patients), dtype=np.bool_)

@@ -86,7 +86,7 @@ def fit_proportional_odds(stage: Integers, design: Floats) -> ProportionalOdds:
         at = trial
         value, gradient, hessian = tried
         if (np.abs(at[k - 1 :]) > LARGEST_SLOPE).any():
-            raise NoOrdinalEstimate("the marker separates the stages: there is no finite odds ratio")
+            raise NoOrdinalEstimate("the stages are separated: there is no finite odds ratio")
         if np.abs(size * step).max() < TOLERANCE:
             break
     else:
@@ -119,7 +119,7 @@ def brant_test(stage: Integers, design: Floats) -> BrantTest:
     n_cuts, p = int(stage.max()), design.shape[1]
     if n_cuts < 2:
         raise ValueError("two stages have one cut: proportional odds hold by themselves")
-    x = np.column_stack([np.ones(stage.size), design])
+    x: Floats = np.column_stack([np.ones(stage.size), design])
     slopes: list[Floats] = []
     chance: list[Floats] = []
     for cut in range(n_cuts):
@@ -130,22 +130,22 @@ def brant_test(stage: Integers, design: Floats) -> BrantTest:
         slopes.append(fit.coefficients[1:])
         chance.append(1.0 / (1.0 + np.exp(-(x @ fit.coefficients))))
     bread = [np.linalg.inv((x * (c * (1 - c))[:, None]).T @ x) for c in chance]
-    joint = np.empty((n_cuts * p, n_cuts * p))
+    joint: Floats = np.empty((n_cuts * p, n_cuts * p), dtype=np.float64)
     for i in range(n_cuts):
         for j in range(i, n_cuts):
             meat = (x * (chance[j] - chance[i] * chance[j])[:, None]).T @ x
             block = (bread[i] @ meat @ bread[j])[1:, 1:]
             joint[i * p : (i + 1) * p, j * p : (j + 1) * p] = block
             joint[j * p : (j + 1) * p, i * p : (i + 1) * p] = block.T
-    contrast = np.hstack([np.tile(np.eye(p), (n_cuts - 1, 1)), -np.eye((n_cuts - 1) * p)])
-    apart = contrast @ np.concatenate(slopes)
+    contrast: Floats = np.hstack([np.tile(np.eye(p), (n_cuts - 1, 1)), -np.eye((n_cuts - 1) * p)])
+    apart: Floats = contrast @ np.concatenate(slopes)
     statistic = float(apart @ _solve(contrast @ joint @ contrast.T, apart))
     df = (n_cuts - 1) * p
     return BrantTest(
         statistic=statistic,
         df=df,
         p_value=float(gammaincc(df / 2, max(statistic, 0.0) / 2)),
-        slopes=np.array(slopes),
+        slopes=np.stack(slopes),
     )
 
 
@@ -180,6 +180,6 @@ def _sigmoid(eta: Floats) -> Floats:
 
 def _solve(matrix: Floats, right: Floats) -> Floats:
     try:
-        return np.linalg.solve(matrix, right)
+        return np.linalg.solve(matrix, right).astype(np.float64)
     except np.linalg.LinAlgError:
         raise NoOrdinalEstimate("the information of the ordinal regression is singular") from None

@@ -36,9 +36,7 @@ def difference_test(values: Floats, groups: Floats, tests: Literal["means", "ran
             from troughline.response.roc import mann_whitney
 
             found = mann_whitney(values, groups == groups.max())
-            return PrintedTest(
-                name="Mann–Whitney U", statistic=found.statistic, p_value=found.p_value
-            )
+            return PrintedTest(name="Mann–Whitney U", statistic=found.statistic, p_value=found.p_value)
         if np.ptp(values) == 0:
             return PrintedTest(name="Kruskal–Wallis", statistic=math.nan, p_value=math.nan)
         rank = stats.kruskal(*samples)

@@ -1,4 +1,4 @@
-"""Rank correlations with intervals: Kendall's tau-b for values below limits, Spearman, and partial Spearman."""
+"""Rank correlations with intervals: Kendall's tau-b for values below limits, Spearman, partial Spearman."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def tau_b(a: Floats, b: Floats, *, level: float = 0.95) -> Correlation:
     neither sum. The p-value is the normal one with the variance over permutations (`trend.kendall_s`). The
     interval comes from the jackknife on Fisher's scale z = artanh τ, widened by the t distribution.
     Raises `ValueError` where one of the two does not vary.
-    Source: Kendall 1945, doi 10.1093/biomet/33.3.239; for values below limits Helsel 2011, ISBN 9780470479889.
+    Source: Kendall 1945, doi 10.1093/biomet/33.3.239; for limits Helsel 2011, ISBN 9780470479889.
     """
     s, variance = kendall_s(a, b)
     pairs_a, pairs_b = float((a * a).sum()), float((b * b).sum())
@@ -58,7 +58,7 @@ def tau_b(a: Floats, b: Floats, *, level: float = 0.95) -> Correlation:
 def spearman(x: ArrayLike, y: ArrayLike, *, level: float = 0.95) -> Correlation:
     """Spearman's correlation of `x` and `y` (n,), ties at their mean rank.
 
-    p from t = ρ √((n − 2) / (1 − ρ²)); interval on Fisher's scale by the jackknife, which ties do not mislead.
+    p from t = ρ √((n − 2) / (1 − ρ²)); interval on Fisher's scale by the jackknife, right with ties too.
     Raises `ValueError` for fewer than three patients or a constant column.
     """
     return partial_spearman(x, y, np.empty((np.asarray(x).size, 0)), level=level)

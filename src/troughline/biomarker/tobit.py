@@ -50,7 +50,7 @@ class CensoredFit:
 
 
 def fit_tobit(values: Floats, below: Flags, design: Floats) -> CensoredFit:
-    """Maximum likelihood of y = x β + σ ε, ε standard normal, with y known to lie below `values` where `below`.
+    """Maximum likelihood of y = x β + σ ε, ε standard normal, y known to lie under `values` where `below`.
 
     `values` (n,), `below` (n,), `design` (n, p) with its intercept. Standard errors from the observed
     information times √(n / (n − p)), so that without values below a limit they are those of least squares.
@@ -69,7 +69,7 @@ def fit_tobit(values: Floats, below: Flags, design: Floats) -> CensoredFit:
     spread = float(np.sqrt(np.mean((y - design @ start) ** 2)))
     if spread <= 1e-12 * max(1.0, float(np.abs(y).max())):
         raise NoCensoredEstimate("the values lie on the line: there is no scatter to judge it by")
-    at = np.append(start / spread, 1.0 / spread)
+    at: Floats = np.append(start / spread, 1.0 / spread).astype(np.float64)
     value, gradient, hessian = _derivatives(at, y, less, design)
     for _ in range(MAX_ITERATIONS):
         try:
@@ -78,7 +78,7 @@ def fit_tobit(values: Floats, below: Flags, design: Floats) -> CensoredFit:
             raise NoCensoredEstimate("the information of the censored regression is singular") from None
         size = 1.0
         while size > 1e-8:
-            trial = at + size * step
+            trial: Floats = at + size * step
             if trial[-1] > 0:
                 tried = _derivatives(trial, y, less, design)
                 if tried[0] >= value - 1e-12 * abs(value):

@@ -50,8 +50,8 @@ class Trend:
 def comparisons(values: ArrayLike, below: ArrayLike | None = None) -> Floats:
     """sign(x_j − x_i) for all pairs, `(n, n)`, 0 where tied or where a limit hides the order.
 
-    `values` (n,) holds the limit where `below` (n,) is true. A value at or above another's limit is the higher
-    of the two; two values below their limits, and a value under the other's limit, have no known order.
+    `values` (n,) holds the limit where `below` (n,) is true. A value at or above another's limit is the
+    higher of the two; two values below their limits, and a value under the other's limit, have no order.
     Raises `ValueError` for a value that is not finite or arrays of other shapes.
     """
     x = np.asarray(values, dtype=np.float64)

@@ -70,7 +70,7 @@ def doubt_about(
     platform: str | None = None,
     limit: float | None = None,
 ) -> AssayDoubt | None:
-    """What is doubtful about `values` in `unit` of the analyte `name`; None where nothing is, or it is not on file.
+    """What is doubtful about `values` in `unit` of the analyte `name`; None where nothing, or not on file.
 
     Values are possible where their median lies within a stated factor of one of the analyte's own intervals.
     Otherwise they may be in a unit 1000 times apart; or lie in the interval of another analyte with a unit of
@@ -108,7 +108,7 @@ def doubt_about(
         # An interval without a lower end holds every low value and says nothing.
         if a.low > 0 and cut_inside and sum(inside) >= share * len(inside):
             where = "the same platform" if _same_platform(a.platform, platform) else a.platform
-            cut = f", and so does the limit of {limit:g}," if limit is not None else ""
+            cut = f" and the limit of {limit:g}" if limit is not None else ""
             return AssayDoubt(
                 kind="other analyte",
                 reason=f"{written}; {100 * sum(inside) / len(inside):.0f} % of the values{cut} lie in the "

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairFact:
-    """One marker against one characteristic: p as published, guarded, and corrected over the family (Holm)."""
+    """One marker against one characteristic: p as published, guarded, and corrected (Holm)."""
 
     marker: str
     characteristic: str

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from troughline.response.association_facts import AssociationFacts
     from troughline.response.predictor import PredictorValues
 
-    AnyQuestion = (
-        ThresholdQuestion | CurveQuestion | WindowQuestion | SurvivalQuestion | AssociationQuestion
-    )
+    AnyQuestion = ThresholdQuestion | CurveQuestion | WindowQuestion | SurvivalQuestion | AssociationQuestion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +104,8 @@ class Case:
     `outcomes` holds the yes/no outcomes by role (`outcome`, `toxicity`, `benefit`); `excluded` says why a
     patient is in neither column of the guarded analysis; `tests` are the p-values of the whole study by
     question id, and `found_cuts` the cuts that other questions found for the same predictor in the same
-    patients (question id, cut); both are set once every question has run. `association` is what an association
-    question found.
+    patients (question id, cut); both are set once every question has run. `association` is what a question
+    of that kind found.
     """
 
     cohort: Cohort

@@ -3,4 +3,14 @@
 from troughline.response.guards import association, cutpoints, inference, modelled, sampling, timing
 from troughline.response.guards.registry import REGISTRY, Guard, check
 
-__all__ = ["REGISTRY", "Guard", "association", "check", "cutpoints", "inference", "modelled", "sampling", "timing"]
+__all__ = [
+    "REGISTRY",
+    "Guard",
+    "association",
+    "check",
+    "cutpoints",
+    "inference",
+    "modelled",
+    "sampling",
+    "timing",
+]
