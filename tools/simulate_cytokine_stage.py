@@ -1,10 +1,11 @@
 """Draw the simulated cohort of `examples/cytokine-stage`, matched to the printed summary of Huy.
 
 No patient of that study is in it: its abstract prints a summary only, and this script draws patients who have
-the same summary. What was matched is read from the evidence file `huy-undated`, never written here: n; mean and
-standard deviation of the marker printed as IL-2, to the last digit; the number of patients below the printed
-limit; associated with size, volume and BCLC stage (p < 0.05 by the tests a paper would use), TNF-alpha with none.
-Everything else is invented: the numbers in each stage, liver function, and the unit and limit of TNF-alpha.
+the same summary. What was matched is read from the evidence file `huy-undated`, never written here: n; mean
+and standard deviation of the marker printed as IL-2, to the last digit; the number of patients below the
+printed limit; associated with size, volume and BCLC stage (p < 0.05 by the tests a paper would use),
+TNF-alpha with none. Everything else is invented: the numbers in each stage, liver function, and the unit and
+limit of TNF-alpha.
 
 How: one generator with one fixed seed, redrawn until the targets are met.
 

@@ -112,11 +112,11 @@ def brant_test(stage: Integers, design: Floats) -> BrantTest:
     where there is nothing to check.
     Source: Brant 1990, doi 10.2307/2532457.
     """
-    from scipy.special import gammaincc
+    from scipy.special import chdtrc
 
     from troughline.response.logistic import ConvergenceError, SeparationError, fit_logistic
 
-    n_cuts, p = int(stage.max()), design.shape[1]
+    n_cuts, p = int(stage.max()), int(design.shape[1])
     if n_cuts < 2:
         raise ValueError("two stages have one cut: proportional odds hold by themselves")
     x: Floats = np.column_stack([np.ones(stage.size), design])
@@ -139,12 +139,13 @@ def brant_test(stage: Integers, design: Floats) -> BrantTest:
             joint[j * p : (j + 1) * p, i * p : (i + 1) * p] = block.T
     contrast: Floats = np.hstack([np.tile(np.eye(p), (n_cuts - 1, 1)), -np.eye((n_cuts - 1) * p)])
     apart: Floats = contrast @ np.concatenate(slopes)
-    statistic = float(apart @ _solve(contrast @ joint @ contrast.T, apart))
-    df = (n_cuts - 1) * p
+    middle: Floats = contrast @ joint @ contrast.T
+    statistic = float(apart @ _solve(middle, apart))
+    df: int = (n_cuts - 1) * p
     return BrantTest(
         statistic=statistic,
         df=df,
-        p_value=float(gammaincc(df / 2, max(statistic, 0.0) / 2)),
+        p_value=float(chdtrc(float(df), max(statistic, 0.0))),
         slopes=np.stack(slopes),
     )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from troughline.report.figures import style
 from troughline.report.figures.drawing import Sketch
 from troughline.report.figures.style import Json
-from troughline.report.numbers import interval, micro, number, p_value
+from troughline.report.numbers import micro, p_value
 from troughline.report.reading import entries, part
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def sketch_correlations(question: Json) -> Sketch:
     axes.axvline(0.0, color=style.PUBLISHED, linewidth=1.0, zorder=0)
     axes.set_xlabel("rank correlation (Spearman)")
     _text(axes, _WIDTH + 0.12, -0.14, "correlation (interval)", style.MUTED)
-    _text(axes, _WIDTH + 1.5, -0.14, "p, corrected", style.MUTED)
+    _text(axes, _WIDTH + 1.55, -0.14, "p, corrected", style.MUTED)
     listed: list[str] = []
     y = 0.0
     for marker in markers:
@@ -45,8 +45,8 @@ def sketch_correlations(question: Json) -> Sketch:
     adjusted = any(r.get("partial") for r in rows)
     caption = (
         "Spearman's correlation of each marker with each characteristic, with its interval"
-        f"{' (blue), and below it the partial one after adjustment (hollow)' if adjusted else ''}. Left of the "
-        "line at 0 the marker is lower where the characteristic is higher. p is that of the trend test, "
+        f"{' (blue), and below it the partial one after adjustment (hollow)' if adjusted else ''}. Left of "
+        "the line at 0 the marker is lower where the characteristic is higher. p is that of the trend test, "
         "corrected over all pairs (Holm)."
     )
     if len(every) > len(rows):
@@ -69,7 +69,7 @@ def _row(axes: Axes, row: Json, y: float) -> str:
         _span(axes, partial, y + 0.06, hollow=True)
     words = _words(plain)
     _text(axes, _WIDTH + 0.12, y, words, style.GUARDED)
-    _text(axes, _WIDTH + 1.5, y, p_value(row.get("p_holm")).removeprefix("p = "), style.INK)
+    _text(axes, _WIDTH + 1.55, y, p_value(row.get("p_holm")).removeprefix("p = "), style.INK)
     return f"{micro(str(row['marker']))} and {name}: {words}" + (
         f", partial {_words(partial)}" if partial else ""
     )
@@ -87,8 +87,14 @@ def _span(axes: Axes, found: Json, y: float, *, hollow: bool) -> None:
 
 
 def _words(found: Json) -> str:
-    span = interval(found.get("low"), found.get("high"), value=found["value"])
-    return f"{number(found['value'], 2)}" + (f" ({span})" if span else "")
+    """`−0.34 (−0.53 to −0.11)`: a correlation has two decimals."""
+    low, high = found.get("low"), found.get("high")
+    span = "" if low is None or high is None else f" ({_two(low)} to {_two(high)})"
+    return f"{_two(found['value'])}{span}"
+
+
+def _two(value: float) -> str:
+    return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−")
 
 
 def _text(axes: Axes, x_in: float, y: float, text: str, color: str, *, bold: bool = False) -> None:

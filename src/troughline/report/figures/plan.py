@@ -102,10 +102,11 @@ def _of_question(question: Json) -> list[Planned]:
 
 def _of_association(series: Json) -> list[tuple[str, Callable[[Json], Sketch]]]:
     """Violins, one figure a characteristic, and the forest of correlations."""
-    found: list[tuple[str, Callable[[Json], Sketch]]] = []
     names = dict.fromkeys(str(v.get("characteristic")) for v in entries(series, "markers_by_stage"))
-    for name in list(names)[:MOST_VIOLINS]:
-        found.append((slug(name), lambda question, name=name: _violin(question, name)))
+    found: list[tuple[str, Callable[[Json], Sketch]]] = [
+        (slug(name), lambda question, name=name: _violin(question, name))
+        for name in list(names)[:MOST_VIOLINS]
+    ]
     if entries(part(series, "correlations"), "rows"):
         found.append(("correlations", _correlations))
     return found

@@ -41,8 +41,8 @@ def sketch_violins(question: Json, characteristic: str) -> Sketch:
         listed.append(_panel(axes, data))
         hidden += sum(bool(b) for b in data["below_limit"])
     caption = (
-        "Each dot is one patient; the shape is a smoothed distribution where a stage has six patients or more; "
-        "the short line is the median."
+        "Each dot is one patient; the shape is a smoothed distribution where a stage has six patients or "
+        "more; the short line is the median."
     )
     if hidden:
         caption += " A hollow triangle is a value below the limit of quantification, drawn at the limit."
@@ -65,7 +65,8 @@ def _words(data: Json) -> str:
         return ""
     span = interval(tau.get("low"), tau.get("high"), value=tau["value"])
     p = p_value(data.get("p_holm"))
-    return f"{micro(str(data['marker']))}: tau-b {number(tau['value'])}{f' ({span})' if span else ''}, {p} corrected."
+    value = number(tau["value"]) + (f" ({span})" if span else "")
+    return f"{micro(str(data['marker']))}: tau-b {value}, {p} corrected."
 
 
 def _panel(axes: Axes, data: Json) -> str:
@@ -75,7 +76,7 @@ def _panel(axes: Axes, data: Json) -> str:
     levels = [micro(str(level)) for level in data["levels"]]
     reference = data.get("reference")
     spread = value if reference is None else np.append(value, float(reference))
-    scale = scale_of(spread, log=True if data.get("log") and (spread > 0).all() else None)
+    scale = scale_of(spread, log=bool(data.get("log")) and bool((spread > 0).all()))
     scale.apply(axes, axis="y")
     style.bare(axes, keep=("left", "bottom"))
     axes.set_xlim(-0.5, len(levels) - 0.5)
@@ -117,7 +118,7 @@ def _shape(axes: Axes, at: int, values: FloatArray, scale: Scale, color: str) ->
     quartiles = np.quantile(places, [0.25, 0.75])
     width = min(float(places.std(ddof=1)), float(np.ptp(quartiles)) / 1.34) or float(places.std(ddof=1))
     band = 0.9 * width * places.size**-0.2
-    grid = np.linspace(places.min(), places.max(), _GRID)
+    grid: FloatArray = np.linspace(places.min(), places.max(), _GRID, dtype=np.float64)
     density = np.exp(-0.5 * ((grid[:, None] - places[None, :]) / band) ** 2).sum(axis=1)
     half = 0.42 * density / density.max()
     axes.fill_betweenx(
