@@ -29,6 +29,7 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 FEWEST = 5
+BRANT_SIMULATIONS = 499
 
 
 class NotTested(ValueError):
@@ -118,7 +119,7 @@ def analyse_pair(
     notes: list[str] = []
     if below.any() and np.unique(values[below]).size > 1:
         notes.append("several limits: rank correlations tie everything under the highest one")
-    rest = _Rest(marker, characteristic, adjustment, inside, level)
+    rest = _Rest(marker, characteristic, adjustment, inside, level, rng)
     return PairResult(
         inside=inside,
         n=values.size,
@@ -181,6 +182,7 @@ class _Rest:
     adjustment: Adjustment | None
     inside: Flags
     level: float
+    rng: np.random.Generator
 
     def _rows(self, adjusted: bool) -> tuple[Flags, Floats]:
         """Who counts, and the adjusting columns of those (n, p)."""
@@ -222,7 +224,9 @@ class _Rest:
         stage, column, _ = self._ordinal(False)
         if int(stage.max()) > 1:
             try:
-                brant_p = brant_test(stage, column[:, None]).p_value
+                brant_p = brant_test(
+                    stage, column[:, None], simulations=BRANT_SIMULATIONS, rng=self.rng
+                ).p_value
             except NoOrdinalEstimate as error:
                 failed = failed or f"proportional odds could not be checked: {error}"
         return OrdinalOdds(plain=plain, adjusted=adjusted, brant_p=brant_p, failed=failed)

@@ -73,8 +73,8 @@ def doubt_about(
     """What is doubtful about `values` in `unit` of the analyte `name`; None where nothing, or not on file.
 
     Values are possible where their median lies within a stated factor of one of the analyte's own intervals.
-    Otherwise they may be in a unit 1000 times apart; or lie in the interval of another analyte with a unit of
-    that kind (that of the same `platform` first), together with a stated `limit` of the study; or be neither.
+    Otherwise they may lie in the interval of another analyte with a unit of that kind (that of the same
+    `platform` first), together with a stated `limit` of the study; or be in a unit 1000 times apart; or neither.
     Three values or more are judged, fewer are not. No finding proves anything.
     """
     from troughline.units import convert, is_convertible
@@ -95,11 +95,11 @@ def doubt_about(
         return None
     intervals = "; ".join(f"{a.analyte} {a.interval} ({a.source})" for a in own)
     written = f"{name} is given with a median of {middle:.4g} {unit}"
+    slip = ""
     for a in comparable:
         for by, words in ((1 / SLIP, "1000 times too high"), (SLIP, "1000 times too low")):
             if possible(a, by):
-                reason = f"{written}, {words} for {intervals}: the unit may be mixed up (ng for pg)."
-                return AssayDoubt(kind="unit slip", reason=reason)
+                slip = words
     others = [a for a in assays() if a.analyte != own[0].analyte and is_convertible(unit, a.unit)]
     others.sort(key=lambda a: not _same_platform(a.platform, platform))
     for a in others:
@@ -114,8 +114,11 @@ def doubt_about(
                 reason=f"{written}; {100 * sum(inside) / len(inside):.0f} % of the values{cut} lie in the "
                 f"range of {a.analyte} on {where} ({a.interval}; {a.source}), while the range on file for "
                 f"the named analyte is {intervals}. It may be {a.analyte} that was measured: supported, "
-                "not proven.",
+                "not proven." + (f" A unit {slip} would fit as well." if slip else ""),
             )
+    if slip:
+        reason = f"{written}, {slip} for {intervals}: the unit may be mixed up (ng for pg)."
+        return AssayDoubt(kind="unit slip", reason=reason)
     reason = f"{written}, which is implausible beside {intervals}"
     if not comparable:
         reason += f"; {unit} does not convert to {own[0].unit}"
