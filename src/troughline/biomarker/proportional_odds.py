@@ -111,7 +111,7 @@ def brant_test(
 
     The binary fits share patients, so their slopes are correlated: Cov(β_k, β_l) =
     (X′W_kk X)⁻¹ X′W_kl X (X′W_ll X)⁻¹ with W_kl = diag(π_l − π_k π_l), k ≤ l, π the fitted P(stage > ·).
-    Where the fitted curves cross, this is no covariance; then W_kl holds the products of the residuals instead.
+    Where the fitted curves cross, this is no covariance; then W_kl holds the products of the residuals.
     `stage` (n,) holds 0 … K − 1; `design` (n, p) without intercept. In stages of few the χ² alarms too often:
     with `simulations` a p under 0.05 is replaced by the share of stages drawn from the fitted
     proportional-odds model whose statistic is as large (`simulated` says how many were drawn).

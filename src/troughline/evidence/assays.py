@@ -74,7 +74,8 @@ def doubt_about(
 
     Values are possible where their median lies within a stated factor of one of the analyte's own intervals.
     Otherwise they may lie in the interval of another analyte with a unit of that kind (that of the same
-    `platform` first), together with a stated `limit` of the study; or be in a unit 1000 times apart; or neither.
+    `platform` first), together with a stated `limit` of the study; or be in a unit 1000 times apart; or be
+    neither.
     Three values or more are judged, fewer are not. No finding proves anything.
     """
     from troughline.units import convert, is_convertible
