@@ -3,8 +3,8 @@
 86 patients in five stages (0, A, B, C, D: 8, 31, 22, 31, 8 % of them expected, at least 3 in each), a number
 that goes with stage (size), and a log-normal marker of which 0, 20 or 50 % lie below a limit. Without
 association every test should reject 5 % of the cohorts; with one (the marker falls by 12 % a stage) every
-95 % interval should hold the value that a cohort of 400,000 has. Beside them what a paper would print: half the
-limit for values below it, analysis of variance and Pearson correlation.
+95 % interval should hold the value that a cohort of 400,000 has. Beside them what a paper would print: half
+the limit for values below it, analysis of variance and Pearson correlation.
 
 Run `python -m benchmarks.association_operating_characteristics [--cohorts 2000] [--seed 1]`.
 """

@@ -63,11 +63,12 @@ class PairResult:
     """What the guarded column says of one pair; `None` where a method does not apply or failed.
 
     `inside` (n_patients,) tells who has both; `p_value` is the one test of the pair that counts in the
-    family, `test` its name. `stage_sizes` counts patients a level.
+    family, `test` its name, `statistic` its z (Kruskal–Wallis: H). `stage_sizes` counts patients a level.
     """
 
     inside: Flags
     n: int
+    statistic: float
     p_value: float
     test: str
     stage_sizes: Mapping[str, int]
@@ -104,6 +105,7 @@ def analyse_pair(
         return PairResult(
             inside=inside,
             n=values.size,
+            statistic=float(found.statistic),
             p_value=float(found.pvalue),
             test="Kruskal–Wallis",
             stage_sizes=sizes,
@@ -123,6 +125,7 @@ def analyse_pair(
     return PairResult(
         inside=inside,
         n=values.size,
+        statistic=trend.z,
         p_value=trend.p_value,
         test=f"{name}, {how[trend.method]}",
         stage_sizes=sizes,

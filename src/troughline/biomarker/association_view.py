@@ -146,7 +146,7 @@ def pair_estimates(
     out = [
         _test("association_test", printed, "as-published", label, result.n),
         Estimate(
-            name="association_test", value=finite(result.trend.z) if result.trend else 0.0, level=None,
+            name="association_test", value=finite(result.statistic), level=None,
             n=result.n, label=label, p_value=result.p_value, method=f"guarded: {result.test}",
             note=f"corrected p = {family.holm[key]:.2g} (Holm), {family.bh[key]:.2g} (Benjamini–Hochberg), "
             f"of {len(family.raw)}",

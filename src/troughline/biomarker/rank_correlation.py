@@ -85,8 +85,6 @@ def partial_spearman(
     if n < p + 4:
         raise ValueError(f"{n} patients for {p} adjusting columns: at least {p + 4} are needed")
     ranked = [np.asarray(rankdata(c), dtype=np.float64) for c in (left, right, *given.T)]
-    if min(float(np.ptp(r)) for r in ranked) == 0:
-        raise ValueError("a column is constant: ranks cannot be correlated")
     value = _residual_correlation(ranked)
     left_out = np.array([_left_out(ranked, i) for i in range(n)])
     low, high = _jackknife_interval(value, left_out, n - p, level)
@@ -113,6 +111,8 @@ def tied_below(values: ArrayLike, below: ArrayLike) -> Floats:
 
 def _residual_correlation(ranked: list[Floats]) -> float:
     x, y, *given = ranked
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
+        raise ValueError("a column is constant: ranks cannot be correlated")
     design = np.column_stack([np.ones_like(x), *given])
     solution = np.linalg.lstsq(design, np.column_stack([x, y]), rcond=None)[0]
     rest = np.column_stack([x, y]) - design @ solution

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _LEFT, _WIDTH, _HEIGHT, _GAP, _DOT = 0.85, 5.85, 2.25, 0.62, 0.07
 _MOST_MARKERS = 4
-_FEWEST_FOR_SHAPE = 6
+_FEWEST_FOR_SHAPE, _FEWEST_FOR_MEDIAN = 6, 3
 _GRID = 120
 
 
@@ -42,7 +42,7 @@ def sketch_violins(question: Json, characteristic: str) -> Sketch:
         hidden += sum(bool(b) for b in data["below_limit"])
     caption = (
         "Each dot is one patient; the shape is a smoothed distribution where a stage has six patients or "
-        "more; the short line is the median."
+        "more; the short line is the median of three or more."
     )
     if hidden:
         caption += " A hollow triangle is a value below the limit of quantification, drawn at the limit."
@@ -94,9 +94,10 @@ def _panel(axes: Axes, data: Json) -> str:
         _shape(axes, i, value[here], scale, color)
         _dots(axes, i, value[here], below[here], scale, color, room_in)
         middle = float(np.median(value[here]))
-        half = 0.16
-        axes.plot([i - half, i + half], [middle] * 2, color="#ffffff", linewidth=3.4, zorder=4)
-        axes.plot([i - half, i + half], [middle] * 2, color=style.INK, linewidth=1.8, zorder=5)
+        if counts[i] >= _FEWEST_FOR_MEDIAN:
+            half = min(0.2 / room_in, 0.4)
+            axes.plot([i - half, i + half], [middle] * 2, color="#ffffff", linewidth=3.4, zorder=4)
+            axes.plot([i - half, i + half], [middle] * 2, color=style.INK, linewidth=1.8, zorder=5)
         at_most = "at most " if below[here].mean() >= 0.5 else ""
         medians.append(f"{levels[i]} (n {counts[i]}) {at_most}{number(middle)}")
     if reference is not None:
