@@ -171,6 +171,7 @@ def test_limits_of_several_sizes_are_kept_apart(tmp_path: Path) -> None:
         ('"stage", "size"]', '"stage", { covariate = "stage", log = true }]', "given twice"),
         ('"stage", "size"]', '"marker"]', "is a marker and a characteristic"),
         ('{ covariate = "marker" }', '{ covariate = "stage" }', "a marker is a number"),
+        ("kind =", 'published = "huy-undated/interleukin-2"\nkind =', "no printed result is shown"),
         ('{ covariate = "marker" }', '{ analyte = "IL-2" }', "an analyte needs its unit"),
         ('{ covariate = "marker" }', '{ covariate = "marker", reference = { limit = -1 } }', "above 0"),
     ],

@@ -91,6 +91,8 @@ class AssociationQuestion(QuestionBase):
 
     @model_validator(mode="after")
     def _each_once(self) -> AssociationQuestion:
+        if self.published is not None:
+            raise ValueError("published: no printed result is shown beside an association question")
         for what, names in (
             ("marker", [m.name.casefold() for m in self.markers]),
             ("characteristic", [c.covariate for c in self.characteristics]),
