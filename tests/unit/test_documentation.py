@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from troughline.cohort import studyfile
+from troughline.cohort import question_association, studyfile
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -19,7 +19,9 @@ def _options() -> list[str]:
     models = (
         studyfile.StudyHeader, studyfile.Predictor, studyfile.Outcome, studyfile.Limits, studyfile.Utility,
         studyfile.ThresholdQuestion, studyfile.CurveQuestion, studyfile.WindowQuestion,
-        studyfile.SurvivalQuestion, studyfile.CovariateSpec,
+        studyfile.SurvivalQuestion, studyfile.CovariateSpec, question_association.AssociationQuestion,
+        question_association.Marker, question_association.Characteristic,
+        question_association.ReferenceLimit,
     )  # fmt: skip
     names: set[str] = set()
     for model in models:

@@ -16,6 +16,7 @@ from troughline.cohort.doses import dose_frame
 from troughline.cohort.events import event_frame
 from troughline.cohort.measurements import measurement_frame
 from troughline.cohort.patients import Roster, check_declarations, patient_frame, patient_roster
+from troughline.cohort.question_association import check_associations
 from troughline.cohort.question_checks import check_drug, check_outcome_columns
 from troughline.cohort.readers import read_table
 from troughline.cohort.schema import SCHEMA, Table, TableName, standard_table
@@ -120,6 +121,7 @@ def _read(study: Study, progress: Progress | None) -> _Reading:
     _other_tables(tables, roster, study, reading)
     known = [*reading.covariates, *(name for name in SCORE_SPECS if name in reading.patients.columns)]
     check_questions(study, reading.frames.get("measurements"), dict.fromkeys(known), found)
+    check_associations(study, reading.frames.get("measurements"), reading.covariates, found)
     check_outcome_columns(study, tables["patients"], reading.patients, found)
     if any(q.predictor.exposure is not None for q in study.question):
         from troughline.cohort.model_checks import check_models

@@ -7,17 +7,16 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from troughline.cohort.question_association import AssociationQuestion
+from troughline.cohort.question_base import QuestionBase as _Question
+from troughline.cohort.question_base import Strict as _Strict
 from troughline.issues import Findings, InputError, Severity
 
 TABLES = ("patients", "doses", "measurements", "events")
 MODEL_METRICS = ("auc", "average", "cmax")
 """Metrics of a dosing interval that no single level is: they need a model."""
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class GradeRule(_Strict):
@@ -203,14 +202,6 @@ class Utility(_Strict):
 Positive = Annotated[float, Field(gt=0)]
 
 
-class _Question(_Strict):
-    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=60)
-    title: str | None = None
-    published: str | None = None
-    adjust: tuple[str, ...] = ()
-    bootstrap: int = Field(default=2000, ge=200, le=100_000)
-
-
 class ThresholdQuestion(_Question):
     """Which level separates those with the outcome from those without: ROC, cut points, their uncertainty."""
 
@@ -279,7 +270,8 @@ class SurvivalQuestion(_Question):
 
 
 Question = Annotated[
-    ThresholdQuestion | CurveQuestion | WindowQuestion | SurvivalQuestion, Field(discriminator="kind")
+    ThresholdQuestion | CurveQuestion | WindowQuestion | SurvivalQuestion | AssociationQuestion,
+    Field(discriminator="kind"),
 ]
 
 
@@ -326,8 +318,8 @@ class Study(_Strict):
 
     study: StudyHeader
     tables: dict[Literal["patients", "doses", "measurements", "events"], str]
-    columns: dict[Literal["patients", "doses", "measurements", "events"], dict[str, str]] = {}
-    covariates: dict[str, CovariateSpec] = {}
+    columns: dict[Literal["patients", "doses", "measurements", "events"], dict[str, str]] = Field(default={})
+    covariates: dict[str, CovariateSpec] = Field(default={})
     question: tuple[Question, ...] = Field(min_length=1)
     path: Path = Path("study.toml")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from troughline.cohort.cohort import Cohort
     from troughline.cohort.outcomes import BinaryOutcome, TimeToEvent
+    from troughline.cohort.question_association import AssociationQuestion
     from troughline.cohort.studyfile import (
         CurveQuestion,
         SurvivalQuestion,
@@ -16,9 +17,10 @@ if TYPE_CHECKING:
         WindowQuestion,
     )
     from troughline.evidence.records import Drug
+    from troughline.response.association_facts import AssociationFacts
     from troughline.response.predictor import PredictorValues
 
-    AnyQuestion = ThresholdQuestion | CurveQuestion | WindowQuestion | SurvivalQuestion
+    AnyQuestion = ThresholdQuestion | CurveQuestion | WindowQuestion | SurvivalQuestion | AssociationQuestion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +104,8 @@ class Case:
     `outcomes` holds the yes/no outcomes by role (`outcome`, `toxicity`, `benefit`); `excluded` says why a
     patient is in neither column of the guarded analysis; `tests` are the p-values of the whole study by
     question id, and `found_cuts` the cuts that other questions found for the same predictor in the same
-    patients (question id, cut); both are set once every question has run.
+    patients (question id, cut); both are set once every question has run. `association` is what a question
+    of that kind found.
     """
 
     cohort: Cohort
@@ -116,3 +119,4 @@ class Case:
     measured: Measured = field(default_factory=Measured)
     tests: dict[str, float] = field(default_factory=dict[str, float])
     found_cuts: tuple[tuple[str, float], ...] = ()
+    association: AssociationFacts | None = None

@@ -10,6 +10,8 @@ from troughline.report.figures.drawing import Drawing, Sketch, draw
 from troughline.report.figures.style import Json
 from troughline.report.reading import entries, part
 
+MOST_VIOLINS = 8
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
@@ -89,6 +91,7 @@ def _of_question(question: Json) -> list[Planned]:
         found.append(("incidence", _incidence))
     if question.get("replication"):
         found.append(("replication", _replication))
+    found += _of_association(series)
     return [
         Planned(
             name=_name(slug(identity), suffix),
@@ -97,6 +100,18 @@ def _of_question(question: Json) -> list[Planned]:
         )
         for suffix, sketch in found
     ]
+
+
+def _of_association(series: Json) -> list[tuple[str, Callable[[Json], Sketch]]]:
+    """Violins, one figure a characteristic, and the forest of correlations."""
+    names = dict.fromkeys(str(v.get("characteristic")) for v in entries(series, "markers_by_stage"))
+    found: list[tuple[str, Callable[[Json], Sketch]]] = [
+        (slug(name), lambda question, name=name: _violin(question, name))
+        for name in list(names)[:MOST_VIOLINS]
+    ]
+    if entries(part(series, "correlations"), "rows"):
+        found.append(("correlations", _correlations))
+    return found
 
 
 def _name(identity: str, suffix: str) -> str:
@@ -162,6 +177,18 @@ def _replication(question: Json) -> Sketch:
     from troughline.report.figures.replication import sketch_replication
 
     return sketch_replication(question)
+
+
+def _violin(question: Json, characteristic: str) -> Sketch:
+    from troughline.report.figures.violin import sketch_violins
+
+    return sketch_violins(question, characteristic)
+
+
+def _correlations(question: Json) -> Sketch:
+    from troughline.report.figures.correlations import sketch_correlations
+
+    return sketch_correlations(question)
 
 
 def _forest(results: Json) -> Sketch:

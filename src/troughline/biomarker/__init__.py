@@ -1,0 +1,1 @@
+"""Cytokines and other markers: how they change, and what they go with."""

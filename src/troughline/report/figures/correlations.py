@@ -1,0 +1,105 @@
+"""Rank correlations of markers with characteristics, plain and adjusted, in one forest."""
+
+# pyright: reportUnknownMemberType=false
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from troughline.report.figures import style
+from troughline.report.figures.drawing import Sketch
+from troughline.report.figures.style import Json
+from troughline.report.numbers import micro, p_value
+from troughline.report.reading import entries, part
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_LEFT, _WIDTH, _ROW, _HEAD = 1.75, 2.9, 0.3, 0.28
+_MOST_ROWS = 48
+
+
+def sketch_correlations(question: Json) -> Sketch:
+    """Draw `series["correlations"]`: Spearman's correlation, and the partial one below it where adjusted."""
+    every = entries(part(part(question, "series"), "correlations"), "rows")
+    rows = every[:_MOST_ROWS]
+    markers = list(dict.fromkeys(str(r["marker"]) for r in rows))
+    height = _HEAD * len(markers) + _ROW * len(rows) + 0.1
+    sheet = style.sheet(height + 0.85)
+    axes = style.panel(sheet, left=_LEFT, top=0.32, width=_WIDTH, height=height)
+    style.bare(axes, keep=("bottom",))
+    axes.set_xlim(-1.0, 1.0)
+    axes.set_xticks([-1.0, -0.5, 0.0, 0.5, 1.0], ["−1", "−0.5", "0", "0.5", "1"])
+    axes.set_ylim(height, 0.0)
+    axes.axvline(0.0, color=style.PUBLISHED, linewidth=1.0, zorder=0)
+    axes.set_xlabel("rank correlation (Spearman)")
+    _text(axes, _WIDTH + 0.12, -0.14, "correlation (interval)", style.MUTED)
+    _text(axes, _WIDTH + 1.55, -0.14, "p, corrected", style.MUTED)
+    listed: list[str] = []
+    y = 0.0
+    for marker in markers:
+        y += _HEAD
+        _text(axes, 0.12 - _LEFT, y - 0.1, micro(marker), style.INK, bold=True)
+        for row in (r for r in rows if r["marker"] == marker):
+            listed.append(_row(axes, row, y + _ROW / 2))
+            y += _ROW
+    adjusted = any(r.get("partial") for r in rows)
+    caption = (
+        "Spearman's correlation of each marker with each characteristic, with its interval"
+        f"{' (blue), and below it the partial one after adjustment (hollow)' if adjusted else ''}. Left of "
+        "the line at 0 the marker is lower where the characteristic is higher. p is that of the trend test, "
+        "corrected over all pairs (Holm)."
+    )
+    if len(every) > len(rows):
+        caption += f" {len(every) - len(rows)} more are in the tables."
+    return Sketch(
+        sheet,
+        "Correlations of markers with characteristics",
+        caption,
+        f"Forest plot. {'; '.join(listed)}.",
+    )
+
+
+def _row(axes: Axes, row: Json, y: float) -> str:
+    """One pair; returns it in words."""
+    name = micro(str(row["characteristic"]))
+    _text(axes, 0.24 - _LEFT, y, name, style.INK)
+    plain, partial = row["spearman"], row.get("partial")
+    _span(axes, plain, y - (0.06 if partial else 0.0), hollow=False)
+    if partial:
+        _span(axes, partial, y + 0.06, hollow=True)
+    words = _words(plain)
+    _text(axes, _WIDTH + 0.12, y, words, style.GUARDED)
+    _text(axes, _WIDTH + 1.55, y, p_value(row.get("p_holm")).removeprefix("p = "), style.INK)
+    return f"{micro(str(row['marker']))} and {name}: {words}" + (
+        f", partial {_words(partial)}" if partial else ""
+    )
+
+
+def _span(axes: Axes, found: Json, y: float, *, hollow: bool) -> None:
+    low, high = found.get("low"), found.get("high")
+    if low is not None and high is not None:
+        axes.plot([low, high], [y, y], color=style.GUARDED, linewidth=1.1 if hollow else 1.7, zorder=2)
+    axes.plot(
+        [found["value"]], [y], "s", markersize=4.4 if hollow else 5.4, zorder=3,
+        color="#ffffff" if hollow else style.GUARDED,
+        markeredgecolor=style.GUARDED if hollow else "#ffffff", markeredgewidth=0.9 if hollow else 0.7,
+    )  # fmt: skip
+
+
+def _words(found: Json) -> str:
+    """`−0.34 (−0.53 to −0.11)`: a correlation has two decimals."""
+    low, high = found.get("low"), found.get("high")
+    span = "" if low is None or high is None else f" ({_two(low)} to {_two(high)})"
+    return f"{_two(found['value'])}{span}"
+
+
+def _two(value: float) -> str:
+    return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−")
+
+
+def _text(axes: Axes, x_in: float, y: float, text: str, color: str, *, bold: bool = False) -> None:
+    axes.annotate(
+        text, xy=(x_in / _WIDTH, y), xycoords=("axes fraction", "data"), ha="left", va="center", color=color,
+        fontsize=style.BASE if bold else style.SMALL, fontweight="bold" if bold else "normal",
+        annotation_clip=False,
+    )  # fmt: skip
