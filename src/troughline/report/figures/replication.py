@@ -23,6 +23,8 @@ _LEFT, _WIDTH, _ROW = 2.35, 2.75, 0.235
 _HEAD, _FOOT, _TOP = 0.34, 0.32, 0.12
 _OPEN = {"o": "o", "d": "s"}
 """Marks of what is not calculated with: a ring without an interval, an open square for another reason."""
+_SHORT = {"same direction, different size": "different size"}
+"""Verdicts that are too long for the column, as the figure has them."""
 _LEAST_SPAN = 4.0
 """A log axis spans this factor at least, so that a small difference looks small."""
 _SHOWN_SPAN = 30.0
@@ -153,7 +155,8 @@ def _draw(axes: Axes, block: Json, lines: list[_Line], height: float, scale: Sca
     _text(
         axes, 0.12 - _LEFT, -0.16, shortened(label, 64) + (f" ({unit})" if unit else ""), style.INK, bold=True
     )
-    _text(axes, _WIDTH + 0.14, -0.16, str(block.get("agreement")), style.INK, bold=True)
+    verdict = str(block.get("agreement"))
+    _text(axes, _WIDTH + 0.14, -0.16, _SHORT.get(verdict, verdict), style.INK, bold=True)
     for k, line in enumerate(lines):
         _row(axes, line, (k + 0.5) * _ROW, scale)
 
@@ -191,7 +194,7 @@ def _row(axes: Axes, line: _Line, y: float, scale: Scale) -> None:
             _OPEN.get(line.marker, line.marker),
             markersize={"D": 6.4, "P": 7.4}.get(line.marker, 5.6),
             color=line.color if filled else "#ffffff",
-            markeredgecolor="#ffffff" if filled else line.color,
+            markeredgecolor="#ffffff" if filled and line.marker != "P" else line.color,
             markeredgewidth=0.7 if filled else 1.3,
             zorder=3,
             clip_on=False,
