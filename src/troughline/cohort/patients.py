@@ -134,7 +134,18 @@ def _reconstructed(table: Table, taken: Mapping[str, Any], found: Findings) -> d
             )
             found.add(Severity.WARNING, "approximate-patients", message, file=table.file)
     if "published_study" in table.present and "published_study" not in taken:
-        columns["published_study"] = texts(table, "published_study")
+        from troughline.evidence.store import list_publications
+
+        named = columns["published_study"] = texts(table, "published_study")
+        known = list_publications()
+        unknown = sorted({str(s) for s in named.tolist() if s is not None and s not in known})
+        if unknown:
+            message = (
+                f"{', '.join(map(repr, unknown))} is no study of the evidence base: these patients may be "
+                "held against the study they were made from"
+            )
+            called = table.called("published_study")
+            found.add(Severity.WARNING, "unknown-published-study", message, file=table.file, column=called)
     return columns
 
 
