@@ -21,6 +21,15 @@ from troughline.evidence.replication import Agreement, Rules, compare
 
 REPLICATES = 20_000
 TRUTH = math.log(0.7)
+SETTINGS = (
+    ("0.60, the same effect", 0.60, 0.12, 0.60),
+    ("0.60, half the effect", 0.60, 0.12, math.sqrt(0.60)),
+    ("0.60, no effect", 0.60, 0.12, 1.0),
+    ("0.30, the same effect", 0.30, 0.09, 0.30),
+    ("0.30, 1.5 times the ratio", 0.30, 0.09, 0.45),
+    ("0.30, a quarter of the effect", 0.30, 0.09, 0.75),
+)
+"""What is published (true ratio, standard error) and the true ratio of the new study."""
 
 
 def coverage(k: int, tau: float, rng: np.random.Generator) -> dict[str, float]:
@@ -47,14 +56,16 @@ def coverage(k: int, tau: float, rng: np.random.Generator) -> dict[str, float]:
 
 
 def rule(
-    true_ratio: float, se_new: float, rng: np.random.Generator, replicates: int = 3000
-) -> dict[str, float]:
-    """How one new study (true ratio, standard error) is called beside one published, 0.60 with SE 0.12."""
+    published_ratio: float, se_published: float, true_ratio: float, se_new: float, rng: np.random.Generator,
+    replicates: int = 3000,
+) -> dict[str, float]:  # fmt: skip
+    """How one new study is called beside one published: true ratios and standard errors of both."""
     counts = dict.fromkeys(Agreement, 0)
     for _ in range(replicates):
-        published = Effect(label="p", value=math.exp(rng.normal(math.log(0.6), 0.12)), se=0.12)
+        value = math.exp(rng.normal(math.log(published_ratio), se_published))
+        published = Effect(label="p", value=value, se=se_published)
         new = Effect(label="n", value=math.exp(rng.normal(math.log(true_ratio), se_new)), se=se_new)
-        counts[compare(new, [published], Rules(null=1.0)).agreement] += 1
+        counts[compare(new, [published], Rules(null=1.0, combine=False)).agreement] += 1
     return {str(a): n / replicates for a, n in counts.items()}
 
 
@@ -65,10 +76,11 @@ def main() -> None:
         for tau in (0.0, 0.1, 0.3):
             line = "  ".join(f"{name} {100 * c:.1f}" for name, c in coverage(k, tau, rng).items())
             print(f"k {k:2d}  tau {tau:.1f}  {line}")
-    for true_ratio in (0.6, 1.0):
-        for se_new in (0.08, 0.12, 0.20, 0.40):
-            line = "  ".join(f"{name} {100 * c:.1f}" for name, c in rule(true_ratio, se_new, rng).items())
-            print(f"true ratio {true_ratio:.1f}  SE {se_new:.2f}  {line}")
+    for name, published_ratio, se_published, true_ratio in SETTINGS:
+        for se_new in (0.08, 0.20, 0.40):
+            found = rule(published_ratio, se_published, true_ratio, se_new, rng)
+            line = "  ".join(f"{verdict} {100 * share:.1f}" for verdict, share in found.items())
+            print(f"{name}: SE {se_new:.2f}  {line}")
 
 
 if __name__ == "__main__":

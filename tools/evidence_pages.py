@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 
 from troughline.evidence import store
 from troughline.evidence.checks import RULES, check_base
+from troughline.evidence.comparable import comparable_numbers
 from troughline.evidence.conflicts import Conflict, load_conflicts
+from troughline.evidence.pooling import pool
 from troughline.evidence.records import Drug, Publication
 from troughline.report import evidence_view as view
 from troughline.report.model_view import TextTable
@@ -69,12 +71,29 @@ def evidence_page() -> str:
                 for r in RULES.values()
             ],
         ),
+        "",
+        "## Pooled here",
+        "Computed from the numbers above, printed by no study: overall survival, sorafenib against placebo.",
+        "",
+        *_table(("what", "hazard ratio", "by"), _pooled()),
     ]
     for drug in drugs:
         lines += ["", *_drug_section(drug)]
     for study in studies:
         lines += ["", *_study_section(study)]
     return "\n".join(lines) + "\n"
+
+
+def _pooled() -> list[tuple[str, str, str]]:
+    """The two placebo-controlled trials of sorafenib alone, pooled in each way."""
+    found = comparable_numbers("sorafenib", "survival", "hazard_ratio", group="sorafenib vs placebo")
+    effects = [c.effect for c in found if c.effect.low is not None]
+    plain, floor = pool(effects), pool(effects, interval="hartung-knapp-floor")
+    names = " and ".join(e.label for e in effects)
+    return [
+        (names, f"{s.value:.3f} ({s.low:.3f} to {s.high:.3f})", s.method)
+        for s in (plain.common, plain.random, floor.random)
+    ]
 
 
 def conflicts_page() -> str:

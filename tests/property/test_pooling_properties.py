@@ -30,6 +30,7 @@ def effects(rows: list[tuple[float, float]]) -> list[Effect]:
     return [Effect(label=str(k), value=math.exp(y), se=s) for k, (y, s) in enumerate(rows)]
 
 
+@settings(deadline=None)
 @given(ROWS, st.randoms(use_true_random=False))
 def test_the_order_of_studies_changes_nothing(rows: list[tuple[float, float]], random) -> None:
     turned = random.sample(rows, len(rows))

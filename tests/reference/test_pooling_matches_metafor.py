@@ -94,3 +94,18 @@ def test_reml_and_the_profile_of_q_over_many_meta_analyses_at_once(bcg: list[Eff
     low, high = q_profile(stacked, variances)
     assert low.shape == high.shape == (3,)
     assert low[0] == pytest.approx(low[2], rel=1e-12)
+
+
+def test_a_prediction_interval_is_never_narrower_than_the_interval_of_the_mean() -> None:
+    """SHARP and Asia-Pacific agree by chance: Hartung–Knapp's 0.628–0.750 holds no further trial."""
+    effects = [
+        Effect(label="SHARP", value=0.69, low=0.55, high=0.87),
+        Effect(label="Asia-Pacific", value=0.68, low=0.50, high=0.93),
+    ]
+    found, floor = pool(effects), pool(effects, interval="hartung-knapp-floor")
+    assert found.prediction_low is not None
+    assert found.prediction_high is not None
+    assert found.prediction_low < found.common.low
+    assert found.prediction_high > found.common.high
+    assert (found.prediction_low, found.prediction_high) == (floor.prediction_low, floor.prediction_high)
+    assert found.prediction_method == "t with 1 degree of freedom, standard error with the floor"

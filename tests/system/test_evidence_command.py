@@ -115,6 +115,19 @@ def test_one_study_is_checked() -> None:
     assert run("evidence", "check", "sorafenib").stdout.splitlines() == ["0 impossible, 0 unlikely"]
 
 
+def test_check_knows_an_evidence_file(tmp_path: Path) -> None:
+    """`troughline check` of an evidence file is `evidence check`, not a list of what a study file lacks."""
+    file = tmp_path / "noda-2020.toml"
+    file.write_text(NODA, encoding="utf-8")
+    plain, named = run("check", file), run("evidence", "check", file)
+    assert (plain.returncode, plain.stdout) == (named.returncode, named.stdout)
+    assert plain.returncode == IMPOSSIBLE
+    file.write_text(NODA.replace("year = 2020", "yaer = 2020"), encoding="utf-8")
+    broken = run("check", file)
+    assert broken.returncode == 3
+    assert len(broken.stderr.strip().splitlines()) == 1
+
+
 def test_a_file_of_ones_own_is_checked_and_shown(tmp_path: Path) -> None:
     """A repaired Noda raises nothing; unlikely numbers alone end with 0."""
     repaired = own_file(tmp_path, "low = 0.97\n", "low = 0.87\n")
@@ -147,7 +160,9 @@ def test_a_faulty_file_ends_with_three_and_says_where(tmp_path: Path, old: str, 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("show", "noda-2021"), "unknown study or drug 'noda-2021'; known: sorafenib, "),
+        (("show", "noda"), "unknown study or drug 'noda'; perhaps noda-2020; troughline evidence list"),
+        (("show", "noda-2021"), "unknown study or drug 'noda-2021'; perhaps noda-2020"),
+        (("show", "xyz"), "unknown study or drug 'xyz'; known: sorafenib, "),
         (("check", "noda-2021"), "unknown study or drug 'noda-2021'"),
         (("list", "--drug", "sorafinib"), "unknown drug 'sorafinib'; known: "),
         (("list", "--kind", "trial"), "Invalid value for '--kind'"),

@@ -53,7 +53,8 @@ def test_a_finished_study_gets_the_comparison_that_the_study_makes(results: Path
 def test_a_level_of_another_metric_compares_with_nothing(results: Path, tmp_path: Path) -> None:
     done = compare(results, tmp_path / "a", "toxicity-threshold=noda-2020/toxicity", metric="clinic-visit")
     assert done.returncode == 2
-    assert "nothing published compares" in done.stdout
+    assert "Nothing published compares" in done.stdout
+    assert "all patients, trough" in done.stdout
 
 
 @pytest.mark.parametrize(

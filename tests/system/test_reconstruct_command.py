@@ -52,6 +52,20 @@ def test_a_study_reads_the_patients(example: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "0.69 (0.55–0.86)" in done.stdout
     assert "321 of 602" in done.stdout
+    results = json.loads((example / "report" / "results.json").read_text())
+    assert (results["study"]["approximate"], results["study"]["reconstructed_from"]) == (True, ["sharp-2008"])
+    ratio = results["questions"][0]["replication"][0]
+    # The arms are matched by their names, SHARP itself is not counted again, and nothing is combined.
+    assert [p["label"] for p in ratio["published"] if p["used"]] == ["Asia-Pacific 2009"]
+    assert any("not compared with SHARP 2008" in flag for flag in ratio["flags"])
+    assert ratio["posterior"] is None
+    late = troughline(
+        "evidence", "compare", example / "report" / "results.json", "--metric", "none", "--out",
+        example / "late", "--published", "survival-by-arm=sharp-2008/survival",
+    )  # fmt: skip
+    assert late.returncode == 0, late.stderr
+    again = json.loads((example / "late" / "results.json").read_text())["questions"][0]["replication"][0]
+    assert again["sentence"] == ratio["sentence"]
 
 
 def test_check_finds_without_computing(example: Path) -> None:

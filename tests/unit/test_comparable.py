@@ -95,7 +95,7 @@ def test_a_ratio_needs_its_contrast_and_must_be_printed(
     monkeypatch: pytest.MonkeyPatch, given: dict[str, object], found: bool
 ) -> None:
     study = SimpleNamespace(
-        id="a-2000", drug="sorafenib", year=2000, n=100, citation="A", doi=None, population="p",
+        id="a-2000", name=None, drug="sorafenib", year=2000, n=100, citation="A", doi=None, population="p",
         number=(number(**given),),
     )  # fmt: skip
     monkeypatch.setattr(store, "list_publications", lambda: ("a-2000",))

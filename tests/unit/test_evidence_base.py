@@ -8,6 +8,7 @@ import pytest
 
 from troughline.evidence import store
 from troughline.evidence.checks import check_base
+from troughline.evidence.comparable import Compared, comparable_numbers, short_name
 from troughline.evidence.conflicts import Side, load_conflicts
 from troughline.evidence.records import Publication
 
@@ -28,8 +29,6 @@ EXPECTED = {
     ("reig-2014", "bclc-hazard-ratio", "hazard-ratio-asymmetric"),
     # 1.586 beside medians of 95 and 224 days: hazards that are not proportional.
     ("space-2016", "untaceable-hazard-ratio", "hazard-ratio-against-medians"),
-    # Hartung–Knapp over two trials that happen to agree is narrower than any 828 patients allow.
-    ("zhu-2017", "pooled-survival-hazard-ratio-hartung-knapp", "hazard-ratio-interval-too-narrow"),
 }
 """Study, number and rule of everything `evidence check` finds in the base; a new finding belongs here."""
 
@@ -123,35 +122,63 @@ def test_numbers_at_risk_were_recalled_and_say_so() -> None:
 
 
 def test_derived_numbers_are_called_computed() -> None:
-    """The pooled hazard ratio, exp(-0.27) and the molar mass were computed, nothing else was."""
+    """exp(-0.27) and the molar mass were computed, nothing else; pooled numbers stand in no file."""
     computed = {
         (s.id, n.id) for s in map(store.load_publication, STUDIES) for n in s.number if n.basis == "computed"
     }
     assert computed == {
-        ("zhu-2017", "pooled-survival-hazard-ratio"),
-        ("zhu-2017", "pooled-survival-hazard-ratio-hartung-knapp"),
         ("jackson-2017", "hcv-hazard-ratio"),
     }
     assert store.load_drug("sorafenib").sourced("molar-mass").basis == "computed"
 
 
-def test_the_pooled_hazard_ratio_follows_from_the_two_trials() -> None:
-    """Inverse variance over SHARP 0.69 (0.55–0.87) and Asia-Pacific 0.68 (0.50–0.93): 0.686 (0.571–0.825)."""
-    from math import exp, log
+@pytest.mark.parametrize("publication_id", STUDIES)
+def test_an_arm_with_the_name_of_a_drug_had_that_drug_alone(publication_id: str) -> None:
+    """Numbers are matched by the arm: sorafenib after or beside chemoembolisation is another arm."""
+    study = store.load_publication(publication_id)
+    known = {drug for i in STUDIES for arm in store.load_publication(i).arm for drug in arm.drugs}
+    words = f"{study.title} {study.population}".lower()
+    local = any(word in words for word in ("chemoembolisation", "tace", "beads"))
+    for arm in study.arm:
+        if arm.id in known:
+            assert set(arm.drugs) - {"placebo"} in ({arm.id}, set()), arm.id
+            assert not local, arm.id
 
-    weights, total = 0.0, 0.0
-    for trial in ("sharp-2008", "asia-pacific-2009"):
-        n = store.load_publication(trial).sourced("survival-hazard-ratio")
-        assert n.value is not None
-        assert n.low is not None
-        assert n.high is not None
-        weight = (2 * 1.959964 / log(n.high / n.low)) ** 2
-        weights, total = weights + weight, total + weight * log(n.value)
-    mean, error = total / weights, weights**-0.5
-    pooled = store.load_publication("zhu-2017").sourced("pooled-survival-hazard-ratio")
-    assert pooled.value == pytest.approx(exp(mean), abs=5e-4)
-    assert pooled.low == pytest.approx(exp(mean - 1.959964 * error), abs=5e-4)
-    assert pooled.high == pytest.approx(exp(mean + 1.959964 * error), abs=5e-4)
+
+@pytest.mark.parametrize(
+    ("quantity", "group", "other"),
+    [
+        ("median_survival", "sorafenib", "tactics-2020"),
+        ("hazard_ratio", "sorafenib vs placebo", "space-2016"),
+        ("median_survival", None, "refametinib"),
+    ],
+)
+def test_sorafenib_alone_is_not_compared_with_sorafenib_and_something_else(
+    quantity: Compared, group: str | None, other: str
+) -> None:
+    found = comparable_numbers("sorafenib", "survival", quantity, group=group)
+    assert other not in {c.publication_id for c in found}
+
+
+@pytest.mark.parametrize("publication_id", STUDIES)
+def test_what_was_read_says_where(publication_id: str) -> None:
+    """`verified` with "secondary source" or "page read" alone names nothing that one could look up."""
+    study = store.load_publication(publication_id)
+    for item in (*study.arm, *study.number, *study.finding, *study.biomarker, *study.statement):
+        assert not (item.verified and item.where in ("secondary source", "page read")), item.id
+
+
+def test_studies_of_no_drug_name_none() -> None:
+    """Tumour growth, surrogacy, a marker, methods: nothing that sorafenib's numbers are compared with."""
+    without = {i for i in STUDIES if store.load_publication(i).drug is None}
+    assert {"huy-undated", "nathani-2021", "an-2015", "terashima-2016"} <= without
+
+
+def test_figures_name_trials_as_they_name_themselves() -> None:
+    names = {i: short_name(store.load_publication(i)) for i in ("sharp-2008", "search-2015", "noda-2020")}
+    assert names == {
+        "sharp-2008": "SHARP 2008", "search-2015": "SEARCH 2015", "noda-2020": "Noda 2020",
+    }  # fmt: skip
 
 
 def test_the_safety_table_is_the_labels() -> None:

@@ -22,6 +22,7 @@ from troughline.evidence.checks.roc_areas import hanley_mcneil_se, narrowest_se
 from troughline.evidence.store import load_drug
 from troughline.issues import Severity
 
+PAIR = {"arm": "first", "comparator": "second"}
 RATIO: dict[str, Any] = {"quantity": "hazard-ratio", "value": 0.69, "low": 0.55, "high": 0.87, **CI}
 
 
@@ -66,7 +67,13 @@ MEDIANS = [median(10.7, "first"), median(7.9, "second")]
         ("hazard-ratio-asymmetric", ratio(value=0.75), ratio()),
         # 321 events: 2/√321 = 0.112; (0.55, 0.87) has 0.117, (0.60, 0.79) has 0.070.
         ("hazard-ratio-interval-too-narrow",
-         ratio(low=0.60, high=0.79, events=120), ratio(events=321)),
+         ratio(low=0.60, high=0.79, events=120, **PAIR), ratio(events=321, **PAIR)),
+        # A ratio per unit of a continuous covariate may have any interval; so may one computed here.
+        ("hazard-ratio-interval-too-narrow",
+         ratio(low=0.60, high=0.79, events=120, **PAIR), ratio(low=0.60, high=0.79, events=120)),
+        ("hazard-ratio-interval-too-narrow",
+         ratio(low=0.60, high=0.79, events=120, **PAIR),
+         ratio(low=0.60, high=0.79, events=120, basis="computed", **PAIR)),
         # 30 events in two equal arms give 0.365; (0.20, 2.38) has 0.63, (0.30, 1.59) has 0.43.
         ("hazard-ratio-interval-too-wide",
          ratio(low=0.18, high=2.64, events=30), ratio(low=0.30, high=1.59, events=30)),
@@ -125,8 +132,8 @@ def test_a_rule_fires_on_the_impossible_and_not_on_the_possible(
     rule: str, impossible: dict[str, Any], possible: dict[str, Any]
 ) -> None:
     """By hand: the comment above each pair says why."""
-    assert rule in codes(impossible)
-    assert codes(possible) == []
+    assert rule in codes(impossible, arm=arms())
+    assert codes(possible, arm=arms()) == []
 
 
 @pytest.mark.parametrize(
@@ -229,6 +236,16 @@ def test_the_limit_of_the_medians_is_a_99_percent_one() -> None:
     error = np.sqrt(2 / 150 * MEDIAN_EXTRA_VARIANCE)
     exceeded = float(np.mean(np.abs(log_medians - log_ratio) > MEDIANS_Z * error))
     assert 0.004 < exceeded < 0.018
+
+
+def test_a_percentage_of_patients_who_may_be_fewer_is_a_warning() -> None:
+    """8.3 % is no count of 20; an error where n is the number's own, else a warning."""
+    percent = {"quantity": "proportion", "value": 8.3, "unit": "%"}
+    own, whole = (check_study(study(number(n=n, **percent), n=20)) for n in (19, 20))
+    assert [(f.code, f.severity) for f in own] == [("percentage-no-count", Severity.ERROR)]
+    assert [(f.code, f.severity) for f in whole] == [("percentage-no-count", Severity.WARNING)]
+    (count,) = check_study(study(number(n=20, events=2, **{**percent, "value": 15.0})))
+    assert (count.code, count.severity) == ("percentage-against-count", Severity.WARNING)
 
 
 def test_no_honest_interval_of_a_hazard_ratio_is_too_narrow_or_too_wide() -> None:

@@ -9,6 +9,8 @@ import pytest
 from tests.unit.evidence_sample import CI, PLACE, arms, number, study
 from troughline.evidence import store
 from troughline.evidence.conflicts import load_conflicts
+from troughline.evidence.records import METRICS
+from troughline.evidence.study_sections import ExposureFinding
 from troughline.report import evidence_view as view
 from troughline.report.model_view import TextTable
 
@@ -21,7 +23,7 @@ from troughline.report.model_view import TextTable
         ({"quantity": "median", "value": 2.91, "low": 0.74, "high": 8.8, "interval": "range",
           "unit": "ug/mL"}, "2.91 µg/mL (range 0.74 to 8.8)"),
         ({"quantity": "median", "value": 25.0, "low": 10.0, "high": 42.0, "interval": "interquartile",
-          "unit": "week"}, "25 week (quartiles 10 to 42)"),
+          "unit": "week"}, "25 weeks (quartiles 10 to 42)"),
         ({"quantity": "window", "low": 1.4, "high": 3.45, "unit": "ug/mL", "metric": "trough",
           "endpoint": "w"}, "1.4 to 3.45 µg/mL"),
         ({"quantity": "mean", "value": 355.7, "sd": 137.4, "unit": "U/mL"}, "355.7 U/mL (SD 137.4)"),
@@ -93,3 +95,41 @@ def test_a_drugs_tables_are_in_order() -> None:
     assert kd[0][:3] == ("DDR1", "Kd", "1.5 nM")
     changes = {row[0]: row[2] for row in view.interaction_table(drug).rows}
     assert changes == {"high-fat-meal": "AUC -30 %", "neomycin": "AUC -54 %", "cyp3a4-inducers": "not read"}
+
+
+@pytest.mark.parametrize(
+    ("exposure", "outcome", "association", "words"),
+    [
+        ("dose-reduction", "survival", "positive", "longer with dose reduction"),
+        ("time-on-drug", "hand-foot", "positive", "more with longer time on the drug"),
+        ("trough", "toxicity", "positive", "more with higher troughs"),
+        ("dose", "bioavailability", "negative", "less with a higher dose"),
+        ("trough", "survival", "window", "longest at troughs in between"),
+        ("level", "survival", "none", "no association found"),
+    ],
+)
+def test_an_association_is_worded_by_its_exposure(
+    exposure: str, outcome: str, association: str, words: str
+) -> None:
+    """Less of the drug is no "more exposure"."""
+    finding = ExposureFinding.model_validate(
+        {"id": "x", "exposure": exposure, "outcome": outcome, "association": association, "label": "x",
+         "verified": True, "where": "test"}
+    )  # fmt: skip
+    assert view.association(finding) == words
+
+
+def test_every_kind_of_exposure_has_words() -> None:
+    for kind in (*METRICS, "dose", "cumulative-dose", "dose-reduction", "time-on-drug", "start-dose"):
+        finding = ExposureFinding.model_validate(
+            {"id": "x", "exposure": kind, "outcome": "y", "association": "positive", "label": "x",
+             "verified": True, "where": "test"}
+        )  # fmt: skip
+        assert view.association(finding).startswith("more with ")
+
+
+def test_a_conflict_names_arms_by_their_labels() -> None:
+    tables = [view.conflict_table(conflict) for conflict in load_conflicts()]
+    cells = [cell for table in tables for row in table.rows for cell in row]
+    assert any("800 mg/day throughout" in cell for cell in cells)
+    assert not any("dose-800" in cell for cell in cells)

@@ -146,6 +146,21 @@ def test_columns_nobody_declared_are_noted_and_not_read(tmp_path: Path) -> None:
     assert "mood" not in cohort.patients.columns
 
 
+def test_reconstructed_patients_are_known_as_such(tmp_path: Path) -> None:
+    """What `troughline reconstruct` writes beside the times: approximate, and which study it stands for."""
+    patients = "patient,age,approximate,published_study\nP1,50,1,sharp-2008\nP2,60,1,sharp-2008\n"
+    path = write_study(tmp_path, files={"patients.csv": patients}, tables=ONLY_PATIENTS)
+    cohort = load(path)
+    assert (cohort.approximate, cohort.reconstructed_from) == (True, ("sharp-2008",))
+    assert "approximate-patients" in {f.code for f in cohort.findings}
+    (tmp_path / "patients.csv").write_text(patients.replace(",1,sharp-2008", ",0,SHARP"))
+    cohort = load(path)
+    assert (cohort.approximate, cohort.reconstructed_from) == (False, ("SHARP",))
+    assert [f.code for f in cohort.findings if f.column == "published_study"] == ["unknown-published-study"]
+    (tmp_path / "patients.csv").write_text("patient,age\nP1,50\n")
+    assert (load(path).approximate, load(path).reconstructed_from) == (False, ())
+
+
 def test_columns_that_a_question_names_are_kept(tmp_path: Path) -> None:
     patients = "patient;age;os;dead;responder\nP1;50;12,5;1;yes\nP2;60;3;0;no\nP3;70;NA;;\n"
     path = with_patients(tmp_path, patients, 'age = { unit = "year" }', COLUMN_QUESTION + TIME_QUESTION)

@@ -47,6 +47,23 @@ def test_a_curve_file_becomes_patients_with_their_provenance(tmp_path: Path) -> 
     assert set(made.contents["provenance"]["inputs"]) == {"curve.toml", "clicks.csv", "risk.csv"}
 
 
+def test_patients_say_which_study_they_stand_for(tmp_path: Path) -> None:
+    """So that a comparison can leave it out; clicks or a summary alike."""
+    named = HEADER.replace("[curve]\n", '[curve]\nstudy = "sharp-2008"\n')
+    made = reconstruct(write(tmp_path, named + ARM))
+    assert set(made.patients()["published_study"]) == {"sharp-2008"}
+    assert made.contents["provenance"]["evidence"] == ["sharp-2008"]
+    unknown = write(tmp_path, named.replace("sharp-2008", "nobody-1999") + ARM)
+    with pytest.raises(InputError, match="'nobody-1999' is not in the evidence base") as caught:
+        load_curve_file(unknown)
+    assert caught.value.configuration
+
+
+def test_assumed_times_have_their_unit(tmp_path: Path) -> None:
+    made = reconstruct(write(tmp_path, HEADER + SUMMARY))
+    assert any("months, data cut" in f.message for f in made.findings)
+
+
 def test_the_same_file_gives_the_same_numbers(tmp_path: Path) -> None:
     arms = [
         f'[[arm]]\nname = "{name}"\nclicks = "{name}.csv"\n'

@@ -54,6 +54,19 @@ def test_every_row_is_drawn_and_described() -> None:
     assert drawing.description.startswith("Hazard ratio, sorafenib vs placebo, cannot tell")
 
 
+def test_every_mark_has_one_meaning() -> None:
+    """Pooled and together, without an interval and not used: four marks, each explained where it is drawn."""
+    bare = Effect(label="Print", value=0.7)
+    (drawing,) = draw_figures(results(block(HERE, (*PUBLISHED, bare))))
+    for words in ("diamond: all published together", "cross: these patients and the published as one"):
+        assert words in drawing.caption
+    assert "Open ring: printed without an interval" in drawing.caption
+    assert "Open square: not used" in drawing.caption
+    (one,) = draw_figures(results(block(HERE, PUBLISHED[:1])))
+    assert "diamond" not in one.caption
+    assert "cross" in one.caption
+
+
 def test_drawing_twice_gives_the_same_bytes() -> None:
     first, second = (draw_figures(results(block(HERE)))[0] for _ in range(2))
     assert (first.svg, first.png) == (second.svg, second.png)

@@ -89,7 +89,11 @@ def check(
     """Impossible and unlikely numbers, by rule. Exit 1: an impossible one; 3: a faulty file."""
     from troughline.evidence.checks import check_base
 
-    findings = check_base() if reference is None else _findings(reference)
+    print_check(check_base() if reference is None else _findings(reference))
+
+
+def print_check(findings: Findings) -> None:
+    """Print what the rules found and exit: 1 where a number is impossible, else 0."""
     for finding in findings:
         typer.echo(finding.line())
     impossible = len(findings.errors)
@@ -147,8 +151,23 @@ def _record(reference: str) -> Publication | Drug:
     if reference in store.list_publications():
         return store.load_publication(reference)
     hint = "; the name of an evidence file ends in .toml" if Path(reference).is_file() else ""
-    known = ", ".join((*store.list_drugs(), *store.list_publications()))
-    raise refusal(f"unknown study or drug {reference!r}; known: {known}{hint}")
+    ids = (*store.list_drugs(), *store.list_publications())
+    near = _near(reference, ids)
+    known = (
+        f"perhaps {', '.join(near)}; troughline evidence list shows all"
+        if near
+        else f"known: {', '.join(ids)}"
+    )
+    raise refusal(f"unknown study or drug {reference!r}; {known}{hint}")
+
+
+def _near(given: str, ids: Sequence[str]) -> list[str]:
+    """The ids that hold what was given, else up to three that are spelled nearly so."""
+    from difflib import get_close_matches
+
+    word = given.strip().lower()
+    holding = [i for i in ids if word and word in i]
+    return holding or get_close_matches(word, ids, n=3, cutoff=0.6)
 
 
 def _findings(reference: str) -> Findings:

@@ -62,13 +62,19 @@ def _pairs(given: Sequence[str]) -> dict[str, str]:
 
 def _print(results: dict[str, Any], wanted: Sequence[str], out: Path) -> int:
     """Say what was found; the exit status: 0 all compared, 1 some not, 2 none."""
+    from troughline.response.against_published import NOTHING
+
     found: dict[str, list[dict[str, Any]]] = {
         q["id"]: q.get("replication") or [] for q in results["questions"] if q["id"] in wanted
+    }
+    notes = {
+        q["id"]: next((m for m in map(str, q.get("methods", [])) if m.startswith(NOTHING)), NOTHING)
+        for q in results["questions"]
     }
     if results["study"].get("simulated"):
         typer.echo("SIMULATED DATA, not patients")
     for question, blocks in found.items():
-        typer.echo(f"{question}:" if blocks else f"{question}: nothing published compares with its estimates")
+        typer.echo(f"{question}:{'' if blocks else f' {notes[question]}'}")
         for b in blocks:
             typer.echo(f"  {b['name'].replace('_', ' ')} {b['label']}".rstrip() + f": {b['sentence']}")
     typer.echo(f"report: {out / 'report.html'}")

@@ -46,9 +46,14 @@ def study(
 
 
 def check(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A study, model or curve file.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A study, model, curve or evidence file.")],
 ) -> None:
-    """Every finding about a study, curve or model file and its tables; nothing is computed."""
+    """Every finding about a study, curve, model or evidence file and its tables; nothing is computed."""
+    if _is_evidence(file):
+        from troughline.cli.evidence import print_check
+        from troughline.evidence.checks import check_file
+
+        print_check(check_file(file))
     model = _is_file_of(file, "model")
     if model:
         findings = _model_findings(file)
@@ -93,6 +98,17 @@ def exit_status(verdicts: Iterable[Verdict]) -> int:
     if all(given):
         return ALL_ANSWERED
     return SOME_NOT_ANSWERED if any(given) else NOTHING_ANSWERED
+
+
+def _is_evidence(file: Path) -> bool:
+    """Whether a file says at its top that it is an evidence file: `kind = "study"` or `kind = "drug"`."""
+    import tomllib
+
+    try:
+        contents = tomllib.loads(file.read_bytes().decode("utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return contents.get("kind") in ("study", "drug")
 
 
 def _is_file_of(file: Path, section: str) -> bool:

@@ -23,6 +23,8 @@ class Cohort:
     Scores computed from their parts are added as covariates (`child_pugh_score`, `child_pugh_class`, `albi`,
     `albi_grade`, `meld3`, `bclc`) where the parts are there.
 
+    `approximate` (bool) and `published_study` stand where `troughline reconstruct` made the table.
+
     `doses`: `patient`, `day`, `amount_mg` (0 is a hold), `interval_h`, `additional`, `steady_state`, `row`.
 
     `measurements`: `patient`, `day`, `analyte`, `value` (in `unit`, as written; NaN where below the limit),
@@ -48,3 +50,20 @@ class Cohort:
     def patient_ids(self) -> tuple[str, ...]:
         """Every patient, in file order."""
         return tuple(str(p) for p in self.patients.index)
+
+    @property
+    def approximate(self) -> bool:
+        """Whether any patient was made from a printed summary."""
+        return self._is_column("approximate", "bool") and bool(self.patients["approximate"].any())
+
+    @property
+    def reconstructed_from(self) -> tuple[str, ...]:
+        """The published studies that the patients were reconstructed from, by their ids on file."""
+        if "published_study" not in self.patients.columns:
+            return ()
+        return tuple(
+            dict.fromkeys(str(s) for s in self.patients["published_study"].tolist() if s is not None)
+        )
+
+    def _is_column(self, name: str, kind: str) -> bool:
+        return name in self.patients.columns and str(self.patients[name].dtype) == kind

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from troughline.cohort.schema import Table, question_columns, question_time_colu
 from troughline.cohort.times import Days, days_since, instants, study_days
 from troughline.cohort.values import (
     categories,
+    flags,
     frame_of,
     is_missing,
     numbers,
@@ -113,9 +115,38 @@ def patient_frame(table: Table, study: Study, found: Findings) -> pd.DataFrame:
     for name in question_columns(study):
         if name not in columns and name != "patient":
             columns[name] = _times_as_text(table, name, found) if name in times else texts(table, name)
+    columns.update(_reconstructed(table, columns, found))
     columns["row"] = table.rows
     frame = frame_of(columns, index)
     return frame[[p is not None for p in patients]]
+
+
+def _reconstructed(table: Table, taken: Mapping[str, Any], found: Findings) -> dict[str, NDArray[Any]]:
+    """What `troughline reconstruct` says of its patients: whether approximate, and of which study."""
+    columns: dict[str, NDArray[Any]] = {}
+    if "approximate" in table.present and "approximate" not in taken:
+        made = flags(table, "approximate", found)
+        columns["approximate"] = made
+        if made.any():
+            message = (
+                f"{int(made.sum())} of {len(made)} patients were made from a printed summary: approximate, "
+                "not patients"
+            )
+            found.add(Severity.WARNING, "approximate-patients", message, file=table.file)
+    if "published_study" in table.present and "published_study" not in taken:
+        from troughline.evidence.store import list_publications
+
+        named = columns["published_study"] = texts(table, "published_study")
+        known = list_publications()
+        unknown = sorted({str(s) for s in named.tolist() if s is not None and s not in known})
+        if unknown:
+            message = (
+                f"{', '.join(map(repr, unknown))} is no study of the evidence base: these patients may be "
+                "held against the study they were made from"
+            )
+            called = table.called("published_study")
+            found.add(Severity.WARNING, "unknown-published-study", message, file=table.file, column=called)
+    return columns
 
 
 _RESERVED = ("patient", "row", "start")

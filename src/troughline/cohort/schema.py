@@ -37,6 +37,8 @@ SCHEMA: Mapping[TableName, tuple[Column, ...]] = {
         Column("start", "time"),
         Column("group", "text"),
         Column("arm", "text"),
+        Column("approximate", "flag"),
+        Column("published_study", "text"),
     ),
     "doses": (
         Column("patient", "text", required=True),

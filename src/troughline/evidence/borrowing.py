@@ -37,9 +37,11 @@ class Borrowing:
     components: in a mixture the first is the probability that the published result applies. `conflict_p` is
     the prior predictive probability of an estimate at least as far out as the new one (Box 1980,
     doi 10.2307/2982063; Evans & Moshonov 2006, doi 10.1214/06-BA129), under the published part of the prior:
-    small means that the published result and the data do not go together. `effective_n`: how many of the new
-    cohort's patients the whole prior is worth before the data, by the ratio of variances; None where their
-    number is not known.
+    small means that the published result and the data do not go together. `effective_n`: how many more of
+    the new cohort's patients would have made its own interval as narrow as the posterior one,
+    n·((width without the prior / width with it)² − 1), an interval's width falling with √n; for one normal
+    prior that is n·SE²/SD². It is below 0 where prior and data in conflict leave a wider interval, and None
+    where n is not known.
     """
 
     prior: Prior
@@ -104,7 +106,7 @@ def borrow(prior: Prior, value: float, se: float, *, n: int | None = None, level
     Raises `ValueError` for a standard error not above 0.
     """
     from scipy.optimize import brentq
-    from scipy.special import ndtr
+    from scipy.special import ndtr, ndtri
 
     if not (math.isfinite(value) and math.isfinite(se) and se > 0.0):
         raise ValueError(f"the new standard error {se:g} is not above 0")
@@ -130,14 +132,16 @@ def borrow(prior: Prior, value: float, se: float, *, n: int | None = None, level
         far = max(sds) * 40.0
         return float(brentq(lambda x: below(x) - q, min(means) - far, max(means) + far, xtol=1e-13))
 
+    low, high = quantile(0.5 - level / 2.0), quantile(0.5 + level / 2.0)
+    alone = 2.0 * float(ndtri(0.5 + level / 2.0)) * se
     return Borrowing(
         prior=prior,
         mean=mean,
         sd=math.sqrt(variance),
-        low=quantile(0.5 - level / 2.0),
-        high=quantile(0.5 + level / 2.0),
+        low=low,
+        high=high,
         level=level,
         weights=tuple(weights),
         conflict_p=2.0 * float(ndtr(-abs(gap) / predictive[0])),
-        effective_n=None if n is None else n * se**2 / prior.sd**2,
+        effective_n=None if n is None else n * ((alone / (high - low)) ** 2 - 1.0),
     )

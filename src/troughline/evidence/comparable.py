@@ -77,15 +77,24 @@ def comparable_numbers(
 
 
 def groups_of(drug_id: str, endpoint: str, quantity: Compared) -> tuple[str, ...]:
-    """The groups or contrasts for which a quantity of an endpoint was published."""
+    """The groups or contrasts for which a quantity of an endpoint was published, levels with their metric."""
     from troughline.evidence.store import list_publications, load_publication
 
+    kind = "window" if quantity in ("window_lower", "window_upper") else quantity.replace("_", "-")
     found = {
-        group_of(number) or "all patients": None
+        ", ".join(
+            filter(
+                None,
+                (
+                    group_of(number) or "all patients",
+                    number.metric if quantity in _LEVEL_QUANTITIES else None,
+                ),
+            )
+        ): None
         for study in map(load_publication, list_publications())
         if study.drug == drug_id
         for number in study.number
-        if number.endpoint == endpoint and number.quantity == quantity.replace("_", "-")
+        if number.endpoint == endpoint and number.quantity == kind and number.basis == "published"
     }
     return tuple(found)
 
@@ -134,8 +143,8 @@ def effect_of(
 
 
 def short_name(study: Publication) -> str:
-    """`noda-2020` as `Noda 2020`."""
-    return study.id.replace("-", " ").capitalize()
+    """What a figure calls a study: its name, or `noda-2020` as `Noda 2020`."""
+    return study.name or study.id.replace("-", " ").capitalize()
 
 
 def _comparable(study: Publication, number: Number, quantity: Compared) -> Comparable | None:

@@ -91,6 +91,12 @@ def table_row(contents: Json) -> Json:
         "agreement": contents["agreement"],
         "difference_p": contents["p_difference"],
         "conflict_p": posterior.get("conflict_p"),
+        "notes": "; ".join(
+            [
+                *(f"{p['label']}: {p['why_not']}" for p in contents["published"] if p["why_not"]),
+                *contents["flags"],
+            ]
+        ),
     }
 
 
@@ -124,7 +130,11 @@ def _added(c: Comparison, b: Borrowing) -> str:
         f"(prior: {b.prior.words}"
     )
     if b.effective_n is not None:
-        text += f"; worth {b.effective_n:.0f} of these patients"
+        text += (
+            f"; it adds as much as {b.effective_n:.0f} more of these patients would"
+            if b.effective_n >= 0.5
+            else "; it adds nothing to these patients"
+        )
     text += ")"
     if c.width_before is not None and c.width_after is not None:
         ratio = c.width_after / c.width_before
@@ -143,6 +153,7 @@ def _added(c: Comparison, b: Borrowing) -> str:
 def _verdict(c: Comparison) -> str:
     return {
         Agreement.CONSISTENT: "Consistent with what is published",
+        Agreement.DIFFERENT_SIZE: "Same direction as published, different size",
         Agreement.INCONSISTENT: "Inconsistent with what is published",
         Agreement.CANNOT_TELL: "These data cannot tell whether what is published holds",
     }[c.agreement]

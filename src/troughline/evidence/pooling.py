@@ -77,7 +77,8 @@ def pool(
     freedom (doi 10.1002/sim.791, 10.1002/sim.1482); `hartung-knapp-floor` takes q as 1 where it is less, so
     that two trials that happen to agree do not give a narrower interval than the common effect has (Röver,
     Knapp & Friede 2015, doi 10.1186/s12874-015-0091-1). The prediction interval is μ̂ ± t √(τ̂² + SE²) with
-    k − 1 or k − 2 degrees of freedom, as `prediction` says.
+    k − 1 or k − 2 degrees of freedom, as `prediction` says; with Hartung–Knapp its SE has the floor in any
+    case, for one more setting is not known better than the mean.
 
     Raises `ValueError` for fewer than two effects, one without a standard error, or mixed scales or units.
     """
@@ -110,7 +111,8 @@ def pool(
     freedom = k - 1 if prediction == "k-1" else k - 2
     ends: tuple[float, float] | None = None
     if freedom >= 1:
-        reach = float(t.ppf(0.5 + level / 2.0, freedom)) * math.sqrt(between + random.se**2)
+        se2 = max(scaling, 1.0) / float(np.sum(w))
+        reach = float(t.ppf(0.5 + level / 2.0, freedom)) * math.sqrt(between + se2)
         ends = (
             from_scale(random.centre - reach, first.scale),
             from_scale(random.centre + reach, first.scale),
@@ -140,7 +142,10 @@ def pool(
         weights=tuple(float(x) for x in w / w.sum()),
         prediction_low=ends[0] if ends else None,
         prediction_high=ends[1] if ends else None,
-        prediction_method=f"t with {freedom} degrees of freedom" if ends else f"none from {k} studies",
+        prediction_method=f"t with {freedom} degree{'s' if freedom > 1 else ''} of freedom"
+        + (", standard error with the floor" if scaling < 1.0 else "")
+        if ends
+        else f"none from {k} studies",
         flags=tuple(flags),
     )
 

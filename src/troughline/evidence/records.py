@@ -97,14 +97,17 @@ class Drug(Record):
 class Publication(Record):
     """A published study: what it was, and the numbers it printed.
 
-    `read` says how much of it was read here. `n` is missing where there are no patients (a kinase panel, a
-    paper on methods), `year` where what was read does not give it. `arms_complete` says that the arms
+    `name` is what a figure calls it where its id with a capital (`noda-2020`, Noda 2020) will not do. `drug`
+    is missing where it is about none. `read` says how much of it was read here. `n` is missing where there
+    are no patients (a kinase panel, a paper on methods), `year` where what was read does not give it.
+    `arms_complete` says that the arms
     together are the whole study.
     """
 
     kind: Literal["study"]
     id: Identifier
-    drug: Identifier
+    name: str | None = Field(default=None, min_length=1, max_length=32)
+    drug: Identifier | None = None
     title: str = Field(min_length=1)
     citation: str = Field(min_length=1)
     doi: Doi | None = None
@@ -178,5 +181,6 @@ class Publication(Record):
 
     @property
     def drugs(self) -> tuple[str, ...]:
-        """The drug the study is about, then the others given in its arms."""
-        return tuple(dict.fromkeys([self.drug, *(d for a in self.arm for d in a.drugs)]))
+        """The drug the study is about, if any, then the others given in its arms."""
+        own = () if self.drug is None else (self.drug,)
+        return tuple(dict.fromkeys([*own, *(d for a in self.arm for d in a.drugs)]))

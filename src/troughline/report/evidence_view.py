@@ -8,7 +8,7 @@ from troughline.report.model_view import TextTable, number
 from troughline.report.numbers import micro
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from troughline.evidence.conflicts import Conflict, Side
     from troughline.evidence.numbers import Number
@@ -25,12 +25,22 @@ UNVERIFIED = "NO"
 """What stands in the column `verified` of a number that was not read in its source."""
 
 _SPANS = {"confidence": "CI", "interquartile": "quartiles", "range": "range"}
-_ASSOCIATIONS = {
-    "positive": "more with more exposure",
-    "negative": "less with more exposure",
-    "window": "most at exposures in between",
-    "none": "no association found",
+_MORE: dict[str, tuple[str, str]] = {
+    "trough": ("with higher troughs", "at troughs in between"),
+    "clinic-visit": ("with higher levels", "at levels in between"),
+    "level": ("with higher levels", "at levels in between"),
+    "auc": ("with a larger area", "at areas in between"),
+    "cumulative-auc": ("with a larger cumulative area", "at areas in between"),
+    "cmax": ("with higher peaks", "at peaks in between"),
+    "dose": ("with a higher dose", "at doses in between"),
+    "start-dose": ("with a higher starting dose", "at doses in between"),
+    "cumulative-dose": ("with a higher cumulative dose", "at doses in between"),
+    "dose-reduction": ("with dose reduction", "with some dose reduction"),
+    "time-on-drug": ("with longer time on the drug", "at times in between"),
 }
+"""How the words of an association go on, by the kind of exposure: with more of it, and in between."""
+_COUNTED = {"day": "days", "week": "weeks", "month": "months", "year": "years", "patient": "patients",
+            "person": "people"}  # fmt: skip
 
 
 def verified_line(record: Publication | Drug) -> str:
@@ -66,7 +76,8 @@ def enrolment_line(study: Publication) -> str:
 
 def printed(n: Number) -> str:
     """A number as printed, with interval and unit: `0.69 (CI 95 % 0.55 to 0.87)`, `2.91 ug/mL (range …)`."""
-    unit = "" if n.unit == "1" else " %" if n.unit == "%" else f" {micro(n.unit)}"
+    counted = n.unit if n.value == 1.0 and n.low is None else _COUNTED.get(n.unit, n.unit)
+    unit = "" if n.unit == "1" else " %" if n.unit == "%" else f" {micro(counted)}"
     decimals = n.decimals
     span = ""
     if n.low is not None and n.high is not None:
@@ -119,7 +130,7 @@ def finding_table(findings: Iterable[ExposureFinding]) -> TextTable:
             f.id,
             f.exposure,
             f.outcome,
-            _ASSOCIATIONS[f.association],
+            association(f),
             f.label,
             _p(f.p_value),
             _count(f.n),
@@ -142,6 +153,18 @@ def finding_table(findings: Iterable[ExposureFinding]) -> TextTable:
         "note",
     )
     return TextTable(header, tuple(rows))
+
+
+def association(f: ExposureFinding) -> str:
+    """An association in words: `longer with dose reduction`, `more with higher troughs`."""
+    if f.association == "none":
+        return "no association found"
+    more, between = _MORE[f.exposure]
+    lives = f.outcome.endswith("survival") or f.outcome.startswith("survival")
+    words = ("longer", "shorter", "longest") if lives else ("more", "less", "most")
+    if f.association == "window":
+        return f"{words[2]} {between}"
+    return f"{words[0] if f.association == 'positive' else words[1]} {more}"
 
 
 def adverse_event_title(table: AdverseEventTable) -> str:
@@ -305,7 +328,7 @@ def _side_rows(side: Side) -> list[tuple[str, ...]]:
     whole = study.n if study else None
     lines = [
         (
-            _what(n),
+            _what(n, {} if study is None else {a.id: a.label for a in study.arm}),
             printed(n),
             _patients(n, study),
             n.verified,
@@ -334,7 +357,7 @@ def _patients(n: Number, study: Publication | None) -> int | None:
 
 def _finding(f: ExposureFinding) -> str:
     p = f", {_p(f.p_value)}" if f.p_value else ""
-    return f"{_ASSOCIATIONS[f.association]}{p}"
+    return f"{association(f)}{p}"
 
 
 def _sourced(record: Publication | Drug) -> Sequence[_Sourced]:
@@ -353,15 +376,14 @@ def _sourced(record: Publication | Drug) -> Sequence[_Sourced]:
     )
 
 
-def _of(n: Number) -> str:
-    """The arm or the patients a number applies to."""
-    against = f"{n.arm} against {n.comparator}" if n.comparator else n.arm
-    return ", ".join(part for part in (against, n.group) if part)
+def _what(n: Number, arms: Mapping[str, str] | None = None) -> str:
+    """The label, with the arm or patients behind it where the label does not say so already.
 
-
-def _what(n: Number) -> str:
-    """The label, with the arm or patients behind it where the label does not say so already."""
-    of = _of(n)
+    `arms` holds the label of each arm, where no table beside says what their ids mean.
+    """
+    arm, comparator = (arms.get(a, a) if arms and a else a for a in (n.arm, n.comparator))
+    against = f"{arm} against {comparator}" if comparator else arm
+    of = ", ".join(part for part in (against, n.group) if part)
     return n.label if not of or of in n.label else f"{n.label} ({of})"
 
 

@@ -140,7 +140,7 @@ def _is_replication(figure: Drawing) -> bool:
 
 def _replication(question: Json) -> list[tuple[str, str, str, str]]:
     """What was compared with print: the quantity, its verdict as an icon, the sentence, reservations."""
-    icons = {"consistent": "answered", "inconsistent": "refused"}
+    icons = {"consistent": "answered", "same direction, different size": "caution", "inconsistent": "refused"}
     return [
         (
             ", ".join(

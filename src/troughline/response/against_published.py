@@ -23,51 +23,66 @@ _BY_KIND: dict[str, tuple[Compared, ...]] = {
     "window": ("window_lower", "window_upper"),
     "survival": ("hazard_ratio", "median_survival"),
 }
+_OF_A_GROUP = ("hazard_ratio", "median_survival")
+NOT_POOLED = "medians depend on the setting and are not pooled: only that of the study named is tested"
 REFERENCES = (
     "Box GEP 1980, prior predictive check, doi 10.2307/2982063",
     "Schuirmann DJ 1987, two one-sided tests, doi 10.1007/BF01068419",
+    "Mielke M, Munk A, Schacht A 2008, share of an effect that is kept, doi 10.1002/sim.3348",
     "Schmidli H et al. 2014, robust mixture prior, doi 10.1111/biom.12242",
 )
 METHOD = (
-    "Against what is published: z-test of the difference and two one-sided tests on the log scale (areas: "
-    "logit scale), posterior with the published as a robust mixture prior (80 % published, 20 % vague); see "
-    "docs/replication.md for the rule."
+    "Against what is published: z-test of the difference and one-sided tests of its size on the log scale "
+    "(areas: logit scale); see docs/replication.md for the rule."
 )
+COMBINED = "Posterior with the published as a robust mixture prior (80 % published, 20 % vague)."
+NOTHING = "Nothing published compares with these estimates"
+"""How the sentence begins that says so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
     """What a comparison must know beside the estimates.
 
-    `endpoint` is the published endpoint, `metric` how the level was taken (None where the predictor is no
-    level of the drug), `events` and `others` the patients with and without the outcome, where there is one.
+    `publication` and `endpoint` are what the question names, `metric` how the level was taken (None where
+    the predictor is no level of the drug), `events` and `others` the patients with and without the outcome,
+    where there is one. `reconstructed_from` are the studies that the patients were made from,
+    `approximate` whether from a printed summary: the former are not compared with, and the
+    latter are combined with nothing.
     """
 
     drug: Drug
+    publication: str
     endpoint: str
     metric: str | None
     level: float
     events: int | None = None
     others: int | None = None
+    approximate: bool = False
+    reconstructed_from: tuple[str, ...] = ()
 
 
 def against_published(result: QuestionResult, case: Case, drug: Drug) -> QuestionResult:
     """The result with `replication` and the table `against-published`, where `published` names an endpoint.
 
-    The result is unchanged where the question names none or nothing compares.
+    The result is unchanged where the question names none; where nothing compares, `methods` say so.
     """
     if case.question.published is None:
         return result
     exposure = case.predictor.exposure
+    publication, _, endpoint = case.question.published.partition("/")
     return compared(
         result,
         Setting(
             drug=drug,
-            endpoint=case.question.published.partition("/")[2],
+            publication=publication,
+            endpoint=endpoint,
             metric=exposure.metric if exposure is not None and case.predictor.is_drug_level else None,
             level=case.cohort.study.study.level,
             events=case.measured.n_events,
             others=case.measured.n_non_events,
+            approximate=case.cohort.approximate,
+            reconstructed_from=case.cohort.reconstructed_from,
         ),
     )
 
@@ -76,26 +91,30 @@ def compared(result: QuestionResult, setting: Setting) -> QuestionResult:
     """The result held against every number of the evidence base that says the same.
 
     Compared are the numbers of all studies of the drug with the same endpoint, quantity, metric and group.
+    Where there are none, `methods` say what else was published. Medians of several studies are shown and
+    not pooled: that of the study named is compared.
     """
     from troughline.evidence.comparison_words import table_row
     from troughline.results import plain
 
     blocks = _blocks(result, setting)
     if not blocks:
-        return result
+        return replace(result, methods=(*result.methods, _nothing(result, setting)))
     rows: list[Json] = [plain(table_row(b)) for b in blocks]
     tested = any(b["p_difference"] is not None for b in blocks)
+    combined = any(b["posterior"] is not None for b in blocks)
+    methods = [METHOD] * tested + [COMBINED] * combined
     return replace(
         result,
         replication=tuple(blocks),
         tables={**result.tables, "against-published": rows},
-        methods=(*result.methods, METHOD) if tested else result.methods,
+        methods=(*result.methods, *methods),
         references=(*result.references, *REFERENCES) if tested else result.references,
     )
 
 
 def _blocks(result: QuestionResult, setting: Setting) -> list[Json]:
-    from troughline.evidence.comparable import NULLS, comparable_numbers
+    from troughline.evidence.comparable import NULLS
     from troughline.evidence.comparison_words import comparison_contents
     from troughline.evidence.replication import Rules, compare
 
@@ -103,18 +122,80 @@ def _blocks(result: QuestionResult, setting: Setting) -> list[Json]:
     for quantity in _BY_KIND.get(result.kind, ()):
         for estimate in _new_estimates(result, quantity):
             new = _new_effect(estimate, quantity, setting.level)
-            group = estimate.label if quantity in ("hazard_ratio", "median_survival") else None
-            found = comparable_numbers(
-                setting.drug.id, setting.endpoint, quantity, metric=setting.metric, group=group or None
-            )
+            published = _published(result, setting, quantity, estimate)
+            found = [f for f in published if f.publication_id not in setting.reconstructed_from]
             if new is None or not found:
                 continue
-            published = [_alike(f, new, setting) for f in found]
-            rules = Rules(null=NULLS.get(quantity), level=setting.level)
-            held = compare(new, published, rules)
+            placed = [(f, _alike(f, new, setting)) for f in found]
+            tested = [e for f, e in placed if _is_tested(f, quantity, setting)]
+            shown = [(e, NOT_POOLED) for f, e in placed if not _is_tested(f, quantity, setting)]
+            rules = Rules(null=NULLS.get(quantity), level=setting.level, combine=not setting.approximate)
+            held = compare(new, tested, rules, only_shown=shown)
             block = comparison_contents(held, name=quantity, label=estimate.label)
-            blocks.append({**block, "flags": [*block["flags"], *_populations(found, block)]})
+            flags = [*block["flags"], *_populations(found, block), *_made_from(published, setting)]
+            blocks.append({**block, "flags": flags})
     return blocks
+
+
+def _published(
+    result: QuestionResult, setting: Setting, quantity: Compared, estimate: Estimate
+) -> tuple[Comparable, ...]:
+    from troughline.evidence.comparable import comparable_numbers
+
+    group = _group(result, estimate) if quantity in _OF_A_GROUP else None
+    return comparable_numbers(
+        setting.drug.id, setting.endpoint, quantity, metric=setting.metric, group=group or None
+    )
+
+
+def _group(result: QuestionResult, estimate: Estimate) -> str:
+    """The group or contrast of an estimate as a publication names it, without the covariate's name."""
+    from troughline.response.questions.survival_columns import bare_label
+
+    return bare_label(estimate.label, result.series.get("covariate"))
+
+
+def _is_tested(found: Comparable, quantity: Compared, setting: Setting) -> bool:
+    return quantity != "median_survival" or found.publication_id == setting.publication
+
+
+def _made_from(published: Sequence[Comparable], setting: Setting) -> list[str]:
+    """What patients who were reconstructed are not held against, and not combined with."""
+    own = [f.effect.label for f in published if f.publication_id in setting.reconstructed_from]
+    flags = [f"not compared with {name}: these patients were reconstructed from it" for name in own]
+    if setting.approximate:
+        flags.append("approximate patients, from a printed summary: combined with nothing")
+    return flags
+
+
+def _nothing(result: QuestionResult, setting: Setting) -> str:
+    """Why nothing compares, with what is published of the endpoint and for whom."""
+    from troughline.evidence.comparable import groups_of
+
+    text = f"{NOTHING}, of endpoint {setting.endpoint}"
+    kinds = _BY_KIND.get(result.kind, ())
+    if not kinds:
+        return f"{text}: a question of kind {result.kind} has none that is published."
+    own = [
+        label
+        for quantity in kinds
+        for e in _new_estimates(result, quantity)
+        for label in _made_from(_published(result, setting, quantity, e), replace(setting, approximate=False))
+    ]
+    if own:
+        return f"{text}: {'; '.join(dict.fromkeys(own))}."
+    there = [
+        f"{quantity.replace('_', ' ')} of {' | '.join(groups)}"
+        for quantity in kinds
+        for groups in [groups_of(setting.drug.id, setting.endpoint, quantity)]
+        if groups
+    ]
+    here = dict.fromkeys(
+        _group(result, e) for quantity in kinds for e in _new_estimates(result, quantity) if e.label
+    )
+    mine = f"; here: {' | '.join(here)}" if here else ""
+    metric = "" if setting.metric is None else f", metric {setting.metric}"
+    return f"{text}{metric}. Published: {'; '.join(there) or 'nothing of these kinds'}{mine}."
 
 
 def _populations(found: Sequence[Comparable], block: Json) -> list[str]:
@@ -135,7 +216,7 @@ def _new_estimates(result: QuestionResult, quantity: Compared) -> list[Estimate]
     chosen: dict[str, Estimate] = {}
     for e in result.estimates:
         if e.name == quantity and e.method.startswith(first) and not e.method.endswith("printed"):
-            if quantity in ("hazard_ratio", "median_survival"):
+            if quantity in _OF_A_GROUP:
                 chosen.setdefault(e.label, e)
             elif not e.label:
                 chosen.setdefault("", e)

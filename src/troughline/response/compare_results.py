@@ -5,11 +5,15 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from troughline.issues import Finding, InputError, Severity
 from troughline.results import Estimate, QuestionResult, Verdict, plain
+
+if TYPE_CHECKING:
+    from troughline.response.against_published import Setting
 
 Json = dict[str, Any]
 
@@ -49,6 +53,7 @@ def compare_results(contents: Json, published: Mapping[str, str], *, metric: str
     question whose estimates are malformed.
     """
     from troughline.evidence.store import load_drug, resolve_published
+    from troughline.response.against_published import Setting
 
     changed = copy.deepcopy(contents)
     known = [str(q.get("id")) for q in changed["questions"]]
@@ -58,15 +63,24 @@ def compare_results(contents: Json, published: Mapping[str, str], *, metric: str
             raise ValueError(f"no question {question_id!r} in the results; there are {', '.join(known)}")
         values = resolve_published(reference)
         question = changed["questions"][known.index(question_id)]
-        _compare_question(question, values.endpoint, metric, drug, float(changed["study"].get("level", 0.95)))
+        setting = Setting(
+            drug=drug,
+            publication=values.publication_id,
+            endpoint=values.endpoint,
+            metric=metric,
+            level=float(changed["study"].get("level", 0.95)),
+            approximate=bool(changed["study"].get("approximate")),
+            reconstructed_from=tuple(map(str, changed["study"].get("reconstructed_from") or ())),
+        )
+        _compare_question(question, setting)
         evidence = changed.setdefault("provenance", {}).setdefault("evidence", [])
         if values.publication_id not in [str(e) for e in evidence]:
             evidence.append(values.publication_id)
     return changed
 
 
-def _compare_question(question: Json, endpoint: str, metric: str | None, drug: Any, level: float) -> None:
-    from troughline.response.against_published import Setting, compared
+def _compare_question(question: Json, setting: Setting) -> None:
+    from troughline.response.against_published import NOTHING, compared
 
     try:
         estimates = tuple(Estimate(**e) for e in question.get("estimates", []))
@@ -75,17 +89,14 @@ def _compare_question(question: Json, endpoint: str, metric: str | None, drug: A
     events, others = _classes(question)
     before = QuestionResult(
         id=str(question["id"]), kind=str(question.get("kind")), title="", verdict=Verdict.ANSWERED,
-        summary="", estimates=estimates,
+        summary="", estimates=estimates, series=question.get("series") or {},
     )  # fmt: skip
-    after = compared(
-        before,
-        Setting(drug=drug, endpoint=endpoint, metric=metric, level=level, events=events, others=others),
-    )
+    after = compared(before, replace(setting, events=events, others=others))
     question["replication"] = plain(after.replication)
     tables = {k: v for k, v in question.get("tables", {}).items() if k != "against-published"}
     question["tables"] = {**tables, **plain(after.tables)}
     for key, added in (("methods", after.methods), ("references", after.references)):
-        there: list[str] = question.setdefault(key, [])
+        there = question[key] = [t for t in question.get(key, []) if not str(t).startswith(NOTHING)]
         there += [text for text in added if text not in there]
 
 

@@ -95,6 +95,8 @@ def answer(cohort: Cohort, *, progress: Progress = silent) -> StudyResult:
                 "description": study.study.description,
                 "drug": study.study.drug,
                 "simulated": study.study.simulated,
+                "approximate": cohort.approximate,
+                "reconstructed_from": list(cohort.reconstructed_from),
                 "time": study.study.time,
                 "level": study.study.level,
                 "n_patients": len(cohort.patient_ids),

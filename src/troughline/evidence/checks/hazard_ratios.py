@@ -47,9 +47,9 @@ def standard_error(number: Number) -> float | None:
 
 
 def _ratios(study: Publication) -> Iterator[tuple[Number, float, float, float]]:
-    """Hazard ratios with a usable confidence interval."""
+    """Hazard ratios as published with a usable confidence interval."""
     for n in study.number:
-        if n.quantity != "hazard-ratio" or n.interval != "confidence":
+        if n.quantity != "hazard-ratio" or n.interval != "confidence" or n.basis != "published":
             continue
         if n.value and n.low and n.high and 0 < n.low < n.value < n.high:
             yield n, n.value, n.low, n.high
@@ -78,7 +78,8 @@ def _events(n: Number, study: Publication) -> tuple[int, str] | None:
 
 def _narrow(study: Publication) -> Iterator[Flag]:
     for n, _, low, high in _ratios(study):
-        behind = _events(n, study)
+        # A ratio per unit of a continuous covariate has no such bound: it depends on the covariate's spread.
+        behind = _events(n, study) if n.arm and n.comparator else None
         if behind is None:
             continue
         h = half_step(n)
@@ -163,7 +164,8 @@ RULES = (
         id="hazard-ratio-interval-too-narrow",
         severity=Severity.ERROR,
         title="A hazard ratio's interval narrower than its events allow",
-        limit=f"a standard error below {NARROWEST_SHARE:g} × 2/√events, or 2/√n where no events are given",
+        limit=f"a standard error below {NARROWEST_SHARE:g} × 2/√events, or 2/√n where no events are given; "
+        "only where the file names the arm and its comparator",
         reason="a contrast of two groups has at most a quarter of a unit of information per event",
         find=_narrow,
     ),

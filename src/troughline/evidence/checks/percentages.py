@@ -24,7 +24,16 @@ def _no_count(study: Publication) -> Iterator[Flag]:
         half = half_step(p) / scale
         value = p.value / scale
         if not count_exists(value - half, value + half, p.n):
-            yield Flag(item=p.id, message=f"{shown(p.value * 100 / scale)} % is no count of {p.n} patients")
+            yield Flag(
+                item=p.id,
+                message=f"{shown(p.value * 100 / scale)} % is no count of {p.n} patients",
+                severity=Severity.WARNING if p.n in _whole(study, p.arm) else None,
+            )
+
+
+def _whole(study: Publication, arm: str | None) -> tuple[int | None, ...]:
+    """The sizes of the study and of an arm: a percentage may be of fewer, those who could be assessed."""
+    return (study.n,) if arm is None else (study.n, study.arm_of(arm).n, study.arm_of(arm).n_safety)
 
 
 def _rows(study: Publication) -> Iterator[Flag]:
@@ -40,6 +49,7 @@ def _rows(study: Publication) -> Iterator[Flag]:
                         item=table.id,
                         message=f"{row.term}, {row.arm}, {name}: {shown(percent)} % is no count of {n} "
                         "patients",
+                        severity=Severity.WARNING if row.n is None else None,
                     )
 
 
@@ -83,12 +93,13 @@ RULES = (
         "such as Kaplan–Meier rates, are let through",
         reason="a share of n patients is a whole number over n (as in the GRIM test, Brown & Heathers 2017, "
         "doi 10.1177/1948550616673876); where n is above 100, and above 10 times as much for each decimal, "
-        "every percentage is a count",
+        "every percentage is a count; a warning where n is that of the whole study or arm, of which "
+        "fewer may have been assessed",
         find=_both,
     ),
     Rule(
         id="percentage-against-count",
-        severity=Severity.ERROR,
+        severity=Severity.WARNING,
         title="A percentage that is not its own count over n",
         limit="events over n differs from the percentage by more than its rounding",
         reason="the two say the same; a percentage of another denominator fires too",

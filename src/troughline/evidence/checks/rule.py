@@ -11,10 +11,14 @@ from troughline.issues import Severity
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flag:
-    """Something a rule found: the id of the number, arm, table or marker, and what is wrong with it."""
+    """Something a rule found: the id of the number, arm, table or marker, and what is wrong with it.
+
+    `severity` stands where this case is milder than the rule.
+    """
 
     item: str
     message: str
+    severity: Severity | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

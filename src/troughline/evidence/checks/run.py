@@ -56,7 +56,7 @@ def check_study(study: Publication, *, file: str | None = None, text: str | None
     for rule in RULES.values():
         for flag in rule.find(study):
             findings.add(
-                rule.severity,
+                flag.severity or rule.severity,
                 rule.id,
                 f"{flag.item}: {flag.message} [{rule.id}]",
                 file=file or f"{study.id}.toml",

@@ -77,7 +77,7 @@ def reconstruct_arm(
     deaths, spread as `placement.censoring_times` says. So no count is ever adjusted afterwards.
     """
     if total_events is not None and not 0 <= total_events <= table.n:
-        raise ReconstructionError(f"total_events = {total_events}, but there are {table.n} patients")
+        raise ReconstructionError(f"events = {total_events}, but there are {table.n} patients")
     stretches = _stretches(curve, table, ticks)
     natural = _search(stretches, None, spare=0, quick=quick)
     if not natural:
@@ -87,17 +87,18 @@ def reconstruct_arm(
         spare = abs(total_events - found.deaths)
         states = _search(stretches, total_events, spare=spare, quick=quick)
         if total_events not in states:
-            low, high = min(states, default=found.deaths), max(states, default=found.deaths)
+            fit = [d for d, state in {**natural, **states}.items() if state.worst <= ALLOWED]
+            low, high = min(fit, default=found.deaths), max(fit, default=found.deaths)
             raise ReconstructionError(
-                f"total_events = {total_events} cannot be met: the curve and the risk table allow between "
-                f"{low} and {high} at most"
+                f"events = {total_events} cannot be met: the curve and the risk table give "
+                + (f"{low}" if low == high else f"between {low} and {high}")
             )
         if states[total_events].worst > IMPOSSIBLE and found.worst <= IMPOSSIBLE:
             fit = [d for d, state in {**natural, **states}.items() if state.worst <= ALLOWED] or [
                 found.deaths
             ]
             raise ReconstructionError(
-                f"total_events = {total_events} contradicts the curve and the risk table, which within the "
+                f"events = {total_events} contradicts the curve and the risk table, which within the "
                 f"reading step allow {min(fit)} to {max(fit)}; correct it or leave it out"
             )
         found = states[total_events]

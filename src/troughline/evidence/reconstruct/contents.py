@@ -37,9 +37,12 @@ def contents_of(
     """The whole reconstruction; not a number is None."""
     header = read.file.curve
     out: Json = {
-        "provenance": provenance(seed=header.seed, inputs=_inputs(read)),
+        "provenance": provenance(
+            seed=header.seed, inputs=_inputs(read), evidence=[header.study] if header.study else []
+        ),
         "title": header.title,
         "source": header.source,
+        "study": header.study,
         "endpoint": header.endpoint,
         "time_unit": header.time_unit,
         "simulated": header.simulated,

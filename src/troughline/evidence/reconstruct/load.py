@@ -111,13 +111,21 @@ def _checked(data: dict[str, Any], file: Path, found: Findings) -> CurveFile:
         found.add(Severity.ERROR, "curve-file", "unknown key", file=file.name, column="path")
         raise InputError(found, configuration=True)
     try:
-        return CurveFile.model_validate({**data, "path": file})
+        read = CurveFile.model_validate({**data, "path": file})
     except ValidationError as error:
         from troughline.cohort.studyfile_messages import mistakes
 
         for place, message in mistakes(error, data, CurveFile):
             found.add(Severity.ERROR, "curve-file", message, file=file.name, column=place)
         raise InputError(found, configuration=True) from None
+    if read.curve.study is not None:
+        from troughline.evidence.store import list_publications
+
+        if read.curve.study not in list_publications():
+            message = f"study {read.curve.study!r} is not in the evidence base (troughline evidence list)"
+            found.add(Severity.ERROR, "curve-file", message, file=file.name, column="curve.study")
+            raise InputError(found, configuration=True)
+    return read
 
 
 def _figure_paths(file: CurveFile, found: Findings) -> Any:

@@ -75,7 +75,8 @@ class Comparison:
 class Reconstruction:
     """A reconstructed figure or summary. `approximate` is true for a summary; `contents` are plain values.
 
-    `patients()` is the table that a study reads.
+    `study` is the published study it stands for, by its id in the evidence base. `patients()` is the table
+    that a study reads.
     """
 
     title: str
@@ -85,9 +86,14 @@ class Reconstruction:
     comparisons: tuple[Comparison, ...]
     findings: tuple[Finding, ...]
     contents: dict[str, Any]
+    study: str | None = None
 
     def patients(self) -> pd.DataFrame:
-        """Columns patient, arm, time, status (1 event, 0 censored), time_unit, source, approximate (0/1)."""
+        """The patients, a row each.
+
+        Columns patient, arm, time, status (1 event, 0 censored), time_unit, source, approximate (0/1), and
+        published_study where the curve file names one.
+        """
         import pandas as pd
 
         kind = "APPROX" if self.approximate else "REC"
@@ -100,6 +106,7 @@ class Reconstruction:
                 "time_unit": self.time_unit,
                 "source": arm.source,
                 "approximate": int(self.approximate),
+                **({} if self.study is None else {"published_study": self.study}),
             }
             for k, arm in enumerate(self.arms)
             for i, (t, e) in enumerate(zip(arm.time.tolist(), arm.event.tolist(), strict=True))

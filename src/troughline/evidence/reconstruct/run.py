@@ -137,6 +137,7 @@ def _finished(
         comparisons=compared,
         findings=tuple(read.findings),
         contents=contents_of(read, arms, compared, made),
+        study=curve.study,
     )
 
 
@@ -219,6 +220,7 @@ def _summary(file: CurveFile) -> Summary:
         ),
         hazard_ratio=_printed(section.hazard_ratio) if section and section.hazard_ratio else None,
         level=file.curve.level,
+        time_unit=file.curve.time_unit,
         **counts,
     )
 

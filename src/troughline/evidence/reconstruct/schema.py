@@ -32,10 +32,11 @@ Points = Annotated[tuple[Point, Point], BeforeValidator(_pair)]
 
 
 class CurveHeader(_Strict):
-    """The figure or summary as a whole."""
+    """The figure or summary as a whole; `study` is its id in the evidence base, where it stands there."""
 
     title: str = Field(min_length=1)
     source: str = ""
+    study: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9-]*$")
     endpoint: str = "survival"
     time_unit: TimeUnit
     simulated: bool = False

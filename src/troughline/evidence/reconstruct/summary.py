@@ -62,7 +62,8 @@ class Summary:
     """One arm, or two with the hazard ratio of the second against the first.
 
     `events` of both together; `accrual` how long patients entered; `follow_up` the time from the first entry
-    to the data cut, both in the unit of the medians; `level` of the interval of the hazard ratio.
+    to the data cut, both in the unit of the medians; `level` of the interval of the hazard ratio;
+    `time_unit` is for words.
     """
 
     arms: tuple[ArmSummary, ...]
@@ -71,6 +72,7 @@ class Summary:
     accrual: float | None = None
     follow_up: float | None = None
     level: float = 0.95
+    time_unit: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -399,10 +401,11 @@ def _described(
             misses["interval"] = max(
                 abs(term.low - ratio.low) / ratio.half, abs(term.high - ratio.high) / ratio.half
             )
+    unit = f" {summary.time_unit}s" if summary.time_unit else ""
     assumptions = [
         f"Weibull survival of shape {model.shape:.3g}"
         + (" in both arms, with proportional hazards" if len(times) > 1 else ", an exponential: not printed"),
-        f"entry at an even rate over {accrual:.3g}, data cut {cut:.3g} after the first entry",
+        f"entry at an even rate over {accrual:.3g}{unit}, data cut {cut:.3g}{unit} after the first entry",
     ]
     if summary.accrual is None and summary.follow_up is None:
         assumptions.append("neither accrual nor follow-up is given: entry until the data cut was assumed")

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 _LEFT, _WIDTH, _ROW = 2.35, 2.75, 0.235
 _HEAD, _FOOT, _TOP = 0.34, 0.32, 0.12
+_OPEN = {"o": "o", "d": "s"}
+"""Marks of what is not calculated with: a ring without an interval, an open square for another reason."""
+_SHORT = {"same direction, different size": "different size"}
+"""Verdicts that are too long for the column, as the figure has them."""
 _LEAST_SPAN = 4.0
 """A log axis spans this factor at least, so that a small difference looks small."""
 _SHOWN_SPAN = 30.0
@@ -56,8 +60,13 @@ def sketch_replication(question: Json) -> Sketch:
     caption = (
         "Grey: as printed. Blue: these patients. "
         + (
-            "Black diamond: all published together, or these patients and the published as one. "
-            if banded
+            "Black diamond: all published together. "
+            if any(part(b, "pooled").get("k", 0) > 1 for b, _ in blocks)
+            else ""
+        )
+        + (
+            "Black cross: these patients and the published as one. "
+            if any(part(b, "posterior") for b, _ in blocks)
             else ""
         )
         + (
@@ -70,7 +79,17 @@ def sketch_replication(question: Json) -> Sketch:
             if any(part(b, "pooled").get("prediction_low") is not None for b, _ in blocks)
             else ""
         )
-        + "An open mark was printed without an interval, or is not used; a point alone has none."
+        + (
+            "Open ring: printed without an interval, shown only. "
+            if any(line.marker == "o" for _, lines in blocks for line in lines)
+            else ""
+        )
+        + (
+            "Open square: not used, for the reason in the table. "
+            if any(line.marker == "d" for _, lines in blocks for line in lines)
+            else ""
+        )
+        + "A point alone has no interval."
     )
     return Sketch(sheet, "Against what is published", caption, " ".join(words))
 
@@ -82,7 +101,7 @@ def _lines(block: Json) -> list[_Line]:
             + ("" if p.get("verified", True) else ", not verified")
             + (", error assumed" if p.get("basis") and p["used"] else ""),
             value=p["value"], low=p["low"], high=p["high"], color=style.PUBLISHED,
-            marker="s" if p["used"] else "o",
+            marker="s" if p["used"] else "o" if p["low"] is None and p["high"] is None else "d",
         )
         for p in entries(block, "published")
     ]  # fmt: skip
@@ -114,7 +133,7 @@ def _lines(block: Json) -> list[_Line]:
         lines.append(
             _Line(
                 words="together", value=posterior["value"], low=posterior["low"], high=posterior["high"],
-                color=style.INK, marker="D",
+                color=style.INK, marker="P",
             )
         )  # fmt: skip
     return lines
@@ -136,7 +155,8 @@ def _draw(axes: Axes, block: Json, lines: list[_Line], height: float, scale: Sca
     _text(
         axes, 0.12 - _LEFT, -0.16, shortened(label, 64) + (f" ({unit})" if unit else ""), style.INK, bold=True
     )
-    _text(axes, _WIDTH + 0.14, -0.16, str(block.get("agreement")), style.INK, bold=True)
+    verdict = str(block.get("agreement"))
+    _text(axes, _WIDTH + 0.14, -0.16, _SHORT.get(verdict, verdict), style.INK, bold=True)
     for k, line in enumerate(lines):
         _row(axes, line, (k + 0.5) * _ROW, scale)
 
@@ -167,14 +187,14 @@ def _row(axes: Axes, line: _Line, y: float, scale: Scale) -> None:
             if printed is None or end != printed:
                 axes.plot([end], [y], mark, markersize=5, color=line.color, clip_on=False)
     if line.value is not None:
-        filled = line.marker != "o"
+        filled = line.marker not in _OPEN
         axes.plot(
             [line.value],
             [y],
-            line.marker,
-            markersize=6.4 if line.marker == "D" else 5.6,
+            _OPEN.get(line.marker, line.marker),
+            markersize={"D": 6.4, "P": 7.4}.get(line.marker, 5.6),
             color=line.color if filled else "#ffffff",
-            markeredgecolor="#ffffff" if filled else line.color,
+            markeredgecolor="#ffffff" if filled and line.marker != "P" else line.color,
             markeredgewidth=0.7 if filled else 1.3,
             zorder=3,
             clip_on=False,

@@ -72,6 +72,8 @@ def run_survival(cohort: Cohort, question: SurvivalQuestion, drug: Drug | None) 
             f"at least {FEWEST_EVENTS} are needed"
         )
     _as_published(case, naive, parts)
+    if values.category:
+        parts.series["covariate"] = values.label
     guarded = _guarded(case, question, values, times, guarded_cuts, parts)
     exclude(case, {}, guarded.patients)
     for patient in case.excluded:

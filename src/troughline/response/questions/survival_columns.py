@@ -82,11 +82,21 @@ def band_of(value: float, cuts: tuple[float, ...], labels: tuple[str, ...]) -> s
 
 
 def category_groups(values: PredictorValues) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Each patient's level of a categorical covariate with its name before it, and the levels in order."""
+    """Each patient's level of a categorical covariate with its name before it, and the levels in order.
+
+    The name is for display; `bare_label` takes it off again.
+    """
     named = {p: f"{values.label} {level}" for p, level in values.category.items()}
     present = set(named.values())
     order = tuple(f"{values.label} {level}" for level in values.levels)
     return named, tuple(label for label in order if label in present)
+
+
+def bare_label(label: str, covariate: str | None) -> str:
+    """`arm sorafenib vs arm placebo` without the covariate's name: `sorafenib vs placebo`."""
+    if not covariate:
+        return label
+    return " vs ".join(side.removeprefix(f"{covariate} ") for side in label.split(" vs "))
 
 
 def naive_column(
