@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from troughline.cohort.cohort import Cohort
     from troughline.cohort.outcomes import BinaryOutcome, TimeToEvent
+    from troughline.cohort.question_interaction import InteractionQuestion
     from troughline.cohort.studyfile import (
         CurveQuestion,
         SurvivalQuestion,
@@ -16,9 +17,10 @@ if TYPE_CHECKING:
         WindowQuestion,
     )
     from troughline.evidence.records import Drug
+    from troughline.response.interaction_facts import InteractionFacts
     from troughline.response.predictor import PredictorValues
 
-    AnyQuestion = ThresholdQuestion | CurveQuestion | WindowQuestion | SurvivalQuestion
+    AnyQuestion = ThresholdQuestion | CurveQuestion | WindowQuestion | SurvivalQuestion | InteractionQuestion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,3 +118,4 @@ class Case:
     measured: Measured = field(default_factory=Measured)
     tests: dict[str, float] = field(default_factory=dict[str, float])
     found_cuts: tuple[tuple[str, float], ...] = ()
+    interaction: InteractionFacts | None = None

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 # What a finding says of its effect on the answer where no number was computed for it.
 NOT_COMPUTED = "Not computed for this question."
 KINDS = ("threshold", "curve", "window", "survival")
+"""The kinds that hold one predictor against an outcome: what a guard looks at unless it says otherwise."""
+MARKER_KINDS = ("interaction",)
+"""The kinds about markers, each with guards of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,4 +32,8 @@ def runner_for(kind: str) -> Runner:
         from troughline.response.questions.survival import run_survival
 
         return run_survival
-    raise ValueError(f"no question kind {kind!r}; known: threshold, curve, window, survival")
+    if kind == "interaction":
+        from troughline.biomarker.interaction import run_interaction
+
+        return run_interaction
+    raise ValueError(f"no question kind {kind!r}; known: threshold, curve, window, survival, interaction")

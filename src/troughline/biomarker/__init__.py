@@ -1,0 +1,1 @@
+"""Biomarkers: change over time, association with stage, and whether a marker predicts or prognoses."""
