@@ -1,4 +1,4 @@
-"""Interaction on the absolute scale: how much more time, risk or mean the treatment gives per unit of marker."""
+"""Interaction on the absolute scale: time or risk that the treatment gives per unit of marker."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def restricted_mean_interaction(
     """Difference of differences in restricted mean survival time, one effect a column of `marker` (n, k).
 
     The regression of min(T, τ) on treatment, marker and their product, weighted for censoring within each arm
-    (`adjusted_restricted_mean`): with an indicator as marker and no censoring it is (R₁₁ − R₀₁) − (R₁₀ − R₀₀).
+    (`adjusted_restricted_mean`); for an indicator without censoring it is (R₁₁ − R₀₁) − (R₁₀ − R₀₀).
 
     Raises `EndpointError` for a `tau` beyond the follow-up of either arm or a marker that does not vary.
 

@@ -203,6 +203,7 @@ def _linear(endpoint: Endpoint, x: Floats, names: Sequence[str], level: float) -
     variance = float(residual @ residual) / (n - k)
     likelihood = -0.5 * n * (math.log(2 * math.pi * max(variance * (n - k) / n, 1e-300)) + 1)
     return Regression(
-        names=tuple(names), coefficients=np.asarray(beta[1:]), covariance=np.asarray(inverse[1:, 1:]) * variance,
+        names=tuple(names), coefficients=np.asarray(beta[1:]),
+        covariance=np.asarray(inverse[1:, 1:]) * variance,
         log_likelihood=likelihood, penalised=False, exact=None, freedom=float(n - k), level=level,
     )  # fmt: skip

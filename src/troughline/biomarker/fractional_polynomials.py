@@ -7,7 +7,7 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 
-from troughline.biomarker.endpoint import Endpoint, EndpointError, Flags, Floats
+from troughline.biomarker.endpoint import Effect, Endpoint, EndpointError, Flags, Floats
 
 POWERS = (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0)
 ENOUGH_EVENTS = 100
@@ -55,16 +55,18 @@ def polynomial_interaction(
     *,
     adjust: Floats | None = None,
     degree: int | None = None,
+    simple: float = 0.0,
     points: int = 60,
     level: float = 0.95,
 ) -> PolynomialInteraction:
     """Test and draw treatment × f(marker) for the best fractional polynomial f.
 
-    The powers are those of the smallest deviance in the model with treatment and f(marker) and without their
-    product (so that choosing them does not help the interaction); the products are then tested together by
-    the likelihood ratio. `degree` 1 or 2 powers; default: two where there are 100 events and they fit the
-    main effect better than one (likelihood ratio with two degrees of freedom, p < 0.05). Effects are shown
-    between the 2.5th and the 97.5th percentile of the marker.
+    The polynomial is chosen in the model with treatment and f(marker) and without their product, so that
+    choosing it does not help the interaction: `simple` (the logarithm, or 1 for a straight line) is kept
+    unless one other power fits better (likelihood ratio, one degree of freedom, p < 0.05), and two powers are
+    taken where there are 100 events and they fit better still (two degrees). `degree` 1 or 2 takes the best
+    one or two powers instead. The products with treatment are then tested together by the likelihood ratio.
+    Effects are shown between the 2.5th and the 97.5th percentile of the marker.
 
     Raises `EndpointError` where no polynomial can be fitted.
 
@@ -82,26 +84,23 @@ def polynomial_interaction(
     x = (marker + shift) / scale
     a = treated.astype(np.float64)
     extra = np.empty((endpoint.n, 0)) if adjust is None else adjust
-    best = {d: _best(endpoint, a, x, extra, d) for d in ((1, 2) if degree is None else (degree,))}
-    if degree is None:
-        events = endpoint.n_events()
-        enough = (endpoint.n if events is None else events) >= ENOUGH_EVENTS
-        one, two = best[1], best[2]
-        better = two is not None and (one is None or chdtrc(2, 2 * (two[0] - one[0])) < ALPHA)
-        degree = 2 if enough and better else 1
-    chosen = best[degree]
+    chosen = (
+        _selected(endpoint, a, x, extra, simple) if degree is None else _best(endpoint, a, x, extra, degree)
+    )
     if chosen is None:
         raise EndpointError("no fractional polynomial of the marker could be fitted")
     likelihood, powers = chosen
+    degree = len(powers)
     columns, centre, spread = _scaled(polynomial_columns(x, powers))
     terms = ["treated", *(f"f{k}" for k in range(degree)), *(f"treated × f{k}" for k in range(degree))]
     fit = endpoint.regress(
         np.column_stack((a, columns, a[:, np.newaxis] * columns, extra)), [*terms, *_numbered(extra)],
         level=level,
     )  # fmt: skip
-    at = np.linspace(*np.quantile(marker, [0.025, 0.975]), points)
+    first, last = (float(np.quantile(marker, q)) for q in (0.025, 0.975))
+    at = np.linspace(first, last, points)
     shown = (polynomial_columns((at + shift) / scale, powers) - centre) / spread
-    effects = []
+    effects: list[Effect] = []
     for row in shown:
         weights = np.zeros(len(fit.names))
         weights[0], weights[1 + degree : 1 + 2 * degree] = 1.0, row
@@ -120,14 +119,39 @@ def polynomial_interaction(
     )
 
 
-def _best(
-    endpoint: Endpoint, a: Floats, x: Floats, extra: Floats, degree: int
-) -> tuple[float, tuple[float, ...]] | None:
-    """The log-likelihood and powers of the best main effect with `degree` powers; None where none fits."""
-    best: tuple[float, tuple[float, ...]] | None = None
-    names = ["treated", *(f"f{k}" for k in range(degree)), *_numbered(extra)]
-    for powers in combinations_with_replacement(POWERS, degree):
+Fitted = tuple[float, tuple[float, ...]]
+"""A log-likelihood and the powers that gave it."""
+
+
+def _selected(endpoint: Endpoint, a: Floats, x: Floats, extra: Floats, simple: float) -> Fitted | None:
+    """The function selection of the main effect; None where nothing fits."""
+    from scipy.special import chdtrc
+
+    start = _of_powers(endpoint, a, x, extra, [(simple,)])
+    one, two = _best(endpoint, a, x, extra, 1), _best(endpoint, a, x, extra, 2)
+    events = endpoint.n_events()
+    enough = (endpoint.n if events is None else events) >= ENOUGH_EVENTS
+    if start is not None and (one is None or chdtrc(1, 2 * max(0.0, one[0] - start[0])) >= ALPHA):
+        one = start
+    if one is None:
+        return two
+    if enough and two is not None and chdtrc(2, 2 * max(0.0, two[0] - one[0])) < ALPHA:
+        return two
+    return one
+
+
+def _best(endpoint: Endpoint, a: Floats, x: Floats, extra: Floats, degree: int) -> Fitted | None:
+    return _of_powers(endpoint, a, x, extra, list(combinations_with_replacement(POWERS, degree)))
+
+
+def _of_powers(
+    endpoint: Endpoint, a: Floats, x: Floats, extra: Floats, candidates: list[tuple[float, ...]]
+) -> Fitted | None:
+    """The candidate of the greatest likelihood as main effect; None where none fits."""
+    best: Fitted | None = None
+    for powers in candidates:
         columns = _scaled(polynomial_columns(x, powers))[0]
+        names = ["treated", *(f"f{k}" for k in range(len(powers))), *_numbered(extra)]
         try:
             fit = endpoint.regress(np.column_stack((a, columns, extra)), names)
         except EndpointError:

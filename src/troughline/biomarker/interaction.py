@@ -8,7 +8,15 @@ import numpy as np
 
 from troughline.biomarker.endpoint import EndpointError
 from troughline.biomarker.interaction_answer import answer_in_words, methods_of
-from troughline.biomarker.interaction_data import WORDS, Arms, Marker, Outcomes, arms_of, marker_of, outcomes_of
+from troughline.biomarker.interaction_data import (
+    WORDS,
+    Arms,
+    Marker,
+    Outcomes,
+    arms_of,
+    marker_of,
+    outcomes_of,
+)
 from troughline.biomarker.interaction_data import sample_of as sample_of
 from troughline.biomarker.interaction_facts import arm_facts, missing_facts
 from troughline.biomarker.interaction_guarded import guarded_interaction, prognostic_only

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from troughline.biomarker.interaction_view import INTERACTIONS, PROGNOSTIC
-from troughline.response.guards.wording import interval, number, p_value
 from troughline.response.case import Interval
+from troughline.response.guards.wording import interval, number, p_value
 
 if TYPE_CHECKING:
     from troughline.biomarker.interaction_data import Arms, Marker, Outcomes, Sample
@@ -26,9 +26,9 @@ def answer_in_words(
     prognostic = _first(parts, PROGNOSTIC[kind])
     if facts.no_control:
         return (
-            f"{_capital(marker.label)} and {outcomes.label} under treatment: {facts.word} {_shown(prognostic)} "
-            f"{sample.per}. That is a prognostic answer. Whether the marker tells who benefits from the "
-            f"treatment cannot be said without a control arm ({facts.no_control})."
+            f"{_capital(marker.label)} and {outcomes.label} under treatment: {facts.word} "
+            f"{_shown(prognostic)} {sample.per}. That is a prognostic answer. Whether the "
+            f"marker tells who benefits from the treatment cannot be said without a control arm ({facts.no_control})."
         )
     found = _first(parts, INTERACTIONS[kind])
     if found is None or facts.p_interaction is None:
@@ -36,9 +36,7 @@ def answer_in_words(
     word = f"ratio of {facts.word}s" if kind != "continuous" else "difference of differences"
     what = f"{word} {_shown(found)} {_per(sample)}, {p_value(facts.p_interaction)}"
     if facts.known_day is not None:
-        text = (
-            f"The marker was known only after treatment began, so it is not called predictive: {what}."
-        )
+        text = f"The marker was known only after treatment began, so it is not called predictive: {what}."
     elif facts.p_interaction < SIGNIFICANT:
         text = f"The treatment effect differs with {marker.label} (predictive): {what}."
     else:
@@ -49,9 +47,10 @@ def answer_in_words(
                 "seen with 80 % power."
             )
     if prognostic is not None:
+        shown = prognostic.p_value is not None and prognostic.p_value < SIGNIFICANT
         text += (
-            f" In the arm {facts.arms[1]} the marker's own {facts.word} is {_shown(prognostic)} {_per(sample)} "
-            f"({'prognostic' if (prognostic.p_value or 1.0) < SIGNIFICANT else 'not shown to be prognostic'})."
+            f" In the arm {facts.arms[1]} the marker's own {facts.word} is {_shown(prognostic)} "
+            f"{_per(sample)} ({'prognostic' if shown else 'not shown to be prognostic'})."
         )
     return text
 

@@ -136,7 +136,9 @@ def arms_of(cohort: Cohort, question: InteractionQuestion) -> Arms:
         raise NotAnalysable(f"the arms are {listed}: name the one to compare with (control = ...)")
     rest = [a for a in present if a != question.control]
     if question.treated is None and len(rest) > 1:
-        raise NotAnalysable(f"the arms beside {question.control!r} are {', '.join(rest)}: name one (treated = ...)")
+        raise NotAnalysable(
+            f"the arms beside {question.control!r} are {', '.join(rest)}: name one (treated = ...)"
+        )
     treated = question.treated or rest[0]
     wanted = {question.control: False, treated: True}
     return Arms(
@@ -158,9 +160,7 @@ def outcomes_of(cohort: Cohort, question: InteractionQuestion) -> Outcomes:
             kind="binary", label=binary.label, happened=happened, unknown=binary.unknown, binary=binary
         )
     try:
-        times = time_to_event(
-            cohort, question.outcome, () if question.outcome.term else question.competing
-        )
+        times = time_to_event(cohort, question.outcome, () if question.outcome.term else question.competing)
     except ValueError as error:
         raise NotAnalysable(str(error)) from None
     if not times.time:
@@ -191,9 +191,7 @@ def _continuous(cohort: Cohort, name: str) -> Outcomes:
     )  # fmt: skip
 
 
-def marker_of(
-    cohort: Cohort, question: InteractionQuestion, drug: Drug | None, outcomes: Outcomes
-) -> Marker:
+def marker_of(cohort: Cohort, question: InteractionQuestion, drug: Drug | None, outcomes: Outcomes) -> Marker:
     """The marker, as known before treatment wherever anybody has it so early.
 
     A level drawn after treatment began is used only where no patient has an earlier one, and said so. Raises
@@ -201,15 +199,11 @@ def marker_of(
     """
     event_day: dict[str, float] = {}
     if outcomes.survival is not None:
-        event_day = {
-            p: t * outcomes.days_per_unit for p, t in outcomes.time.items() if outcomes.happened[p]
-        }
+        event_day = {p: t * outcomes.days_per_unit for p, t in outcomes.time.items() if outcomes.happened[p]}
     elif outcomes.binary is not None:
         binary = outcomes.binary
         event_day = dict(binary.decided_day if binary.is_response else binary.day)
-    found = predictor_values(
-        cohort, question.predictor, drug, event_day=event_day, event_name=outcomes.label
-    )
+    found = predictor_values(cohort, question.predictor, drug, event_day=event_day, event_name=outcomes.label)
     if found.group is not None:
         return _group(found)
     if found.levels:
@@ -221,7 +215,7 @@ def marker_of(
             values=found,
         )  # fmt: skip
     early = {p: v for p, v in found.guarded.items() if found.known_day.get(p, 0.0) <= 0}
-    late = found.known_day if not early and found.guarded else {}
+    late: Mapping[str, float] = found.known_day if not early and found.guarded else {}
     number = early or dict(found.guarded)
     if len(set(number.values())) < 2:
         raise NotAnalysable(f"{found.label} is missing or the same in every patient")
@@ -230,7 +224,8 @@ def marker_of(
     return Marker(
         label=found.label, unit=found.unit, number=number, as_published=found.as_published or number,
         log=found.log and min(number.values()) > 0,
-        post_baseline=float(np.median(list(late.values()))) if late else None, left_out=left_out, values=found,
+        post_baseline=float(np.median(list(late.values()))) if late else None, left_out=left_out,
+        values=found,
     )  # fmt: skip
 
 
@@ -239,18 +234,20 @@ def _group(found: PredictorValues) -> Marker:
     outside, inside = found.group_names
     category = {p: inside if h else outside for p, h in found.group.happened.items() if h is not None}
     if len(set(category.values())) < 2:
-        raise NotAnalysable(f"every patient whose group is known is {next(iter(category.values()), 'unknown')}")
+        raise NotAnalysable(
+            f"every patient whose group is known is {next(iter(category.values()), 'unknown')}"
+        )
     return Marker(
         label=found.label, unit="1", category=category, levels=(outside, inside),
         post_baseline=float(np.median(list(found.group.day.values()))), post_baseline_group=found.label,
-        left_out={p: found.group.unknown.get(p, "group unknown") for p in found.group.happened if p not in category},
+        left_out={
+            p: found.group.unknown.get(p, "group unknown") for p in found.group.happened if p not in category
+        },
         values=found,
     )  # fmt: skip
 
 
-def sample_of(
-    marker: Marker, outcomes: Outcomes, arms: Arms, *, published: bool = False
-) -> Sample:
+def sample_of(marker: Marker, outcomes: Outcomes, arms: Arms, *, published: bool = False) -> Sample:
     """The patients with marker, endpoint and (where there is a control arm) one of the two arms."""
     source = marker.as_published if published and marker.is_number else marker.patients
     patients = tuple(

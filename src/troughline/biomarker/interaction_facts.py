@@ -78,7 +78,10 @@ def missing_facts(
     if outcomes.kind == "continuous":
         return
     known = set(have)
-    for name, group in (("rate_measured", have), ("rate_unmeasured", [p for p in everybody if p not in known])):
+    for name, group in (
+        ("rate_measured", have),
+        ("rate_unmeasured", [p for p in everybody if p not in known]),
+    ):
         seen = [outcomes.happened[p] for p in group if p in outcomes.happened]
         if seen:
             setattr(facts, name, sum(seen) / len(seen))

@@ -14,6 +14,7 @@ from troughline.biomarker.interaction_data import Marker, Outcomes, Sample, adju
 from troughline.biomarker.interaction_view import INTERACTIONS, PROGNOSTIC, as_interval, effect_estimate
 from troughline.biomarker.stepp import stepp
 from troughline.biomarker.treatment_by_marker import TreatmentByMarker, detectable, treatment_by_marker
+from troughline.response.case import Interval
 from troughline.response.guards.wording import number, unit_text
 from troughline.response.predictor import NotAnalysable
 from troughline.response.questions.parts import finite, generator
@@ -62,7 +63,7 @@ def _fit(case: Case, sample: Sample, extra: Floats, names: tuple[str, ...]) -> T
     )  # fmt: skip
 
 
-def _ratio(case: Case, sample: Sample, fit: TreatmentByMarker):  # type: ignore[no-untyped-def]
+def _ratio(case: Case, sample: Sample, fit: TreatmentByMarker) -> Interval:
     estimate = effect_estimate(
         sample.endpoint.kind, fit.interaction[0], n=sample.n, label="", method="guarded",
         level=case.cohort.study.study.level,
@@ -130,9 +131,7 @@ def _relative(
 def _positions(sample: Sample, marker: Marker) -> list[tuple[str, Floats]]:
     """Where the treatment effect is stated: the quartiles of a number, or every level of a category."""
     if sample.raw is None:
-        rows: list[tuple[str, Floats]] = [
-            (f"{marker.label} {marker.levels[0]}", np.zeros(len(sample.names)))
-        ]
+        rows: list[tuple[str, Floats]] = [(f"{marker.label} {marker.levels[0]}", np.zeros(len(sample.names)))]
         rows += [
             (f"{marker.label} {name}", np.eye(len(sample.names))[k]) for k, name in enumerate(sample.names)
         ]
@@ -140,10 +139,13 @@ def _positions(sample: Sample, marker: Marker) -> list[tuple[str, Floats]]:
     order = np.argsort(sample.raw, kind="stable")
     found: list[tuple[str, Floats]] = []
     for words, q in (("first quartile", 0.25), ("third quartile", 0.75)):
-        at = np.quantile(sample.raw, q)
-        column = np.interp(at, sample.raw[order], sample.columns[order, 0])
+        at = float(np.quantile(sample.raw, q))
+        column = float(np.interp(at, sample.raw[order], sample.columns[order, 0]))
         found.append(
-            (f"{marker.label} at its {words} ({number(float(at))}{unit_text(marker.unit)})", np.array([column]))
+            (
+                f"{marker.label} at its {words} ({number(at)}{unit_text(marker.unit)})",
+                np.array([column]),
+            )
         )
     return found
 
@@ -167,7 +169,7 @@ def _detectable(sample: Sample, fit: TreatmentByMarker) -> float | None:
 
 
 def horizon(case: Case, sample: Sample, days_per_unit: float, asked_days: float | None) -> tuple[float, str]:
-    """The horizon of restricted means, in the unit of time: what was asked, within the follow-up of both arms."""
+    """The horizon of restricted means in the unit of time: as asked, within the follow-up of both arms."""
     time = sample.endpoint.time
     assert time is not None
     shared = min(float(time[sample.treated].max()), float(time[~sample.treated].max()))
@@ -261,7 +263,10 @@ def _over_marker(
             ]
             parts.references.append("Bonetti 2004, doi 10.1093/biostatistics/kxh002")
     try:
-        curve = polynomial_interaction(sample.endpoint, sample.treated, sample.raw, adjust=extra, level=level)
+        curve = polynomial_interaction(
+            sample.endpoint, sample.treated, sample.raw, adjust=extra, level=level,
+            simple=0.0 if marker.log else 1.0,
+        )  # fmt: skip
     except EndpointError as error:
         parts.methods.append(f"Fractional polynomials: {error}.")
         return

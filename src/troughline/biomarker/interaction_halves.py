@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,7 +43,8 @@ def as_published_halves(case: Case, parts: Parts, sample: Sample, marker: Marker
         except EndpointError as error:
             parts.estimates.append(
                 effect_estimate(
-                    sample.endpoint.kind, None, n=int(rows.sum()), label=f"{' vs '.join(facts.arms)}, {label}",
+                    sample.endpoint.kind, None, n=int(rows.sum()),
+                    label=f"{' vs '.join(facts.arms)}, {label}",
                     method="as-published: subgroup alone", level=level, note=f"no estimate: {error}",
                 )
             )  # fmt: skip
@@ -53,9 +55,7 @@ def as_published_halves(case: Case, parts: Parts, sample: Sample, marker: Marker
             method="as-published: subgroup alone", level=level,
         )  # fmt: skip
         parts.estimates.append(shown)
-        facts.halves += (
-            SubgroupFact(label=label, effect=as_interval(shown), p_value=effect.p_value),
-        )
+        facts.halves += (SubgroupFact(label=label, effect=as_interval(shown), p_value=effect.p_value),)
     if len(effects) == 2:
         weights = [1 / e.standard_error**2 if e.standard_error > 0 else 0.0 for e in effects]
         if sum(weights) > 0:
@@ -70,9 +70,7 @@ def _levels(marker: Marker, sample: Sample) -> list[tuple[str, NDArray[np.bool_]
     return [(f"{marker.label} {level}", np.asarray(given == level)) for level in marker.levels]
 
 
-def _halves(
-    case: Case, parts: Parts, sample: Sample, marker: Marker
-) -> list[tuple[str, NDArray[np.bool_]]]:
+def _halves(case: Case, parts: Parts, sample: Sample, marker: Marker) -> list[tuple[str, NDArray[np.bool_]]]:
     assert case.interaction is not None
     assert sample.raw is not None
     bands = case.question.predictor.bands
@@ -92,7 +90,7 @@ def _halves(
 
 
 def _searched(case: Case, parts: Parts, sample: Sample) -> float:
-    """The cut with the smallest interaction p between the 10th and the 90th percentile, and what that is worth.
+    """The cut with the smallest interaction p between the 10th and 90th percentile, and what it is worth.
 
     The corrected p permutes the marker within arms and searches again each time.
     """
@@ -108,7 +106,11 @@ def _searched(case: Case, parts: Parts, sample: Sample) -> float:
         cuts = distinct[1:]
     if cuts.size > _MOST_CUTS:
         cuts = cuts[np.unique(np.linspace(0, cuts.size - 1, _MOST_CUTS).round().astype(int))]
-    order = np.arange(sample.n) if sample.endpoint.time is None else np.argsort(sample.endpoint.time, kind="stable")
+    order = (
+        np.arange(sample.n)
+        if sample.endpoint.time is None
+        else np.argsort(sample.endpoint.time, kind="stable")
+    )
     endpoint, treated = sample.endpoint.of(order), sample.treated[order]
     above = sample.raw[order][:, np.newaxis] >= cuts
 
@@ -139,7 +141,7 @@ def _searched(case: Case, parts: Parts, sample: Sample) -> float:
         reached += bool(squared(shuffled).max() >= observed[best] * (1 - 1e-12))
     facts = case.interaction
     facts.cut = float(cuts[best])
-    facts.cut_p_naive = 2 * float(ndtr(-np.sqrt(observed[best])))
+    facts.cut_p_naive = 2 * float(ndtr(-math.sqrt(float(observed[best]))))
     facts.cut_p_corrected = (1 + reached) / (1 + _CUT_PERMUTATIONS)
     parts.estimates += [
         Estimate(

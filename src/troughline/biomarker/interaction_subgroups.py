@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -101,9 +102,9 @@ def subgroup_forest(case: Case, parts: Parts, sample: Sample, outcomes: Outcomes
     )  # fmt: skip
     shown_scale = f"{question.shrinkage:g}" + ("" if ratio else " standard deviations of the endpoint")
     parts.methods.append(
-        "Subgroup effects: raw, one subgroup at a time; shrunken, all treatment × subgroup terms in one model, "
-        "deviations from a common effect normal with standard deviation τ, a half-normal prior of scale "
-        f"{shown_scale} on τ, integrated on a grid."
+        "Subgroup effects: raw, one subgroup at a time; shrunken, all treatment × subgroup terms in one "
+        "model, deviations from a common effect normal with standard deviation τ, a half-normal prior of "
+        f"scale {shown_scale} on τ, integrated on a grid."
     )
 
 
@@ -123,7 +124,9 @@ def _factor(case: Case, name: str, patients: tuple[str, ...]) -> Factor:
 
 
 def _indicators(factor: Factor, rows: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Floats:
-    return np.column_stack([(factor.code[rows] == j).astype(np.float64) for j in range(1, len(factor.levels))])
+    return np.column_stack(
+        [(factor.code[rows] == j).astype(np.float64) for j in range(1, len(factor.levels))]
+    )
 
 
 def _test(factor: Factor, sample: Sample) -> float | None:
@@ -139,12 +142,10 @@ def _test(factor: Factor, sample: Sample) -> float | None:
 
 def _raw(sample: Sample, inside: np.ndarray[tuple[int], np.dtype[np.bool_]], level: float) -> Estimate:
     effect = None
-    try:
-        effect = sample.endpoint.of(inside).regress(
-            sample.treated[inside].astype(np.float64)[:, np.newaxis], ("treated",), level=level
-        ).named("treated")
-    except EndpointError:
-        pass  # shown as a row without an estimate
+    # A subgroup without an estimate is a row that says so.
+    with contextlib.suppress(EndpointError):
+        treated = sample.treated[inside].astype(np.float64)[:, np.newaxis]
+        effect = sample.endpoint.of(inside).regress(treated, ("treated",), level=level).named("treated")
     return effect_estimate(
         sample.endpoint.kind, effect, n=int(inside.sum()), label="", method="as-published", level=level
     )
@@ -195,7 +196,12 @@ def shrunken_effects(
             k += 1
     try:
         found = shrink(
-            fit.coefficients[: 1 + q], fit.covariance[: 1 + q, : 1 + q], design, wanted, scale=scale, level=level
+            fit.coefficients[: 1 + q],
+            fit.covariance[: 1 + q, : 1 + q],
+            design,
+            wanted,
+            scale=scale,
+            level=level,
         )
     except ValueError as error:
         return None, str(error)

@@ -13,7 +13,11 @@ if TYPE_CHECKING:
     from troughline.biomarker.endpoint import Effect
 
 NAMES = {"survival": "hazard_ratio", "binary": "odds_ratio", "continuous": "mean_difference"}
-INTERACTIONS = {"survival": "interaction_ratio", "binary": "interaction_ratio", "continuous": "interaction_difference"}
+INTERACTIONS = {
+    "survival": "interaction_ratio",
+    "binary": "interaction_ratio",
+    "continuous": "interaction_difference",
+}
 PROGNOSTIC = {
     "survival": "prognostic_hazard_ratio",
     "binary": "prognostic_odds_ratio",
@@ -47,7 +51,8 @@ def effect_estimate(
     low, high = shown(effect.low), shown(effect.high)
     return Estimate(
         name=called, value=shown(effect.value), low=low, high=high, level=level,
-        unit="1" if ratio else unit, n=n, label=label, method=method, p_value=finite(effect.p_value), note=note,
+        unit="1" if ratio else unit, n=n, label=label, method=method, p_value=finite(effect.p_value),
+        note=note,
     )  # fmt: skip
 
 

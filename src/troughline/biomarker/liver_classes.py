@@ -37,7 +37,9 @@ def causes_of(cohort: Cohort, question: InteractionQuestion, outcomes: Outcomes)
         rival = next(
             (e for e in history[patient] if e.event in question.competing and abs(e.day - end) < 1e-6), None
         )
-        found[patient] = "" if rival is None else f"{rival.event}: {rival.term}" if rival.term else rival.event
+        found[patient] = (
+            "" if rival is None else f"{rival.event}: {rival.term}" if rival.term else rival.event
+        )
     return found
 
 
@@ -73,7 +75,7 @@ def liver_classes(case: Case, parts: Parts, arms: Arms, outcomes: Outcomes) -> N
     time = np.array([outcomes.time[p] for p in patients])
     causes = [cause[p] or None for p in patients]
     horizon = _horizon(question, outcomes, time)
-    _incidence(case, parts, outcomes, time, causes, groups, order, horizon)
+    _incidence(case, parts, outcomes, arms, time, causes, groups, order, horizon)
     if not arms.why_none:
         treated = np.array([arms.treated[p] for p in patients], dtype=np.float64)
         level_of = np.array([given[p] for p in patients], dtype=object)
@@ -98,6 +100,7 @@ def _incidence(
     case: Case,
     parts: Parts,
     outcomes: Outcomes,
+    arms: Arms,
     time: np.ndarray[Any, Any],
     causes: list[str | None],
     groups: list[str],
@@ -135,7 +138,7 @@ def _incidence(
                     label=f"{curve.group}, {number(horizon)} {outcomes.unit}s",
                     method="guarded: Aalen–Johansen, other deaths competing",
                     note=f"{curve.n_events_total} events in all"
-                    + ("" if varies else "; beyond the follow-up of this group" * np.isnan(at.probability[0])),
+                    + "; beyond the follow-up of this group" * bool(np.isnan(at.probability[0])),
                 )
             )  # fmt: skip
     for curve in naive:
@@ -152,7 +155,15 @@ def _incidence(
         "time_unit": outcomes.unit,
         "origin": "the first dose",
         "groups": [
-            {"label": c.group, "time": c.time, "incidence": c.probability, "low": None, "high": None}
+            {
+                "label": c.group,
+                "time": c.time,
+                "incidence": c.probability,
+                "low": None,
+                "high": None,
+                "stratum": c.group.split(", ")[0],
+                "control": c.group.endswith(f", {arms.names[1]}") and not arms.why_none,
+            }
             for c in curves
             if c.cause == outcomes.label
         ],
@@ -176,6 +187,7 @@ def _within_classes(
     from troughline.survival.fine_gray import fit_fine_gray
 
     confidence = case.cohort.study.study.level
+    of: str = outcomes.label
     for level in levels:
         rows = level_of == level
         inside = [c for c, r in zip(causes, rows.tolist(), strict=True) if r]
@@ -185,22 +197,28 @@ def _within_classes(
         ):
             note, term = "", None
             try:
-                if outcomes.label not in inside:
-                    raise CoxFitError(f"nobody had {outcomes.label}")
+                if not any(c == of for c in inside):
+                    raise CoxFitError(f"nobody had {of}")
                 term = fit(
-                    time[rows], inside, outcomes.label, treated[rows][:, np.newaxis], ("treated",),
+                    time[rows], inside, of, treated[rows][:, np.newaxis], ("treated",),
                     level=confidence,
                 ).terms[0]  # fmt: skip
             except (CoxFitError, ValueError) as error:
                 note = f"no estimate: {error}"
             parts.estimates.append(
-                _term(name, term, int(rows.sum()), f"{' vs '.join(arms.names)}, {label} {level}", how, confidence, note)
+                _term(
+                    name,
+                    term,
+                    int(rows.sum()),
+                    f"{' vs '.join(arms.names)}, {label} {level}",
+                    how,
+                    confidence,
+                    note,
+                )
             )
 
 
-def _term(
-    name: str, term: CoxTerm | None, n: int, label: str, how: str, level: float, note: str
-) -> Estimate:
+def _term(name: str, term: CoxTerm | None, n: int, label: str, how: str, level: float, note: str) -> Estimate:
     return Estimate(
         name=name, value=None if term is None else finite(term.hazard_ratio),
         low=None if term is None else finite(term.low), high=None if term is None else finite(term.high),

@@ -74,7 +74,9 @@ def _landmark(
             )  # fmt: skip
     if len(rows) < 2:
         raise ValueError(f"{len(rows)} patients have a sample before treatment and one by day {day(at)}")
-    time, event, first_value, change, treated = (np.array(c, dtype=np.float64) for c in zip(*rows, strict=True))
+    time, event, first_value, change, treated = (
+        np.array(c, dtype=np.float64) for c in zip(*rows, strict=True)
+    )
     kept = landmark(time, event > 0.5, at / outcomes.days_per_unit)
     names = ["change", "first value"]
     columns = [change, first_value]
@@ -85,7 +87,9 @@ def _landmark(
     x = np.column_stack(columns)[kept.kept]
     fit = fit_cox(kept.time, kept.event, x, names, level=level)
     per = "per doubling" if marker.log else f"per {marker.unit}"
-    for term, words in zip(fit.terms[:2], (f"change by day {day(at)}, {per}", f"first value, {per}"), strict=True):
+    for term, words in zip(
+        fit.terms[:2], (f"change by day {day(at)}, {per}", f"first value, {per}"), strict=True
+    ):
         parts.estimates.append(
             Estimate(
                 name="prognostic_hazard_ratio", value=finite(term.hazard_ratio), low=finite(term.low),
@@ -96,8 +100,8 @@ def _landmark(
             )
         )  # fmt: skip
     parts.methods.append(
-        f"The change of the marker by day {day(at)} is held against the time from that day, among those still "
-        "at risk; treatment may cause the change, so it is prognostic and not predictive."
+        f"The change of the marker by day {day(at)} is held against the time from that day, among those "
+        "still at risk; treatment may cause the change, so it is prognostic and not predictive."
     )
     parts.references.append("Anderson 1983, doi 10.1200/JCO.1983.1.11.710")
 
@@ -137,17 +141,20 @@ def _joint(
     )  # fmt: skip
     per = "per doubling" if marker.log else f"per {marker.unit}"
     labelled = [(fit.association, "prognostic_hazard_ratio", f"current true value, {per}")]
-    labelled += [(t, "hazard_ratio", f"{' vs '.join(arms.names)}, marker's course held") for t in fit.hazard_terms]
+    labelled += [
+        (t, "hazard_ratio", f"{' vs '.join(arms.names)}, marker's course held") for t in fit.hazard_terms
+    ]
     for term, name, words in labelled:
         parts.estimates.append(
             Estimate(
                 name=name, value=finite(term.hazard_ratio), low=finite(term.low), high=finite(term.high),
-                level=level, n=fit.n, label=words, p_value=finite(term.p_value), method="guarded: joint model",
+                level=level, n=fit.n, label=words, p_value=finite(term.p_value),
+                method="guarded: joint model",
                 note=f"{fit.n_measurements} measurements, {fit.n_events} events",
             )
         )  # fmt: skip
     parts.methods.append(
-        "Joint model: a line of the marker for each patient and a hazard that follows its current true value, "
-        "fitted together by maximum likelihood; prognostic, because treatment may move the marker."
+        "Joint model: a line of the marker for each patient and a hazard that follows its current true "
+        "value, fitted together by maximum likelihood; prognostic, because treatment may move the marker."
     )
     parts.references.append("Wulfsohn 1997, doi 10.2307/2533118")

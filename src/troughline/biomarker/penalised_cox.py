@@ -87,9 +87,13 @@ def penalised_cox_path(
     if not np.all(spread > 0):
         raise ValueError(f"covariate {int(np.flatnonzero(spread <= 0)[0])} is the same in every patient")
     x = (covariates - covariates.mean(axis=0)) / spread
-    likelihood, n, p = PartialLikelihood(time, event, x), time.size, covariates.shape[1]
+    likelihood, n, p = PartialLikelihood(time, event, x), time.size, int(covariates.shape[1])
     if penalties is None:
-        greatest = float(np.abs(likelihood.derivatives(np.zeros(p))[0]).max()) / n / max(mixing, 0.01)
+        greatest = (
+            float(np.abs(likelihood.derivatives(np.zeros(p, dtype=np.float64))[0]).max())
+            / n
+            / max(mixing, 0.01)
+        )
         penalties = np.geomspace(greatest, greatest / 100, n_penalties)
     beta = np.zeros(p)
     path = np.empty((penalties.size, p))
@@ -104,9 +108,7 @@ def _objective(likelihood: PartialLikelihood, beta: Floats, n: int, penalty: flo
     return -likelihood.value(beta) / n + penalty * (mixing * float(np.abs(beta).sum()) + ridge)
 
 
-def _minimise(
-    likelihood: PartialLikelihood, start: Floats, n: int, penalty: float, mixing: float
-) -> Floats:
+def _minimise(likelihood: PartialLikelihood, start: Floats, n: int, penalty: float, mixing: float) -> Floats:
     beta = start.copy()
     value = _objective(likelihood, beta, n, penalty, mixing)
     for _ in range(_OUTER):

@@ -106,10 +106,11 @@ def _quantiles(weight: Floats, means: Floats, deviations: Floats, q: float) -> F
     """The `q` quantile of each mixture of normals, by bisection on its distribution function."""
     from scipy.special import ndtr
 
-    low = (means - 12 * deviations).min(axis=0)
-    high = (means + 12 * deviations).max(axis=0)
+    low: Floats = (means - 12 * deviations).min(axis=0)
+    high: Floats = (means + 12 * deviations).max(axis=0)
     for _ in range(80):
         middle = (low + high) / 2
-        below = weight @ ndtr((middle - means) / np.maximum(deviations, 1e-300)) < q
+        share: Floats = ndtr((middle - means) / np.maximum(deviations, 1e-300))
+        below = weight @ share < q
         low, high = np.where(below, middle, low), np.where(below, high, middle)
     return (low + high) / 2

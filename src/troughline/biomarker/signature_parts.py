@@ -25,7 +25,7 @@ _THRESHOLDS = np.linspace(0.05, 0.95, 37)
 def signature_parts(
     case: Case, parts: Parts, patients: tuple[str, ...], arms: Arms, outcomes: Outcomes
 ) -> None:
-    """Add the signature: what it is worth in patients it had not seen. What failed is said among the methods."""
+    """Add the signature: its worth in patients it had not seen. What failed is said among the methods."""
     question = case.question
     assert question.kind == "interaction"
     if not question.signature or outcomes.kind != "survival":
@@ -82,7 +82,8 @@ def signature_parts(
          "high": finite(g.high)}
         for g in made.calibration
     ]  # fmt: skip
-    shown = curve.threshold <= min(0.95, float(made.risk.max()) + 0.05)
+    # Beyond the highest risks nobody is left to act on.
+    shown = curve.threshold <= max(0.2, float(np.quantile(made.risk, 0.98)))
     parts.series["decision_curve"] = {
         "threshold": curve.threshold[shown], "model": curve.model[shown], "low": curve.low[shown],
         "high": curve.high[shown], "everybody": curve.everybody[shown], "horizon": horizon,
@@ -90,9 +91,9 @@ def signature_parts(
         "calibration": parts.tables["calibration"],
     }  # fmt: skip
     parts.methods.append(
-        f"Signature: {question.penalty} Cox model of {len(names)} columns, penalty by cross-validated partial "
-        f"likelihood inside, worth judged outside in five folds; risk by {number(horizon)} {outcomes.unit}s; "
-        "the interval of the net benefit is that of the patients, the models taken as fixed."
+        f"Signature: {question.penalty} Cox model of {len(names)} columns, penalty by cross-validated "
+        f"partial likelihood inside, worth judged outside in five folds; risk by {number(horizon)} "
+        f"{outcomes.unit}s; the interval of the net benefit is that of the patients, the models taken as fixed."
     )
     parts.references += [
         "Simon 2011, doi 10.18637/jss.v039.i05",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,34 +44,35 @@ class Stepp:
 
 
 def sliding_windows(marker: Floats, per_window: int, step: int) -> list[NDArray[np.int64]]:
-    """Rows of overlapping windows of at least `per_window` patients in the order of `marker`, moved by `step`.
+    """Rows of overlapping windows of at least `per_window` patients ordered by `marker`, moved by `step`.
 
     Patients with the same value are never parted: a window that would part them takes them all. The last
     window ends with the highest value. Raises `ValueError` where the sizes are impossible.
     """
     n = marker.size
-    if not 0 < per_window <= n or step < 1:
+    if not 0 < step <= per_window <= n:
         raise ValueError(f"windows of {per_window} moved by {step} among {n} patients are impossible")
     order = np.argsort(marker, kind="stable")
-    ordered = marker[order]
+    ordered: list[float] = marker[order].tolist()
     windows: list[NDArray[np.int64]] = []
-    start = 0
+    start, before = 0, -n
     while True:
-        first = int(np.searchsorted(ordered, ordered[start], side="left"))
-        last = min(first + per_window, n)
-        last = int(np.searchsorted(ordered, ordered[last - 1], side="right"))
+        first = bisect_left(ordered, ordered[start])
+        last = bisect_right(ordered, ordered[min(first + per_window, n) - 1])
         if last == n:
-            first = int(np.searchsorted(ordered, ordered[max(n - per_window, 0)], side="left"))
-        rows = order[first:last]
-        if not windows or rows.size != windows[-1].size or not np.array_equal(rows, windows[-1]):
-            windows.append(rows)
+            first = bisect_left(ordered, ordered[n - per_window])
+            # A last window that hardly moved takes the place of the one before.
+            if windows and first - before < step / 2:
+                windows.pop()
+        windows.append(order[first:last])
         if last == n:
             return windows
-        start = max(int(np.searchsorted(ordered, ordered[first], side="right")), first + step)
+        before = first
+        start = max(bisect_right(ordered, ordered[first]), first + step)
 
 
 def window_size(endpoint: Endpoint) -> tuple[int, int]:
-    """Patients a window and by how many it moves: a quarter, or as many as have twenty events; a twentieth."""
+    """Patients a window (a quarter, or as many as have twenty events) and by how many it moves."""
     n, events = endpoint.n, endpoint.n_events()
     size = math.ceil(_SHARE_IN_WINDOW * n)
     if events:

@@ -1,4 +1,4 @@
-"""Treatment × marker: what the treatment does at each level of a marker, and what the marker does without it."""
+"""Treatment × marker: what the treatment does at each level of a marker, and the marker without it."""
 
 from __future__ import annotations
 

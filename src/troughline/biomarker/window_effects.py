@@ -32,7 +32,7 @@ class WindowEffects:
 def window_effects(endpoint: Endpoint, treated: Flags, members: Flags) -> WindowEffects:
     """The treatment effect in each of K groups, `members` (n, K).
 
-    A survival endpoint: log hazard ratio by Cox's partial likelihood with Breslow's ties; its influence is the
+    A survival endpoint: log hazard ratio by Cox's partial likelihood (Breslow's ties); its influence is the
     score residual over the information (Lin and Wei 1989, doi 10.1080/01621459.1989.10478874). A binary or
     continuous one: difference of risks or of means.
     """
@@ -96,7 +96,7 @@ def _hazard(endpoint: Endpoint, treated: Flags, members: Flags) -> WindowEffects
     tables = risk_tables(time, event, arm, inside)
     theta = np.zeros(members.shape[1])
     information = np.ones_like(theta)
-    p = np.zeros_like(tables.d)
+    p, at_risk = np.zeros_like(tables.d), np.zeros_like(tables.d)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         for _ in range(_ITERATIONS):
             at_risk = tables.n0 + tables.n1 * np.exp(theta)

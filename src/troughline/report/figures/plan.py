@@ -89,6 +89,12 @@ def _of_question(question: Json) -> list[Planned]:
         found.append(("incidence", _incidence))
     if question.get("replication"):
         found.append(("replication", _replication))
+    if part(series, "stepp").get("middle"):
+        found.append(("stepp", _stepp))
+    if part(series, "subgroups").get("rows"):
+        found.append(("subgroups", _subgroups))
+    if part(series, "decision_curve").get("threshold"):
+        found.append(("decision-curve", _decision_curve))
     return [
         Planned(
             name=_name(slug(identity), suffix),
@@ -162,6 +168,24 @@ def _replication(question: Json) -> Sketch:
     from troughline.report.figures.replication import sketch_replication
 
     return sketch_replication(question)
+
+
+def _stepp(question: Json) -> Sketch:
+    from troughline.report.figures.stepp import sketch_stepp
+
+    return sketch_stepp(question)
+
+
+def _subgroups(question: Json) -> Sketch:
+    from troughline.report.figures.subgroup_forest import sketch_subgroup_forest
+
+    return sketch_subgroup_forest(question)
+
+
+def _decision_curve(question: Json) -> Sketch:
+    from troughline.report.figures.decision_curve import sketch_decision_curve
+
+    return sketch_decision_curve(question)
 
 
 def _forest(results: Json) -> Sketch:

@@ -3,4 +3,14 @@
 from troughline.response.guards import cutpoints, inference, interaction, modelled, sampling, timing
 from troughline.response.guards.registry import REGISTRY, Guard, check
 
-__all__ = ["REGISTRY", "Guard", "check", "cutpoints", "inference", "interaction", "modelled", "sampling", "timing"]
+__all__ = [
+    "REGISTRY",
+    "Guard",
+    "check",
+    "cutpoints",
+    "inference",
+    "interaction",
+    "modelled",
+    "sampling",
+    "timing",
+]

@@ -1,4 +1,4 @@
-"""Guards about predictive markers: no control arm, one subgroup significant, cuts searched, arms not alike."""
+"""Guards about predictive markers: no control arm, one subgroup significant, searched cuts, unlike arms."""
 
 from __future__ import annotations
 
@@ -96,7 +96,8 @@ def predictive_cut_searched(case: Case) -> Fired | None:
             f"{p_value(facts.cut_p_corrected)} when the search is repeated in permuted data."
         )
     return Fired(
-        finding=f"The cut {number(facts.cut)} is the one of many at which the arms differ most.", effect=effect
+        finding=f"The cut {number(facts.cut)} is the one of many at which the arms differ most.",
+        effect=effect,
     )
 
 
@@ -212,7 +213,9 @@ def arms_not_randomised(case: Case) -> Fired | None:
     return Fired(
         finding=said,
         effect=effect,
-        severity=GuardSeverity.CAUTION if facts.randomised is False or facts.imbalances else GuardSeverity.NOTE,
+        severity=GuardSeverity.CAUTION
+        if facts.randomised is False or facts.imbalances
+        else GuardSeverity.NOTE,
     )
 
 
