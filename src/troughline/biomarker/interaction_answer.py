@@ -28,7 +28,8 @@ def answer_in_words(
         return (
             f"{_capital(marker.label)} and {outcomes.label} under treatment: {facts.word} "
             f"{_shown(prognostic)} {sample.per}. That is a prognostic answer. Whether the "
-            f"marker tells who benefits from the treatment cannot be said without a control arm ({facts.no_control})."
+            f"marker tells who benefits from the treatment cannot be said without a control arm "
+            f"({facts.no_control})."
         )
     found = _first(parts, INTERACTIONS[kind])
     if found is None or facts.p_interaction is None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 MODEL = {"survival": "Cox", "binary": "logistic regression", "continuous": "linear regression"}
 FEWEST_FOR_STEPP = 60
+AT_RISK = 0.1
 
 
 def guarded_interaction(case: Case, parts: Parts, sample: Sample, marker: Marker, outcomes: Outcomes) -> None:
@@ -138,13 +139,14 @@ def _positions(sample: Sample, marker: Marker) -> list[tuple[str, Floats]]:
         return rows
     order = np.argsort(sample.raw, kind="stable")
     found: list[tuple[str, Floats]] = []
+    first: Floats = sample.columns[order, 0]
     for words, q in (("first quartile", 0.25), ("third quartile", 0.75)):
         at = float(np.quantile(sample.raw, q))
-        column = float(np.interp(at, sample.raw[order], sample.columns[order, 0]))
+        column = np.interp([at], sample.raw[order], first)
         found.append(
             (
                 f"{marker.label} at its {words} ({number(at)}{unit_text(marker.unit)})",
-                np.array([column]),
+                column,
             )
         )
     return found
@@ -168,17 +170,23 @@ def _detectable(sample: Sample, fit: TreatmentByMarker) -> float | None:
     return smallest / float(sample.endpoint.value.std(ddof=1))
 
 
-def horizon(case: Case, sample: Sample, days_per_unit: float, asked_days: float | None) -> tuple[float, str]:
-    """The horizon of restricted means in the unit of time: as asked, within the follow-up of both arms."""
+def horizon(sample: Sample, days_per_unit: float, asked_days: float | None) -> tuple[float, str]:
+    """The horizon of restricted means in the unit of time, and why it is not the one that was asked for.
+
+    Beyond the time at which a tenth of either arm is still at risk a few patients stand in for all the
+    censored ones, and no normal interval holds: the horizon is never later.
+    """
     time = sample.endpoint.time
     assert time is not None
-    shared = min(float(time[sample.treated].max()), float(time[~sample.treated].max()))
+    latest = min(
+        float(np.sort(time[rows])[::-1][max(math.ceil(AT_RISK * rows.sum()) - 1, 0)])
+        for rows in (sample.treated, ~sample.treated)
+    )
+    why = f"until when a tenth of both arms was at risk ({number(latest)})"
     if asked_days is None:
-        return shared, "the longest that both arms were followed"
+        return latest, why
     asked = asked_days / days_per_unit
-    if asked <= shared:
-        return asked, ""
-    return shared, f"the longest that both arms were followed; {number(asked)} were asked for"
+    return (asked, "") if asked <= latest else (latest, f"{why}; {number(asked)} were asked for")
 
 
 def _absolute(
@@ -189,7 +197,7 @@ def _absolute(
         return
     try:
         if kind == "survival":
-            tau, why = horizon(case, sample, outcomes.days_per_unit, question.rmst_days)
+            tau, why = horizon(sample, outcomes.days_per_unit, question.rmst_days)
             effects = restricted_mean_interaction(
                 sample.endpoint, sample.treated, sample.columns, tau=tau, adjust=extra, level=level
             )

@@ -93,7 +93,8 @@ def signature_parts(
     parts.methods.append(
         f"Signature: {question.penalty} Cox model of {len(names)} columns, penalty by cross-validated "
         f"partial likelihood inside, worth judged outside in five folds; risk by {number(horizon)} "
-        f"{outcomes.unit}s; the interval of the net benefit is that of the patients, the models taken as fixed."
+        f"{outcomes.unit}s; the interval of the net benefit is that of the patients, the models "
+        "taken as fixed."
     )
     parts.references += [
         "Simon 2011, doi 10.18637/jss.v039.i05",

@@ -61,8 +61,8 @@ def sketch_decision_curve(question: Json) -> Sketch:
     caption = (
         f"Left: the net benefit of acting on the risk of {micro(str(data.get('outcome')))} by {horizon}, "
         "with its interval, against acting on all and on nobody. Right: the mean predicted risk of thirds "
-        "of the patients against what happened (Kaplan–Meier); on the line they agree. Every risk is from a model "
-        "that had not seen the patient."
+        "of the patients against what happened (Kaplan–Meier); on the line they agree. Every risk is from a "
+        "model that had not seen the patient."
     )
     places = np.unique(np.linspace(0, threshold.size - 1, 5).round().astype(int))
     listed = "; ".join(f"{number(float(model[i]))} at {percent(float(threshold[i]))}" for i in places)
