@@ -138,9 +138,9 @@ def main() -> None:
     for name, kind, n, analysis, interaction in plan:
         if chosen.only and chosen.only not in name:
             continue
-        _, _, answered, share, coverage, error = row(name, kind, n, chosen.sets, analysis, interaction)
+        _, _, answered, share, coverage, _ = row(name, kind, n, chosen.sets, analysis, interaction)
         flags: list[str] = []
-        if interaction == 0 and not LOW - 2 * error <= share <= HIGH + 2 * error:
+        if interaction == 0 and not LOW <= share <= HIGH:
             flags.append("type I error")
         if coverage < LEAST_COVERAGE:
             flags.append("coverage")

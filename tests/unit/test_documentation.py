@@ -19,7 +19,7 @@ def _options() -> list[str]:
     models = (
         studyfile.StudyHeader, studyfile.Predictor, studyfile.Outcome, studyfile.Limits, studyfile.Utility,
         studyfile.ThresholdQuestion, studyfile.CurveQuestion, studyfile.WindowQuestion,
-        studyfile.SurvivalQuestion, studyfile.CovariateSpec,
+        studyfile.SurvivalQuestion, studyfile.CovariateSpec, studyfile.InteractionQuestion,
     )  # fmt: skip
     names: set[str] = set()
     for model in models:

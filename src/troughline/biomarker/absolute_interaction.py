@@ -23,10 +23,15 @@ def restricted_mean_interaction(
     The regression of min(T, τ) on treatment, marker and their product, weighted for censoring within each arm
     (`adjusted_restricted_mean`); for an indicator without censoring it is (R₁₁ − R₀₁) − (R₁₀ − R₀₀).
 
+    Its robust error is enlarged by √(m/(m − p)) and judged by a t distribution with m − p degrees of freedom,
+    m patients who were not censored before τ and p coefficients: at 100 patients it is too small by itself.
+
     Raises `EndpointError` for a `tau` beyond the follow-up of either arm or a marker that does not vary.
 
     Tian and others 2014, doi 10.1093/biostatistics/kxt050.
     """
+    from scipy.stats import t as student
+
     from troughline.survival.adjusted_rmst import adjusted_restricted_mean
 
     assert endpoint.time is not None
@@ -43,10 +48,25 @@ def restricted_mean_interaction(
         )  # fmt: skip
     except ValueError as error:
         raise EndpointError(str(error)) from None
-    return tuple(
-        Effect(value=t.value, low=t.low, high=t.high, standard_error=t.standard_error, p_value=t.p_value)
-        for t in fit.terms[k : 2 * k]
-    )
+    known, size = endpoint.n - fit.n_censored_before_tau, 2 + len(names)
+    if known <= size:
+        raise EndpointError(f"{known} patients are not censored before {tau:g}, for {size} coefficients")
+    enlarged = math.sqrt(known / (known - size))
+    width = float(student.ppf((1 + level) / 2, known - size))
+    effects: list[Effect] = []
+    for t in fit.terms[k : 2 * k]:
+        error = t.standard_error * enlarged
+        p = 2 * float(student.sf(abs(t.value / error), known - size)) if error > 0 else math.nan
+        effects.append(
+            Effect(
+                value=t.value,
+                low=t.value - width * error,
+                high=t.value + width * error,
+                standard_error=error,
+                p_value=p,
+            )
+        )
+    return tuple(effects)
 
 
 def risk_interaction(
