@@ -59,7 +59,7 @@ def test_the_interaction_in_lung_is_the_maximum_of_the_partial_likelihood_writte
     from scipy.optimize import minimize
 
     data = _rows("data/survival/survival_lung.csv", "time", "status", "sex", "ph.ecog")
-    time = data[:, 0] + np.arange(data.shape[0]) * 1e-6
+    time = data[:, 0] + np.arange(data.shape[0]) * 1e-3
     event, treated, poor = data[:, 1] == 2, data[:, 2] == 2, (data[:, 3] >= 1).astype(float)
     fit = treatment_by_marker(Endpoint(kind="survival", time=time, event=event), treated, poor, ("poor",))
     x = np.column_stack((treated, poor, treated * poor)).astype(float)
@@ -92,7 +92,7 @@ def test_a_window_with_everybody_is_cox_with_its_robust_error(pbc: tuple[Endpoin
     assert endpoint.time is not None
     assert endpoint.event is not None
     # Distinct times: Breslow and Efron agree.
-    time = endpoint.time + np.arange(endpoint.n) * 1e-7
+    time = endpoint.time + np.arange(endpoint.n) * 1e-3
     found = window_effects(
         Endpoint(kind="survival", time=time, event=endpoint.event), treated, np.ones((endpoint.n, 1), bool)
     )
@@ -148,7 +148,7 @@ def test_the_penalised_path_meets_the_optimality_conditions(mixing: float) -> No
     Score/n − λ(1 − α)β = λα·sign(β) where β ≠ 0, and at most λα in absolute value where β = 0.
     """
     data = _rows("data/survival/survival_pbc.csv", "time", "status", "bili", "albumin", "protime", "age", "platelet", "chol")
-    time = data[:, 0] + np.arange(data.shape[0]) * 1e-6
+    time = data[:, 0] + np.arange(data.shape[0]) * 1e-3
     event = data[:, 1] == 2
     x = (data[:, 2:] - data[:, 2:].mean(axis=0)) / data[:, 2:].std(axis=0)
     path = penalised_cox_path(time, event, x, mixing=mixing)

@@ -30,7 +30,6 @@ UNMEASURED_SHARE = 0.10
     reference="Ballman 2015, doi 10.1200/JCO.2015.63.3651",
     severity=GuardSeverity.REFUSAL,
     kinds=KIND,
-    refuses="always: the word predictive is refused and the prognostic answer alone is given",
 )
 def no_control_arm(case: Case) -> Fired | None:
     """One arm only: the interaction does not exist."""
@@ -169,7 +168,6 @@ def interaction_power(case: Case) -> Fired | None:
     reference="Anderson 1983, doi 10.1200/JCO.1983.1.11.710; Ballman 2015, doi 10.1200/JCO.2015.63.3651",
     severity=GuardSeverity.REFUSAL,
     kinds=KIND,
-    refuses="always: treatment may have caused the marker, and its bearers had to live until then",
 )
 def post_baseline_marker(case: Case) -> Fired | None:
     """The marker's day lies after the first dose."""
