@@ -145,7 +145,9 @@ def main() -> None:
         if coverage < LEAST_COVERAGE:
             flags.append("coverage")
         shown = "" if math.isnan(coverage) else f"{100 * coverage:8.1f} %"
-        print(f"{name:34} {n:4d} {answered:6d} {100 * share:7.1f} % {shown:>9} {', '.join(flags)}", flush=True)
+        print(
+            f"{name:34} {n:4d} {answered:6d} {100 * share:7.1f} % {shown:>9} {', '.join(flags)}", flush=True
+        )
 
 
 if __name__ == "__main__":

@@ -147,7 +147,17 @@ def test_the_penalised_path_meets_the_optimality_conditions(mixing: float) -> No
 
     Score/n − λ(1 − α)β = λα·sign(β) where β ≠ 0, and at most λα in absolute value where β = 0.
     """
-    data = _rows("data/survival/survival_pbc.csv", "time", "status", "bili", "albumin", "protime", "age", "platelet", "chol")
+    data = _rows(
+        "data/survival/survival_pbc.csv",
+        "time",
+        "status",
+        "bili",
+        "albumin",
+        "protime",
+        "age",
+        "platelet",
+        "chol",
+    )
     time = data[:, 0] + np.arange(data.shape[0]) * 1e-3
     event = data[:, 1] == 2
     x = (data[:, 2:] - data[:, 2:].mean(axis=0)) / data[:, 2:].std(axis=0)

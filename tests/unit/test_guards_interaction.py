@@ -71,7 +71,9 @@ def test_predictive_cut_searched_is_silent_at_a_cut_given_beforehand() -> None:
 
 def test_many_subgroups_fires_at_three_and_corrects() -> None:
     found = trap("many-subgroups")
-    assert found.finding.startswith("3 subgroupings were tested: by chance alone at least one is significant in 14 %")
+    assert found.finding.startswith(
+        "3 subgroupings were tested: by chance alone at least one is significant in 14 %"
+    )
     assert "corrected for all" in found.effect
 
 
