@@ -39,7 +39,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """Who was treated, the marker in doublings above its median, day of death or last contact, which, (n,)."""
+    """Who was treated, the marker in doublings, day of death or last contact, and which; (n,) each."""
 
     treated: NDArray[np.bool_]
     doublings: Floats
@@ -66,7 +66,7 @@ class Trial:
 
 def draw(n: int, rng: np.random.Generator, *, interaction: float, effect: float = math.log(0.6)) -> Trial:
     """A trial of `n` patients; nobody dies before day 40."""
-    treated = rng.permutation(np.arange(n) % 2 == 0)
+    treated = np.asarray(rng.permutation(np.arange(n)) % 2 == 0, dtype=np.bool_)
     doublings = rng.standard_normal(n)
     hazard = np.exp(treated * (effect + interaction * doublings) + 0.2 * doublings) / 250
     death = EARLIEST_DEATH + rng.exponential(1 / hazard)

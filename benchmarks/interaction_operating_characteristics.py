@@ -1,4 +1,4 @@
-"""Operating characteristics of the interaction question: type I error of its tests, coverage of its intervals.
+"""Operating characteristics of interaction: type I error of its tests, coverage of its intervals.
 
 Two arms of equal chance, a log-normal marker that is prognostic, a treatment that works alike (or not) over
 it, uniform censoring. `python -m benchmarks.interaction_operating_characteristics [--sets 2000]` prints one
@@ -43,7 +43,7 @@ class Drawn:
 def draw(kind: str, n: int, interaction: float, seed: tuple[int, ...]) -> Drawn:
     """A trial of `n` patients with that `interaction` per doubling on the scale of the linear predictor."""
     rng = np.random.default_rng(seed)
-    treated = rng.permutation(np.arange(n) % 2 == 0)
+    treated = np.asarray(rng.permutation(np.arange(n)) % 2 == 0, dtype=np.bool_)
     marker = rng.standard_normal(n)
     eta = treated * (TREATMENT + interaction * marker) + PROGNOSTIC * marker
     if kind == "survival":
@@ -68,7 +68,7 @@ def relative(drawn: Drawn, truth: float) -> Outcome:
 
 
 def absolute(drawn: Drawn, truth: float) -> Outcome:
-    """The interaction on the scale of restricted mean time or risk; the truth there is 0 under the null alone.
+    """The interaction in restricted mean time or risk; the truth there is 0 under the null alone.
 
     With equal arms (no treatment effect at all) a prognostic marker has no absolute interaction either.
     """
@@ -90,7 +90,7 @@ def windows(drawn: Drawn, truth: float) -> Outcome:
     found = stepp(drawn.endpoint, drawn.treated, drawn.marker, rng=drawn.rng, permutations=200)
     held = None
     if drawn.endpoint.kind == "continuous":
-        held = bool(np.all((found.band_low <= TREATMENT) & (TREATMENT <= found.band_high)))
+        held = bool(np.all((found.band_low <= TREATMENT) & (found.band_high >= TREATMENT)))
     return found.p_value, held
 
 

@@ -1,4 +1,4 @@
-"""Interaction statistics against R's `survival` (through its Python port), closed forms and Cox without penalty."""
+"""Interaction statistics against Cox regression (held to R elsewhere), closed forms and optimality."""
 
 from __future__ import annotations
 

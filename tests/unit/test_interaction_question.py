@@ -1,4 +1,4 @@
-"""The interaction question through its runner: both columns, three endpoints, and bad input as one sentence."""
+"""The interaction question through its runner: both columns, three endpoints, bad input as one sentence."""
 
 from __future__ import annotations
 
@@ -31,7 +31,11 @@ def result(cohort: Cohort) -> QuestionResult:
 def test_both_columns_stand_beside_one_another() -> None:
     """As published: two halves with a p each; guarded: the interaction, absolute too, STEPP, polynomial."""
     found = result(asked(rows(), subgroups=["sex", "region"]))
-    halves = [e for e in found.estimates if e.method.startswith("as-published") and e.name == "hazard_ratio"]
+    halves = [
+        e
+        for e in found.estimates
+        if e.method.startswith("as-published") and e.name == "treatment_hazard_ratio"
+    ]
     assert len(halves) == 2
     assert all(e.p_value is not None for e in halves)
     assert found.estimate("interaction_ratio").value is not None
@@ -116,8 +120,8 @@ def test_deaths_of_another_cause_compete_within_the_class() -> None:
     )  # fmt: skip
     found = result(cohort)
     assert {r["cause"] for r in found.tables["incidence-by-class"]} == {"tumour", "death: liver"}
-    for label in ("sorafenib vs placebo, invasion no", "sorafenib vs placebo, invasion yes"):
-        for name in ("hazard_ratio", "subdistribution_hazard_ratio"):
+    for label in ("invasion no", "invasion yes"):
+        for name in ("treatment_hazard_ratio", "treatment_subdistribution_ratio"):
             assert [
                 e for e in found.estimates if e.name == name and e.label == label and "within" in e.method
             ]

@@ -114,7 +114,7 @@ def _relative(
     for label, row in _positions(sample, marker):
         parts.estimates.append(
             effect_estimate(
-                kind, fit.treatment_at(row), n=sample.n, label=f"{' vs '.join(facts.arms)}, {label}",
+                kind, fit.treatment_at(row), n=sample.n, label=label,
                 method=how, level=level, unit=unit,
             )
         )  # fmt: skip

@@ -44,14 +44,14 @@ def as_published_halves(case: Case, parts: Parts, sample: Sample, marker: Marker
             parts.estimates.append(
                 effect_estimate(
                     sample.endpoint.kind, None, n=int(rows.sum()),
-                    label=f"{' vs '.join(facts.arms)}, {label}",
+                    label=label,
                     method="as-published: subgroup alone", level=level, note=f"no estimate: {error}",
                 )
             )  # fmt: skip
             continue
         effects.append(effect)
         shown = effect_estimate(
-            sample.endpoint.kind, effect, n=int(rows.sum()), label=f"{' vs '.join(facts.arms)}, {label}",
+            sample.endpoint.kind, effect, n=int(rows.sum()), label=label,
             method="as-published: subgroup alone", level=level,
         )  # fmt: skip
         parts.estimates.append(shown)

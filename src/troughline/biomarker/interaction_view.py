@@ -12,7 +12,11 @@ from troughline.results import Estimate
 if TYPE_CHECKING:
     from troughline.biomarker.endpoint import Effect
 
-NAMES = {"survival": "hazard_ratio", "binary": "odds_ratio", "continuous": "mean_difference"}
+NAMES = {
+    "survival": "treatment_hazard_ratio",
+    "binary": "treatment_odds_ratio",
+    "continuous": "treatment_difference",
+}
 INTERACTIONS = {
     "survival": "interaction_ratio",
     "binary": "interaction_ratio",

@@ -192,8 +192,8 @@ def _within_classes(
         rows = level_of == level
         inside = [c for c, r in zip(causes, rows.tolist(), strict=True) if r]
         for name, how, fit in (
-            ("hazard_ratio", "cause-specific Cox", cause_specific_cox),
-            ("subdistribution_hazard_ratio", "Fine–Gray", fit_fine_gray),
+            ("treatment_hazard_ratio", "cause-specific Cox", cause_specific_cox),
+            ("treatment_subdistribution_ratio", "Fine–Gray", fit_fine_gray),
         ):
             note, term = "", None
             try:
@@ -210,7 +210,7 @@ def _within_classes(
                     name,
                     term,
                     int(rows.sum()),
-                    f"{' vs '.join(arms.names)}, {label} {level}",
+                    f"{label} {level}",
                     how,
                     confidence,
                     note,

@@ -141,9 +141,7 @@ def _joint(
     )  # fmt: skip
     per = "per doubling" if marker.log else f"per {marker.unit}"
     labelled = [(fit.association, "prognostic_hazard_ratio", f"current true value, {per}")]
-    labelled += [
-        (t, "hazard_ratio", f"{' vs '.join(arms.names)}, marker's course held") for t in fit.hazard_terms
-    ]
+    labelled += [(t, "treatment_hazard_ratio", "marker's course held") for t in fit.hazard_terms]
     for term, name, words in labelled:
         parts.estimates.append(
             Estimate(

@@ -69,7 +69,7 @@ def one_subgroup_significant(case: Case) -> Fired | None:
         f"{100 * facts.pattern_chance:.0f} % of studies."
     )
     return Fired(
-        finding=f"{said}.",
+        finding=f"Effect of the treatment: {said}.",
         effect=f"The interaction has {p_value(facts.p_interaction)}.{chance}",
     )
 
