@@ -89,7 +89,7 @@ def windows(drawn: Drawn, truth: float) -> Outcome:
     """STEPP with 200 permutations; whether the band held the treatment effect in every window."""
     found = stepp(drawn.endpoint, drawn.treated, drawn.marker, rng=drawn.rng, permutations=200)
     held = None
-    if drawn.endpoint.kind == "continuous":
+    if drawn.endpoint.kind in ("continuous", "survival"):
         held = bool(np.all((found.band_low <= TREATMENT) & (found.band_high >= TREATMENT)))
     return found.p_value, held
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import io
 import sys
 from pathlib import Path
@@ -26,9 +27,8 @@ def test_the_tables_are_what_the_script_draws(monkeypatch: pytest.MonkeyPatch) -
     """Byte for byte, from the one seed of the script."""
     monkeypatch.syspath_prepend(str(ROOT / "tools"))
     sys.modules.pop("simulate_next_steps", None)
-    from simulate_next_steps import simulate
-
-    for table, rows in simulate().items():
+    drawn = importlib.import_module("simulate_next_steps").simulate()
+    for table, rows in drawn.items():
         text = io.StringIO()
         writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()

@@ -96,16 +96,17 @@ def stepp(
     Parameters: `treated` (n,), `marker` (n,), random numbers from `rng`.
 
     The band holds all window effects together: θ_k ± c·SE_k with c the quantile of the largest |Z_k| of a
-    normal vector with the correlation of the windows, which share patients (20,000 draws). The test permutes
-    the marker within each arm, which keeps both main effects; its statistic is the largest |θ_k − θ| over
-    its standard deviation among the permutations. Under permutation a log hazard ratio is its one-step
-    value (O − E)/V, which exists where no iteration would converge. p = (1 + #{T* ≥ T}) / (1 + permutations).
+    normal vector (t, for risks and means) with the correlation of the windows, which share patients (20,000
+    draws); SE_k is that of the window itself. The test permutes the marker within each arm, which keeps both
+    main effects; its statistic is the largest |θ_k − θ| over its standard deviation among the permutations.
+    Under permutation a log hazard ratio is its one-step value (O − E)/V, which exists where no iteration
+    would converge. p = (1 + #{T* ≥ T}) / (1 + permutations).
 
     Raises `ValueError` where fewer than three windows have an estimate.
 
     Bonetti and Gelber 2004, doi 10.1093/biostatistics/kxh002; Bonetti and others 2009, doi 10.1002/sim.3524.
     """
-    from scipy.special import ndtri
+    from scipy.special import ndtri, stdtrit
 
     default_size, default_step = window_size(endpoint)
     windows = sliding_windows(marker, per_window or default_size, step or default_step)
@@ -121,9 +122,11 @@ def stepp(
         )
     members, windows = members[:, usable], [windows[k] for k in usable]
     value, covariance = found.value[usable], found.covariance[np.ix_(usable, usable)]
-    error = np.sqrt(np.diag(covariance))
-    critical = _critical(covariance, level, rng)
-    width = float(ndtri((1 + level) / 2))
+    error = found.standard_error[usable]
+    # A mean of a window is judged by the variance of that window alone: t, not normal.
+    freedom = min(rows.size for rows in windows) - 2 if endpoint.time is None else None
+    critical = _critical(covariance, level, rng, freedom)
+    width = float(ndtri((1 + level) / 2)) if freedom is None else float(stdtrit(freedom, (1 + level) / 2))
     return Stepp(
         start=np.array([marker[rows].min() for rows in windows]),
         end=np.array([marker[rows].max() for rows in windows]),
@@ -142,12 +145,15 @@ def stepp(
     )
 
 
-def _critical(covariance: Floats, level: float, rng: np.random.Generator) -> float:
+def _critical(covariance: Floats, level: float, rng: np.random.Generator, freedom: int | None) -> float:
     error = np.sqrt(np.diag(covariance))
     values, vectors = np.linalg.eigh(covariance / np.outer(error, error))
     root = vectors * np.sqrt(np.clip(values, 0.0, None))
     drawn = rng.standard_normal((20_000, error.size)) @ root.T
-    return float(np.quantile(np.abs(drawn).max(axis=1), level))
+    largest: Floats = np.abs(drawn).max(axis=1)
+    if freedom is not None:
+        largest = largest / np.sqrt(rng.chisquare(freedom, drawn.shape[0]) / freedom)
+    return float(np.quantile(largest, level))
 
 
 def _permutation_p(

@@ -18,10 +18,12 @@ class WindowEffects:
 
     `value` (K,) is not a number where a group has no finite estimate; `influence` (n, K) holds what each
     patient adds, so that influenceᵀ influence is the covariance of the K values, patients shared included.
+    `standard_error` (K,) is that of the model (information, or variances with n − 1): small groups need it.
     """
 
     value: Floats
     influence: Floats
+    standard_error: Floats
 
     @property
     def covariance(self) -> Floats:
@@ -40,6 +42,7 @@ def window_effects(endpoint: Endpoint, treated: Flags, members: Flags) -> Window
         return _hazard(endpoint, treated, members)
     y = np.asarray(endpoint.event if endpoint.value is None else endpoint.value, dtype=np.float64)
     value, influence = np.zeros(members.shape[1]), np.zeros(members.shape)
+    variance = np.zeros(members.shape[1])
     for arm, sign in ((treated, 1.0), (~treated, -1.0)):
         rows = (members & arm[:, np.newaxis]).astype(np.float64)
         n = rows.sum(axis=0)
@@ -47,7 +50,8 @@ def window_effects(endpoint: Endpoint, treated: Flags, members: Flags) -> Window
             mean = (y @ rows) / n
             value += sign * mean
             influence += sign * rows * (y[:, np.newaxis] - mean) / n
-    return WindowEffects(value=value, influence=influence)
+            variance += ((rows * (y[:, np.newaxis] - mean)) ** 2).sum(axis=0) / (n * (n - 1))
+    return WindowEffects(value=value, influence=influence, standard_error=np.sqrt(variance))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,4 +121,6 @@ def _hazard(endpoint: Endpoint, treated: Flags, members: Flags) -> WindowEffects
         influence[order] = residual / information
     theta = np.where(lost, np.nan, theta)
     influence[:, lost] = np.nan
-    return WindowEffects(value=theta, influence=influence)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        error = 1 / np.sqrt(information)
+    return WindowEffects(value=theta, influence=influence, standard_error=error)
