@@ -22,6 +22,7 @@ def _options() -> list[str]:
         studyfile.SurvivalQuestion, studyfile.CovariateSpec, question_association.AssociationQuestion,
         question_association.Marker, question_association.Characteristic,
         question_association.ReferenceLimit,
+        studyfile.InteractionQuestion,
     )  # fmt: skip
     names: set[str] = set()
     for model in models:

@@ -83,7 +83,7 @@ def test_the_tables_flag_what_falls_short() -> None:
     assert [(r["coverage"], r["flag"], r["median_factor"]) for r in rows] == [(0.9, "below 93 %", None)] * 3
     silent: dict[tuple[str, str | int], list[dict[str, float]]] = {
         ("guard", kind): [{}] * 9 + [{"immortal-time": 1.0}]
-        for kind in ("threshold", "curve", "window", "survival", "association")
+        for kind in ("threshold", "curve", "window", "survival", "association", "interaction")
     }
     silent["guard", "immortal-time"] = [{"immortal-time": 1.0}] * 9 + [{}]
     flags = {r["guard"]: r["flag"] for r in guard_table(silent)}

@@ -1,1 +1,1 @@
-"""Cytokines and other markers: how they change, and what they go with."""
+"""Biomarkers: change over time, association with stage, and whether a marker predicts or prognoses."""

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from troughline.cohort.cohort import Cohort
     from troughline.cohort.outcomes import BinaryOutcome, TimeToEvent
     from troughline.cohort.question_association import AssociationQuestion
+    from troughline.cohort.question_interaction import InteractionQuestion
     from troughline.cohort.studyfile import (
         CurveQuestion,
         SurvivalQuestion,
@@ -18,9 +19,17 @@ if TYPE_CHECKING:
     )
     from troughline.evidence.records import Drug
     from troughline.response.association_facts import AssociationFacts
+    from troughline.response.interaction_facts import InteractionFacts
     from troughline.response.predictor import PredictorValues
 
-    AnyQuestion = ThresholdQuestion | CurveQuestion | WindowQuestion | SurvivalQuestion | AssociationQuestion
+    AnyQuestion = (
+        ThresholdQuestion
+        | CurveQuestion
+        | WindowQuestion
+        | SurvivalQuestion
+        | AssociationQuestion
+        | InteractionQuestion
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,3 +129,4 @@ class Case:
     tests: dict[str, float] = field(default_factory=dict[str, float])
     found_cuts: tuple[tuple[str, float], ...] = ()
     association: AssociationFacts | None = None
+    interaction: InteractionFacts | None = None

@@ -92,6 +92,12 @@ def _of_question(question: Json) -> list[Planned]:
     if question.get("replication"):
         found.append(("replication", _replication))
     found += _of_association(series)
+    if part(series, "stepp").get("middle"):
+        found.append(("stepp", _stepp))
+    if part(series, "subgroups").get("rows"):
+        found.append(("subgroups", _subgroups))
+    if part(series, "decision_curve").get("threshold"):
+        found.append(("decision-curve", _decision_curve))
     return [
         Planned(
             name=_name(slug(identity), suffix),
@@ -189,6 +195,24 @@ def _correlations(question: Json) -> Sketch:
     from troughline.report.figures.correlations import sketch_correlations
 
     return sketch_correlations(question)
+
+
+def _stepp(question: Json) -> Sketch:
+    from troughline.report.figures.stepp import sketch_stepp
+
+    return sketch_stepp(question)
+
+
+def _subgroups(question: Json) -> Sketch:
+    from troughline.report.figures.subgroup_forest import sketch_subgroup_forest
+
+    return sketch_subgroup_forest(question)
+
+
+def _decision_curve(question: Json) -> Sketch:
+    from troughline.report.figures.decision_curve import sketch_decision_curve
+
+    return sketch_decision_curve(question)
 
 
 def _forest(results: Json) -> Sketch:

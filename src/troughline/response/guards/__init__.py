@@ -1,6 +1,14 @@
 """Guards: rules that look for the known ways an exposure–response analysis misleads, and say so."""
 
-from troughline.response.guards import association, cutpoints, inference, modelled, sampling, timing
+from troughline.response.guards import (
+    association,
+    cutpoints,
+    inference,
+    interaction,
+    modelled,
+    sampling,
+    timing,
+)
 from troughline.response.guards.registry import REGISTRY, Guard, check
 
 __all__ = [
@@ -10,6 +18,7 @@ __all__ = [
     "check",
     "cutpoints",
     "inference",
+    "interaction",
     "modelled",
     "sampling",
     "timing",

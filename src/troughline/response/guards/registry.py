@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 NOT_COMPUTED = "Not computed for this question."
 KINDS = ("threshold", "curve", "window", "survival")
 """The kinds that hold one predictor against an outcome: what a guard looks at unless it says otherwise."""
-MARKER_KINDS = ("association",)
+MARKER_KINDS = ("association", "interaction")
 """The kinds about markers, each with guards of its own."""
 
 

@@ -36,4 +36,9 @@ def runner_for(kind: str) -> Runner:
         from troughline.biomarker.association import run_association
 
         return run_association
-    raise ValueError(f"no question kind {kind!r}; known: threshold, curve, window, survival, association")
+    if kind == "interaction":
+        from troughline.biomarker.interaction import run_interaction
+
+        return run_interaction
+    known = "threshold, curve, window, survival, association, interaction"
+    raise ValueError(f"no question kind {kind!r}; known: {known}")

@@ -1,0 +1,191 @@
+"""STEPP: the treatment effect in overlapping windows of patients ordered by a marker."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from troughline.biomarker.endpoint import Endpoint, Flags, Floats
+from troughline.biomarker.window_effects import one_step, risk_tables, window_effects
+
+_SHARE_IN_WINDOW = 0.25
+_STEPS = 20
+_FEWEST_EVENTS = 20
+_LEAST_WINDOWS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stepp:
+    """Treatment effects over a marker, each array (K,): log hazard ratio, or difference of risks or means.
+
+    `middle` is the median of the marker in a window, `start` and `end` its range. `low` and `high` bound one
+    window at `level`; `band_low` and `band_high` all of them at once. `overall` is the effect in everybody.
+    `p_value` is that of the permutation test of no interaction.
+    """
+
+    start: Floats
+    end: Floats
+    middle: Floats
+    n: NDArray[np.int64]
+    value: Floats
+    low: Floats
+    high: Floats
+    band_low: Floats
+    band_high: Floats
+    overall: float
+    p_value: float
+    permutations: int
+    critical: float
+    level: float
+
+
+def sliding_windows(marker: Floats, per_window: int, step: int) -> list[NDArray[np.int64]]:
+    """Rows of overlapping windows of at least `per_window` patients ordered by `marker`, moved by `step`.
+
+    Patients with the same value are never parted: a window that would part them takes them all. The last
+    window ends with the highest value. Raises `ValueError` where the sizes are impossible.
+    """
+    n = marker.size
+    if not 0 < step <= per_window <= n:
+        raise ValueError(f"windows of {per_window} moved by {step} among {n} patients are impossible")
+    order = np.argsort(marker, kind="stable")
+    ordered: list[float] = marker[order].tolist()
+    windows: list[NDArray[np.int64]] = []
+    start, before = 0, -n
+    while True:
+        first = bisect_left(ordered, ordered[start])
+        last = bisect_right(ordered, ordered[min(first + per_window, n) - 1])
+        if last == n:
+            first = bisect_left(ordered, ordered[n - per_window])
+            # A last window that hardly moved takes the place of the one before.
+            if windows and first - before < step / 2:
+                windows.pop()
+        windows.append(order[first:last])
+        if last == n:
+            return windows
+        before = first
+        start = max(bisect_right(ordered, ordered[first]), first + step)
+
+
+def window_size(endpoint: Endpoint) -> tuple[int, int]:
+    """Patients a window (a quarter, or as many as have twenty events) and by how many it moves."""
+    n, events = endpoint.n, endpoint.n_events()
+    size = math.ceil(_SHARE_IN_WINDOW * n)
+    if events:
+        size = max(size, math.ceil(_FEWEST_EVENTS * n / events))
+    return min(size, math.ceil(n / 2)), max(1, n // _STEPS)
+
+
+def stepp(
+    endpoint: Endpoint,
+    treated: Flags,
+    marker: Floats,
+    *,
+    rng: np.random.Generator,
+    permutations: int = 1000,
+    level: float = 0.95,
+    per_window: int | None = None,
+    step: int | None = None,
+) -> Stepp:
+    """The subpopulation treatment effect pattern plot with sliding windows.
+
+    Parameters: `treated` (n,), `marker` (n,), random numbers from `rng`.
+
+    The band holds all window effects together: θ_k ± c·SE_k with c the quantile of the largest |Z_k| of a
+    normal vector (t, for risks and means) with the correlation of the windows, which share patients (20,000
+    draws); SE_k is that of the window itself. The test permutes the marker within each arm, which keeps both
+    main effects; its statistic is the largest |θ_k − θ| over its standard deviation among the permutations.
+    Under permutation a log hazard ratio is its one-step value (O − E)/V, which exists where no iteration
+    would converge. p = (1 + #{T* ≥ T}) / (1 + permutations).
+
+    Raises `ValueError` where fewer than three windows have an estimate.
+
+    Bonetti and Gelber 2004, doi 10.1093/biostatistics/kxh002; Bonetti and others 2009, doi 10.1002/sim.3524.
+    """
+    from scipy.special import ndtri, stdtrit
+
+    default_size, default_step = window_size(endpoint)
+    windows = sliding_windows(marker, per_window or default_size, step or default_step)
+    members = np.zeros((endpoint.n, len(windows)), dtype=np.bool_)
+    for k, rows in enumerate(windows):
+        members[rows, k] = True
+    everybody = np.ones((endpoint.n, 1), dtype=np.bool_)
+    found = window_effects(endpoint, treated, np.hstack((members, everybody)))
+    usable = np.flatnonzero(np.isfinite(found.value[:-1]))
+    if usable.size < _LEAST_WINDOWS or not np.isfinite(found.value[-1]):
+        raise ValueError(
+            f"STEPP: {usable.size} of {len(windows)} windows have an estimate; {_LEAST_WINDOWS} are needed"
+        )
+    members, windows = members[:, usable], [windows[k] for k in usable]
+    value, covariance = found.value[usable], found.covariance[np.ix_(usable, usable)]
+    error = found.standard_error[usable]
+    # A mean of a window is judged by the variance of that window alone: t, not normal.
+    freedom = min(rows.size for rows in windows) - 2 if endpoint.time is None else None
+    critical = _critical(covariance, level, rng, freedom)
+    width = float(ndtri((1 + level) / 2)) if freedom is None else float(stdtrit(freedom, (1 + level) / 2))
+    return Stepp(
+        start=np.array([marker[rows].min() for rows in windows]),
+        end=np.array([marker[rows].max() for rows in windows]),
+        middle=np.array([np.median(marker[rows]) for rows in windows]),
+        n=np.array([rows.size for rows in windows]),
+        value=value,
+        low=value - width * error,
+        high=value + width * error,
+        band_low=value - critical * error,
+        band_high=value + critical * error,
+        overall=float(found.value[-1]),
+        p_value=_permutation_p(endpoint, treated, members, permutations, rng),
+        permutations=permutations,
+        critical=critical,
+        level=level,
+    )
+
+
+def _critical(covariance: Floats, level: float, rng: np.random.Generator, freedom: int | None) -> float:
+    error = np.sqrt(np.diag(covariance))
+    values, vectors = np.linalg.eigh(covariance / np.outer(error, error))
+    root = vectors * np.sqrt(np.clip(values, 0.0, None))
+    drawn = rng.standard_normal((20_000, error.size)) @ root.T
+    largest: Floats = np.abs(drawn).max(axis=1)
+    if freedom is not None:
+        spread: Floats = rng.chisquare(freedom, drawn.shape[0]) / freedom
+        largest = largest / np.sqrt(spread)
+    return float(np.quantile(largest, level))
+
+
+def _permutation_p(
+    endpoint: Endpoint, treated: Flags, members: Flags, permutations: int, rng: np.random.Generator
+) -> float:
+    """Permuting the marker within arms is permuting who is in which window, both at once."""
+    whole = np.hstack((members, np.ones((members.shape[0], 1), dtype=np.bool_)))
+    order = np.arange(endpoint.n)
+    if endpoint.time is not None:
+        order = np.argsort(endpoint.time, kind="stable")
+    sorted_endpoint, arm, whole = endpoint.of(order), treated[order], whole[order]
+    arms = [np.flatnonzero(arm), np.flatnonzero(~arm)]
+
+    def effects(inside: Flags) -> Floats:
+        if sorted_endpoint.time is not None and sorted_endpoint.event is not None:
+            tables = risk_tables(sorted_endpoint.time, sorted_endpoint.event, arm, inside)
+            values = one_step(tables)
+        else:
+            values = window_effects(sorted_endpoint, arm, inside).value
+        return values[:-1] - values[-1]
+
+    observed = effects(whole)
+    drawn = np.empty((permutations, observed.size))
+    shuffled = whole.copy()
+    for b in range(permutations):
+        for rows in arms:
+            shuffled[rows] = whole[rng.permutation(rows)]
+        drawn[b] = effects(shuffled)
+    spread = np.nanstd(drawn, axis=0)
+    spread[spread == 0] = np.nan
+    with np.errstate(invalid="ignore"):
+        statistic = np.nanmax(np.abs(observed) / spread)
+        under = np.nanmax(np.abs(drawn) / spread, axis=1)
+    return float((1 + np.sum(under >= statistic * (1 - 1e-12))) / (1 + permutations))
