@@ -43,6 +43,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.estimate_memory
 	$(BIN)/python -m benchmarks.pooling_coverage
 	$(BIN)/python -m benchmarks.association_operating_characteristics
+	$(BIN)/python -m benchmarks.interaction_operating_characteristics
 	$(BIN)/python -m benchmarks.reconstruction
 	$(BIN)/python benchmarks/survival_speed.py $(if $(RIVAL_PYTHON),--rival-python $(RIVAL_PYTHON))
 

@@ -16,6 +16,7 @@ _SHARE_IN_WINDOW = 0.25
 _STEPS = 20
 _FEWEST_EVENTS = 20
 _LEAST_WINDOWS = 3
+_DRAWS = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,11 +150,11 @@ def _critical(covariance: Floats, level: float, rng: np.random.Generator, freedo
     error = np.sqrt(np.diag(covariance))
     values, vectors = np.linalg.eigh(covariance / np.outer(error, error))
     root = vectors * np.sqrt(np.clip(values, 0.0, None))
-    drawn = rng.standard_normal((20_000, error.size)) @ root.T
+    drawn = rng.standard_normal((_DRAWS, error.size)) @ root.T
     largest: Floats = np.abs(drawn).max(axis=1)
     if freedom is not None:
-        spread: Floats = rng.chisquare(freedom, drawn.shape[0]) / freedom
-        largest = largest / np.sqrt(spread)
+        spread: Floats = np.sqrt(rng.chisquare(freedom, _DRAWS) / freedom)
+        largest = largest / spread
     return float(np.quantile(largest, level))
 
 
