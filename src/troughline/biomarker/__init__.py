@@ -1,0 +1,1 @@
+"""Cytokines and other markers: censored levels before and after, across groups, and what may be said."""
