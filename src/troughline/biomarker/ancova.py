@@ -15,7 +15,7 @@ from troughline.biomarker.tobit import interval_terms
 Floats = NDArray[np.float64]
 Whole = NDArray[np.intp]
 
-_NODES = 64
+_NODES = 48
 _REACH = 8.0
 _LOG_ROOT = 0.5 * math.log(2 * math.pi)
 
@@ -44,7 +44,7 @@ def ancova(
     """after = group + β · before + γ · covariates + error, both levels censored, by maximum likelihood.
 
     Before is normal about its group's mean; a censored one is integrated over its interval
-    (Gauss–Legendre, 64 nodes), so that it is neither dropped nor substituted. `dose` `(n,)` is each
+    (Gauss–Legendre, 48 nodes), so that it is neither dropped nor substituted. `dose` `(n,)` is each
     patient's; `covariates` `(n, k)`. Tests as in `GroupTime`, with one degree of freedom less for the
     baseline and for each covariate.
     Raises `ValueError` with fewer than two quantified levels at one of the times, or no degree of freedom.
@@ -105,7 +105,7 @@ def _fit(pairs: Pairs, member: Floats, design: Floats) -> _Fit:
     bounds += [(math.log(spread) - 9, math.log(spread) + 4)] * 2
     found = minimize(
         _objective, start, args=(pairs, member, design), jac=True, method="L-BFGS-B", bounds=bounds,
-        options={"maxiter": 500, "ftol": 1e-12, "gtol": 1e-7, "maxcor": 20},
+        options={"maxiter": 500, "ftol": 1e-11, "gtol": 1e-5, "maxcor": 20},
     )  # fmt: skip
     theta = np.asarray(found.x, dtype=np.float64)
     return _Fit(theta[p : p + q], float(theta[p + q]), -float(found.fun))

@@ -13,7 +13,7 @@ from troughline.biomarker.censored import Censored
 Floats = NDArray[np.float64]
 Whole = NDArray[np.intp]
 
-_REACH, _NODES = 8.0, 97
+_REACH, _NODES = 7.5, 61
 _LOG_ROOT = 0.5 * math.log(2 * math.pi)
 # How far a mean may run from the levels, in their standard deviations, before it is called unbounded.
 _FARTHEST = 30.0
@@ -77,7 +77,7 @@ def fit_tobit(
     first = np.clip(first, [b[0] for b in bounds], [b[1] for b in bounds])
     found = minimize(
         model.objective, first, jac=True, method="L-BFGS-B", bounds=bounds,
-        options={"maxiter": 500, "ftol": 1e-12, "gtol": 1e-7, "maxcor": 20},
+        options={"maxiter": 500, "ftol": 1e-11, "gtol": 1e-5, "maxcor": 20},
     )  # fmt: skip
     theta = np.asarray(found.x, dtype=np.float64)
     ends = np.array(bounds)[:n]
@@ -95,9 +95,12 @@ class _Likelihood:
     def __init__(self, records: Records, design: Floats, offset: Floats) -> None:
         level, patient = records.level, records.patient
         exact = level.exact
-        self.design_exact, self.design_cut = design[exact], design[~exact]
+        # Censored levels patient after patient, so that those of one are summed as a block.
+        cut = np.flatnonzero(~exact)
+        cut = cut[np.argsort(patient[cut], kind="stable")]
+        self.design_exact, self.design_cut = design[exact], design[cut]
         self.y = level.low[exact] - offset[exact]
-        self.low, self.high = level.low[~exact] - offset[~exact], level.high[~exact] - offset[~exact]
+        self.low, self.high = level.low[cut] - offset[cut], level.high[cut] - offset[cut]
         self.owner, n = patient[exact], records.n_patients
         if len(self.y) < 2:
             raise ValueError(f"{len(self.y)} quantified levels: a model of levels needs two or more")
@@ -105,9 +108,9 @@ class _Likelihood:
         if not self.spread > 0:
             raise ValueError("every quantified level is the same: a model has no spread to work with")
         self.n_exact = np.bincount(self.owner, minlength=n).astype(np.float64)
-        cut_owner = patient[~exact]
-        self.with_cut = np.unique(cut_owner)
-        self.place = np.searchsorted(self.with_cut, cut_owner)
+        self.with_cut, self.block, self.place = np.unique(
+            patient[cut], return_index=True, return_inverse=True
+        )
         self.n = n
         self.z = np.linspace(-_REACH, _REACH, _NODES)
         self.log_weight = -(self.z**2) / 2 - _LOG_ROOT + math.log(self.z[1] - self.z[0])
@@ -161,9 +164,7 @@ class _Likelihood:
         a = (self.low[:, None] - fixed[:, None] - u[self.place]) / within
         b = (self.high[:, None] - fixed[:, None] - u[self.place]) / within
         log_p, fa, fb, ga, gb = interval_terms(a, b)
-        joint = np.zeros_like(u)
-        np.add.at(joint, self.place, log_p)
-        joint += self.log_weight
+        joint = np.add.reduceat(log_p, self.block, axis=0) + self.log_weight
         top = joint.max(axis=1, keepdims=True)
         weight = np.exp(joint - top)
         total = weight.sum(axis=1, keepdims=True)
