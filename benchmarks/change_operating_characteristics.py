@@ -87,7 +87,7 @@ def one_set(seed: int, share: float, change: float, number: int) -> Numbers:
     found: Numbers = {}
     (pairs,) = draw(share, change, rng)
     for g, name in ((0, "n=10"), (1, "n=37")):
-        own = pairs[GROUPS == g]
+        own = pairs[g == GROUPS]
         _paired(own, name, change, found)
     found["dose|Jonckheere–Terpstra, permutation"] = float(
         _p(lambda: trend_test(np.array(DOSES)[GROUPS], pairs.change, rng=rng, permutations=999).p_value)
@@ -173,7 +173,7 @@ def _family(share: float, rng: np.random.Generator, found: Numbers) -> None:
     for pairs in draw(share, 0.0, rng, MARKERS):
         for g in range(3):
             column = np.zeros(n)
-            column[GROUPS == g] = signed_rank_scores(pairs[GROUPS == g])
+            column[g == GROUPS] = signed_rank_scores(pairs[g == GROUPS])
             columns.append(column)
             raw.append(flip_test(column).p_value)
     p = np.array(raw)
@@ -247,7 +247,9 @@ def table(found: dict[tuple[float, float], list[Numbers]], change: float, prefix
 def report(found: dict[tuple[float, float], list[Numbers]]) -> str:
     """Every table as Markdown."""
     sets = len(next(iter(found.values())))
-    parts = [f"{sets} sets a column; per cent; Monte-Carlo error {100 * math.sqrt(0.0475 / sets):.1f} at 5 %."]
+    parts = [
+        f"{sets} sets a column; per cent; Monte-Carlo error {100 * math.sqrt(0.0475 / sets):.1f} at 5 %."
+    ]
     for prefix, title in (
         ("n=10", "rejects without a change, n = 10"),
         ("n=37", "rejects without a change, n = 37"),
@@ -272,7 +274,9 @@ def report(found: dict[tuple[float, float], list[Numbers]]) -> str:
 
 def main() -> None:
     """Print the tables, and write what was counted to `--json`."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sets", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)

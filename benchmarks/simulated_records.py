@@ -52,7 +52,7 @@ class Records:
             {
                 "patient": patient, "day": float(day), "analyte": analyte,
                 "value": math.nan if below else float(value), "unit": unit, "below_limit": below,
-                "limit": float(limit), "assay": assay, "batch": None, "time_after_dose_h": float(hours),
+                "limit": float(limit), "above_limit": False, "assay": assay, "batch": None, "time_after_dose_h": float(hours),
                 "occasion": None,
             }
         )  # fmt: skip
@@ -117,7 +117,7 @@ class Records:
 
 DOSE_COLUMNS = ("patient", "day", "amount_mg", "interval_h", "additional", "steady_state")
 MEASUREMENT_COLUMNS = (
-    "patient", "day", "analyte", "value", "unit", "below_limit", "limit", "assay", "batch",
+    "patient", "day", "analyte", "value", "unit", "below_limit", "limit", "above_limit", "assay", "batch",
     "time_after_dose_h", "occasion",
 )  # fmt: skip
 EVENT_COLUMNS = (
@@ -127,7 +127,7 @@ _TEXT = {
     "patient", "analyte", "unit", "assay", "batch", "occasion", "event", "term", "version", "response",
     "criterion",
 }  # fmt: skip
-_YES_NO = {"below_limit", "steady_state"}
+_YES_NO = {"below_limit", "above_limit", "steady_state"}
 
 
 def _column(values: list[Any], index: Any = None) -> pd.Series[Any]:

@@ -146,8 +146,8 @@ class Pairs:
         floor, ceiling = floors.max(axis=0), ceilings.min(axis=0)
         seen: list[Censored] = []
         for one in own:
-            below = np.where(one.exact, one.low < floor, one.high <= floor)
-            above = ~below & np.where(one.exact, one.low > ceiling, one.low >= ceiling)
+            below: Flags = (one.exact & (one.low < floor)) | (~one.exact & (one.high <= floor))
+            above: Flags = ~below & ((one.exact & (one.low > ceiling)) | (~one.exact & (one.low >= ceiling)))
             low = np.where(below, -np.inf, np.where(above, ceiling, one.low))
             high = np.where(below, floor, np.where(above, np.inf, one.high))
             seen.append(Censored(low, high))

@@ -120,7 +120,9 @@ class GroupTime:
         if self.n_groups < 2:
             raise ValueError("one group: no other change to compare with")
         common = np.hstack([self._baseline, self._after.sum(axis=1, keepdims=True)])
-        return self._contrast(fit_tobit(self._records, common, start=self._shared_start(1)), self.n_groups - 1)
+        return self._contrast(
+            fit_tobit(self._records, common, start=self._shared_start(1)), self.n_groups - 1
+        )
 
     def common_change(self) -> float:
         """The one change that all groups would have."""

@@ -114,7 +114,10 @@ def _maximise(change: Censored, mean: float, log_sd: float) -> tuple[float, floa
         raise ValueError("the likelihood of the mean difference has no maximum: the pairs do not bound it")
     step = 1e-5 * np.array([scale, 1.0])
     hessian = np.array(
-        [(objective(best + step * e)[1] - objective(best - step * e)[1]) / (2 * (step @ e)) for e in np.eye(2)]
+        [
+            (objective(best + step * e)[1] - objective(best - step * e)[1]) / (2 * (step @ e))
+            for e in np.eye(2)
+        ]
     )
     hessian = (hessian + hessian.T) / 2
     if not np.linalg.det(hessian) > 0:

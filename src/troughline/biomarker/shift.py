@@ -71,15 +71,9 @@ def hodges_lehmann(pairs: Pairs, *, level: float = 0.95) -> Shift:
 
 def _finite_ends(pairs: Pairs) -> tuple[float, float] | None:
     """The lowest and highest shift at which anything in the signs or ranks can change."""
-    values = [
-        end[np.isfinite(end)]
-        for one in (pairs.before, pairs.after)
-        for end in (one.low, one.high)
-    ]
-    for limits in (pairs.floor, pairs.ceiling):
-        if limits is not None:
-            values.append(limits[np.isfinite(limits)])
-    seen = np.concatenate(values)
+    values = [end[np.isfinite(end)] for one in (pairs.before, pairs.after) for end in (one.low, one.high)]
+    limits = [end for end in (pairs.floor, pairs.ceiling) if end is not None]
+    seen = np.concatenate([*values, *(end[np.isfinite(end)] for end in limits)])
     if seen.size == 0:
         return None
     span = float(seen.max() - seen.min())

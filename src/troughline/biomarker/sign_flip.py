@@ -52,7 +52,8 @@ def flip_test(scores: Floats) -> PairedTest:
     z = total / float(np.sqrt((informative**2).sum()))
     p_normal = float(2 * ndtr(-abs(z)))
     if k > EXACT_UP_TO:
-        least = float(2 * ndtr(-np.abs(informative).sum() / np.sqrt((informative**2).sum())))
+        furthest = float(np.abs(informative).sum()) / float(np.sqrt((informative**2).sum()))
+        least = float(2 * ndtr(-furthest))
         return PairedTest(
             z=z, p_value=p_normal, p_normal=p_normal, p_exact=None, n=len(scores), n_informative=k,
             least_p=least,

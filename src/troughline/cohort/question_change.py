@@ -80,6 +80,11 @@ class ChangeQuestion(QuestionBase):
             raise ValueError("dose orders the groups: give group as well")
         if self.predictor is not None and self.predictor.analyte is None:
             raise ValueError("predictor is an exposure here: give its analyte (for a dose write dose = ...)")
+        if self.correction == "westfall-young" and len(self.occasion_names) > 2:
+            raise ValueError(
+                'correction = "westfall-young" exchanges two occasions; with more of them write correction = '
+                '"holm" or "benjamini-hochberg"'
+            )
         if self.test == "tobit" and self.correction == "westfall-young":
             raise ValueError(
                 'correction = "westfall-young" exchanges before and after, which the Tobit model does not: '

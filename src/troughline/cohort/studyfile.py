@@ -159,8 +159,8 @@ class Study(Strict):
 
     study: StudyHeader
     tables: dict[Literal["patients", "doses", "measurements", "events"], str]
-    columns: dict[Literal["patients", "doses", "measurements", "events"], dict[str, str]] = {}
-    covariates: dict[str, CovariateSpec] = {}
+    columns: dict[Literal["patients", "doses", "measurements", "events"], dict[str, str]] = Field(default={})
+    covariates: dict[str, CovariateSpec] = Field(default={})
     question: tuple[Question, ...] = Field(min_length=1)
     path: Path = Path("study.toml")
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from troughline.biomarker.change_facts import ChangeFacts
     from troughline.cohort.cohort import Cohort
     from troughline.cohort.outcomes import BinaryOutcome, TimeToEvent
     from troughline.cohort.studyfile import (
@@ -93,6 +94,7 @@ class Measured:
     competing_incidence: float | None = None
     sampling: str = ""
     posterior_poor: str = ""
+    change: ChangeFacts | None = None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from troughline.cohort.cohort import Cohort
-    from troughline.cohort.studyfile import Study
-    from troughline.response.case import AnyQuestion, Case
+    from troughline.cohort.studyfile import Question, Study
+    from troughline.response.case import Case
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +116,7 @@ def answer(cohort: Cohort, *, progress: Progress = silent) -> StudyResult:
     return StudyResult(questions=tuple(questions), contents=contents)
 
 
-def _answer_question(cohort: Cohort, question: AnyQuestion, drug: Any) -> tuple[QuestionResult, Case | None]:
+def _answer_question(cohort: Cohort, question: Question, drug: Any) -> tuple[QuestionResult, Case | None]:
     from troughline.response.guards import check
     from troughline.response.predictor import NotAnalysable
     from troughline.response.questions import runner_for

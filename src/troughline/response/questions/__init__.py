@@ -32,4 +32,8 @@ def runner_for(kind: str) -> Runner:
         from troughline.response.questions.survival import run_survival
 
         return run_survival
-    raise ValueError(f"no question kind {kind!r}; known: threshold, curve, window, survival")
+    if kind == "change":
+        from troughline.biomarker.change import run_change
+
+        return run_change
+    raise ValueError(f"no question kind {kind!r}; known: threshold, curve, window, survival, change")
