@@ -46,14 +46,16 @@ class Records:
         limit: float = math.nan,
         below: bool = False,
         analyte: str = DRUG,
+        occasion: str | None = None,
+        batch: str | None = None,
     ) -> None:
         """A measured level `hours` after the dose; below its limit where `below`."""
         self.measurements.append(
             {
                 "patient": patient, "day": float(day), "analyte": analyte,
                 "value": math.nan if below else float(value), "unit": unit, "below_limit": below,
-                "limit": float(limit), "above_limit": False, "assay": assay, "batch": None, "time_after_dose_h": float(hours),
-                "occasion": None,
+                "limit": float(limit), "above_limit": False, "assay": assay, "batch": batch,
+                "time_after_dose_h": float(hours), "occasion": occasion,
             }
         )  # fmt: skip
 

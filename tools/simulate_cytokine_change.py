@@ -150,7 +150,9 @@ def _direction(before: Array, after: Array, limit: float) -> str:
         return "none"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        p = float(wilcoxon(change).pvalue)
+        sizes = np.abs(change)
+        plain = len(np.unique(sizes)) == len(sizes) and bool(np.all(sizes > 0))
+        p = float(wilcoxon(change, method="auto" if plain else "approx").pvalue)
     if p >= ALPHA:
         return "none"
     return "increase" if float(np.median(change)) > 0 else "decrease"

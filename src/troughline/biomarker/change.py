@@ -242,12 +242,12 @@ def _batches(markers: list[MarkerData], names: tuple[str, ...]) -> list[str]:
         seen = [{v.batch for v in data.levels if v.occasion == k} for k in range(len(names))]
         if any(not s or "" in s for s in seen):
             continue
-        for k in range(1, len(names)):
-            if not seen[0] & seen[k]:
-                found.append(
-                    f"{data.analyte}: {', '.join(sorted(seen[0]))} at “{names[0]}”, "
-                    f"{', '.join(sorted(seen[k]))} at “{names[k]}”"
-                )
+        found += [
+            f"{data.analyte}: {', '.join(sorted(seen[0]))} at “{names[0]}”, "
+            f"{', '.join(sorted(seen[k]))} at “{names[k]}”"
+            for k in range(1, len(names))
+            if not seen[0] & seen[k]
+        ]
     return found
 
 

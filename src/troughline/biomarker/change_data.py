@@ -275,8 +275,8 @@ def _levels(cohort: Cohort, question: ChangeQuestion, marker: Marker) -> list[Le
         raise ValueError(f"no measurement of {marker.analyte!r}{of}")
     mass = molar_mass_g_per_mol(marker.analyte)
     names = (
-        "patient", "day", "value", "unit", "below_limit", "above_limit", "limit", "assay", "batch", "occasion",
-        "row",
+        "patient", "day", "value", "unit", "below_limit", "above_limit", "limit", "assay", "batch",
+        "occasion", "row",
     )  # fmt: skip
     records: Any = zip(*(table[c].tolist() for c in names), strict=True)
     found: list[Level] = []

@@ -164,8 +164,8 @@ def _between_estimates(
         per = "doubling of the dose" if groups.dose else "step of the group"
         out.append(
             Estimate(
-                name="dose_slope", value=math.exp(b.slope) if ratio else b.slope, level=None, n=n, label=label,
-                p_value=b.slope_test.p_value,
+                name="dose_slope", value=math.exp(b.slope) if ratio else b.slope, level=None, n=n,
+                label=label, p_value=b.slope_test.p_value,
                 method=f"guarded: Tobit mixed model, {'ratio of changes' if ratio else 'change'} per {per}",
             )
         )  # fmt: skip

@@ -110,17 +110,17 @@ def methods(facts: ChangeFacts, question: ChangeQuestion, exposure: PredictorVal
     first = question.occasion_names[0]
     ratio = question.scale == "ratio"
     lines = [
-        f"Pairs: the first level of a patient at each occasion, each later one against “{first}”; both by one "
-        "assay.",
-        "As published: half the limit in the place of levels below it (the limit for levels above), Student's "
-        "and Wilcoxon's paired tests within each group, nothing corrected.",
+        f"Pairs: the first level of a patient at each occasion, each later one against “{first}”; both by "
+        "one assay.",
+        "As published: half the limit in the place of levels below it (the limit for levels above), "
+        "Student's and Wilcoxon's paired tests within each group, nothing corrected.",
         f"Guarded: {TESTS[question.test]} enters the family of {count(len(facts.tested), 'test')}, corrected "
         f"by {CORRECTIONS[question.correction]}; levels beyond a limit count as what they are, and the two "
         "levels of a pair are seen through the same limit. Up to 16 informative pairs the tests are exact, "
         "with mid-p values; beyond, normal.",
         f"The {'ratio' if ratio else 'difference'} is Hodges–Lehmann's, its interval the values that the "
-        "signed-rank test accepts; beside it that of a Tobit mixed model (random intercept, group × time, one "
-        f"pair of standard deviations{', log scale' if ratio else ''}) with profile-likelihood intervals, "
+        "signed-rank test accepts; beside it that of a Tobit mixed model (random intercept, group × time, "
+        f"one pair of standard deviations{', log scale' if ratio else ''}) with profile-likelihood intervals, "
         "likelihood ratios read as F.",
     ]
     if len(facts.group_names) > 1:

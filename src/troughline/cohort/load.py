@@ -167,13 +167,8 @@ def _frame(reading: _Reading, name: TableName) -> pd.DataFrame:
     if name in reading.frames:
         return reading.frames[name][1]
     numbers = ("day", "value", "limit", "amount_mg", "interval_h", "additional", "grade", "lesion_sum_mm")
-    types = {
-        "row": "int64",
-        "below_limit": "bool",
-        "above_limit": "bool",
-        "steady_state": "bool",
-        "time_after_dose_h": "float64",
-    }
+    types = {"row": "int64", "time_after_dose_h": "float64"}
+    types |= dict.fromkeys(("below_limit", "above_limit", "steady_state"), "bool")
     return pd.DataFrame(
         {
             column: pd.Series(dtype=types.get(column, "float64" if column in numbers else "object"))

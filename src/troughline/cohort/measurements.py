@@ -72,7 +72,7 @@ def measurement_frame(table: Table, roster: Roster, drug: str, found: Findings) 
 
 
 def _values(table: Table, unit: NDArray[np.object_], found: Findings) -> tuple[Floats, Flags, Flags, Floats]:
-    """Values (NaN beyond a limit), whether below or above the limit, and limits; all of shape (n_records,)."""
+    """Values (NaN beyond a limit), whether below or above the limit, and limits; all `(n_records,)`."""
     cells = table.column("value")
     missing = is_missing(cells)
     less = np.asarray(cells.str.startswith("<"), dtype=bool)

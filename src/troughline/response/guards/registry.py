@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 # What a finding says of its effect on the answer where no number was computed for it.
 NOT_COMPUTED = "Not computed for this question."
 KINDS = ("threshold", "curve", "window", "survival")
+"""The kinds that hold an exposure against an outcome, which a guard looks at unless it names others."""
+QUESTION_KINDS = (*KINDS, "change")
+"""Every kind that a guard may name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
