@@ -170,7 +170,7 @@ def _patients(
     return [
         {
             "patient": name,
-            "daily_dose": str(dose[i]),
+            "daily_dose": f"{dose[i]} mg",
             "daily_dose_mg": str(dose[i]),
             "age": f"{age[i]:.0f}",
             "sex": "male" if male[i] else "female",

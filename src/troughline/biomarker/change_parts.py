@@ -122,11 +122,14 @@ def _counts(facts: ChangeFacts) -> list[Estimate]:
     family = facts.tested
     published = [f for f in facts.findings if f.published.p_wilcoxon is not None]
     n = len({f.marker for f in facts.findings})
+    silent = [s.marker for s in facts.silent]
+    k = len(silent) * len(facts.group_names)
+    untested = f"; {k} more are not possible ({', '.join(silent)})" if silent else ""
     return [
         Estimate(
             name="n_significant", level=None, n=facts.n_paired, method="as-published: p < 0.05, uncorrected",
             value=float(sum((f.published.p_wilcoxon or 1.0) < 0.05 for f in published)),
-            note=f"of {len(published)} tests of {n} markers",
+            note=f"of {len(published)} tests of {n} markers{untested}",
         ),
         Estimate(
             name="n_significant", level=None, n=facts.n_paired, method="guarded: p < 0.05, corrected",
@@ -294,6 +297,7 @@ def _series(
     ratio = question.scale == "ratio"
     drawn: list[Json] = []
     by = {(f.marker, f.occasion, f.group): f for f in facts.findings}
+    known = {} if exposure is None else dict(exposure.guarded)
     between = {(b.marker, b.occasion): b for b in facts.between}
     for data in markers:
         if data.not_analysable:
@@ -306,15 +310,17 @@ def _series(
                     "unit": data.unit,
                     "occasion": one.occasion,
                     "trend_p": None if b is None or b.trend is None else b.trend.p_value,
+                    "exposure_p": None if b is None or b.exposure is None else b.exposure.p_value,
                     "same_p": None if b is None or b.same is None else b.same.p_value,
                     "groups": [
-                        _group_series(one, g, name, by.get((data.analyte, one.occasion, name)), ratio)
+                        _group_series(one, g, name, by.get((data.analyte, one.occasion, name)), ratio, known)
                         for g, name in enumerate(groups.names)
                     ],
-                    "exposure": [None if exposure is None else exposure.guarded.get(p) for p in one.patients],
                 }
             )
     return {
+        "exposure_label": "" if exposure is None else exposure.label,
+        "exposure_unit": "" if exposure is None else exposure.unit,
         "scale": question.scale,
         "first": question.occasion_names[0],
         "group_label": groups.label,
@@ -335,7 +341,9 @@ def _group_doses(groups: Groups) -> list[float] | None:
     ]
 
 
-def _group_series(one: PairedLevels, g: int, name: str, f: GroupFinding | None, ratio: bool) -> Json:
+def _group_series(
+    one: PairedLevels, g: int, name: str, f: GroupFinding | None, ratio: bool, exposure: dict[str, float]
+) -> Json:
     rows = [i for i in range(len(one)) if one.group[i] == g]
 
     def end(value: float | None) -> float | None:
@@ -354,6 +362,7 @@ def _group_series(one: PairedLevels, g: int, name: str, f: GroupFinding | None, 
         "after_below": [one.after[i].below for i in rows],
         "before_above": [one.before[i].above for i in rows],
         "after_above": [one.after[i].above for i in rows],
+        "exposure": [exposure.get(one.patients[i]) for i in rows],
         "change": None if f is None else end(f.shift.value),
         "low": None if f is None else end(f.shift.low),
         "high": None if f is None else end(f.shift.high),

@@ -120,8 +120,8 @@ def methods(facts: ChangeFacts, question: ChangeQuestion, exposure: PredictorVal
         "with mid-p values; beyond, normal.",
         f"The {'ratio' if ratio else 'difference'} is Hodges–Lehmann's, its interval the values that the "
         "signed-rank test accepts; beside it that of a Tobit mixed model (random intercept, group × time, "
-        f"one pair of standard deviations{', log scale' if ratio else ''}) with profile-likelihood intervals, "
-        "likelihood ratios read as F.",
+        f"one pair of standard deviations{', log scale' if ratio else ''}) with profile-likelihood "
+        "intervals, likelihood ratios read as F.",
     ]
     if len(facts.group_names) > 1:
         lines.append(

@@ -87,6 +87,8 @@ def _of_question(question: Json) -> list[Planned]:
         found.append(("hazard", _hazard))
     if part(series, "cumulative_incidence").get("groups"):
         found.append(("incidence", _incidence))
+    if part(series, "change").get("markers"):
+        found += [("pairs", _change_pairs), ("change", _change_by_dose)]
     return [
         Planned(
             name=_name(slug(identity), suffix),
@@ -154,6 +156,18 @@ def _incidence(question: Json) -> Sketch:
     from troughline.report.figures.incidence import sketch_incidence
 
     return sketch_incidence(question)
+
+
+def _change_pairs(question: Json) -> Sketch:
+    from troughline.report.figures.change_pairs import sketch_change_pairs
+
+    return sketch_change_pairs(question)
+
+
+def _change_by_dose(question: Json) -> Sketch:
+    from troughline.report.figures.change_dose import sketch_change_by_dose
+
+    return sketch_change_by_dose(question)
 
 
 def _forest(results: Json) -> Sketch:

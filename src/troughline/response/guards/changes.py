@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from troughline.cohort.describe import listed, readable
+from troughline.response.guards.inference import is_liver_function
 from troughline.response.guards.registry import Fired, guard
 from troughline.response.guards.wording import count, number, p_value
 from troughline.results import GuardSeverity
@@ -37,8 +38,8 @@ def _more(words: list[str]) -> str:
 @guard(
     "significant-in-one-group",
     title="Significant in one group, not in another",
-    detects="a marker that is significant (p < 0.05, uncorrected) in some groups and not in others, while the "
-    "test of group × time does not show that the groups differ",
+    detects="a marker that is significant (p < 0.05, uncorrected) in some groups and not in others, while "
+    "the test of group × time does not show that the groups differ",
     absent="a marker is significant in all groups or in none, or group × time is itself significant",
     remedy="Compare the groups with each other: group × time, or a trend over dose; the guarded column does.",
     reference="Gelman & Stern 2006, doi 10.1198/000313006X152649",
@@ -71,9 +72,9 @@ def significant_in_one_group(case: Case) -> Fired | None:
             sizes = "/".join(str(f.n) for f in own)
             power = "/".join(f"{100 * x:.0f}" for x in pattern.power)
             text += (
-                f"; one common effect of the size found gives, in groups of {sizes}, power of {power} %, some "
-                f"groups significant and some not in {100 * pattern.mixed:.0f} % of studies, and exactly this "
-                f"pattern in {100 * pattern.observed:.0f} %"
+                f"; one common effect of the size found gives, in groups of {sizes}, power of {power} %, "
+                f"some groups significant and some not in {100 * pattern.mixed:.0f} % of studies, and "
+                f"exactly this pattern in {100 * pattern.observed:.0f} %"
             )
         effects.append(text)
     return Fired(finding=f"{_more(told)}.", effect=f"{_more(effects)}.")
@@ -82,8 +83,8 @@ def significant_in_one_group(case: Case) -> Fired | None:
 @guard(
     "dose-by-indication",
     title="The dose was chosen for a reason",
-    detects="groups that chance did not form, with covariates that differ between them (p < 0.05) and are not "
-    "adjusted for, or with no covariate recorded",
+    detects="groups that chance did not form, with covariates that differ between them (p < 0.05) and are "
+    "not adjusted for, or with no covariate recorded",
     absent="`randomised = true`, or the covariates that differ between the groups are among `adjust`",
     remedy="Adjust for what decided the dose (`adjust`), or read the groups as different patients, not as "
     "different doses.",
@@ -104,7 +105,13 @@ def dose_by_indication(case: Case) -> Fired | None:
             "each patient got this dose."
         )
     differ = {name: p for name in names if (p := _difference(case, name, facts)) is not None and p < ALPHA}
-    open_ones = {name: p for name, p in differ.items() if name not in question.adjust}
+    # Any measure of liver function stands for the others: they are made of the same laboratory values.
+    liver = any(is_liver_function(name) for name in question.adjust)
+    open_ones = {
+        name: p
+        for name, p in differ.items()
+        if name not in question.adjust and not (liver and is_liver_function(name))
+    }
     if not open_ones:
         return None
     told = [f"{readable(n, inside=True)} ({p_value(p)})" for n, p in open_ones.items()]
@@ -123,7 +130,7 @@ def dose_by_indication(case: Case) -> Fired | None:
         )
         effect += "."
     return Fired(
-        finding=f"Nobody drew lots for {facts.group_label or 'the group'}: the groups differ in "
+        finding=f"Chance did not choose the {facts.group_label or 'group'}: the groups differ in "
         f"{_more(told)}, not adjusted for.",
         effect=effect,
     )
@@ -159,8 +166,8 @@ def _difference(case: Case, name: str, facts: ChangeFacts) -> float | None:
 @guard(
     "regression-to-the-mean",
     title="Regression to the mean",
-    detects="groups whose first levels differ (Kruskal–Wallis p < 0.05): what starts high falls by itself, so "
-    "their changes are not comparable as they are",
+    detects="groups whose first levels differ (Kruskal–Wallis p < 0.05): what starts high falls by itself, "
+    "so their changes are not comparable as they are",
     absent="the first levels of the groups do not differ",
     remedy="Compare the later levels at equal first level: analysis of covariance, beside the changes in the "
     "guarded column.",
@@ -210,13 +217,14 @@ def uncorrected_family(case: Case) -> Fired | None:
     kept = [f for f in naive if f.p_adjusted is not None and f.p_adjusted < ALPHA]
     lost = [f for f in naive if f not in kept]
     finding = (
-        f"{m} tests, none corrected: with nothing changing at all, {100 * (1 - 0.95**m):.0f} % of such studies "
-        "would have a p below 0.05 if the tests were independent."
+        f"{m} tests, none corrected: with nothing changing at all, {100 * (1 - 0.95**m):.0f} % of such "
+        "studies would have a p below 0.05 if the tests were independent."
     )
     effect = f"{len(naive)} have p < 0.05 as published, {len(kept)} of them after correction."
     if lost:
         names = [
-            f"{f.marker}, {f.group} ({p_value(f.published.p_wilcoxon or 0.0)} → {p_value(f.p_adjusted or 1.0)})"
+            f"{f.marker}, {f.group} ({p_value(f.published.p_wilcoxon or 0.0)} → "
+            f"{'not computed' if f.p_adjusted is None else p_value(f.p_adjusted)})"
             for f in lost
         ]
         effect += f" Lost: {_more(names)}."
@@ -289,8 +297,8 @@ def all_below_limit(case: Case) -> Fired | None:
 @guard(
     "small-groups",
     title="Groups too small to show that nothing changed",
-    detects=f"a group with fewer than {SMALL_GROUP} pairs, or one whose pairs could not give p < 0.05 whatever "
-    "they were",
+    detects=f"a group with fewer than {SMALL_GROUP} pairs, or one whose pairs could not give p < 0.05 "
+    "whatever they were",
     absent=f"every group has {SMALL_GROUP} pairs or more, enough of which tell a direction",
     remedy="Read the interval: “not significant” in such a group does not mean “unchanged”.",
     reference="Altman & Bland 1995, doi 10.1136/bmj.311.7003.485",
@@ -373,7 +381,7 @@ def unpaired_samples(case: Case) -> Fired | None:
     title="The batch changed with the occasion",
     detects="a marker whose first and later levels share no batch",
     absent="batches hold both occasions, or none is recorded",
-    remedy="Measure both samples of a patient on one plate, or some of the first samples again with the later.",
+    remedy="Measure both samples of a patient on one plate, or some of the first ones again with the later.",
     reference="Leek 2010, doi 10.1038/nrg2825",
     kinds=CHANGE,
 )
