@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import modelled
+from benchmarks.change_cohorts import CHANGE_QUESTION, CHANGE_TRAPS, clean_change_cohort
 from benchmarks.simulated_records import DRUG, Json, Records
 from troughline.cohort.cohort import Cohort
 from troughline.evidence.store import load_drug
@@ -59,6 +60,7 @@ CLEAN_QUESTIONS: dict[str, Json] = {
         "id": "survival", "kind": "survival", "predictor": TROUGH, "outcome": {"event": "death"},
         "adjust": ADJUST,
     },
+    "change": CHANGE_QUESTION,
 }  # fmt: skip
 
 
@@ -159,6 +161,8 @@ def clean_cohort(n: int, rng: np.random.Generator, question_kind: str) -> Cohort
     per log unit): at the slopes above, 74 patients leave it wide, and two separately optimised cuts, which
     both lie near the middle of the exposures whatever the truth, cross by chance in every third cohort.
     """
+    if question_kind == "change":
+        return clean_change_cohort(n, rng)
     truth = draw_truth(n, rng, **(STEEP if question_kind == "window" else {}))
     return records(truth, rng).cohort([question(question_kind)], covariates=COVARIATES)
 
@@ -477,3 +481,6 @@ def survivor_cohort(n: int, rng: np.random.Generator, *, sample_day: float) -> C
         if truth.death_day[i] > sample_day:
             rows.level(patient, sample_day, truth.exposure[i])
     return rows.cohort([question("survival")], covariates=COVARIATES)
+
+
+TRAPS.update(CHANGE_TRAPS)

@@ -17,6 +17,8 @@ Whole = NDArray[np.intp]
 
 _STEPS = 30
 _TOLERANCE = 1e-3
+# A likelihood ratio below this far away from the maximum: there is none.
+_FLAT = 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,28 +85,29 @@ class GroupTime:
         from scipy.stats import f as fisher
 
         k = self.n_groups + group
-        unbounded = bool(self.full.unbounded[k])
-        centre = float(self.full.coefficients[k])
+        found = float(self.full.coefficients[k])
         step = max(2.0 * self.full.within_sd / math.sqrt(max(int(self.sizes[group]), 1)), 1e-6)
-        found = centre
-        if unbounded:
-            # Start from where the likelihood is still curved: no change at all.
-            centre = 0.0
-
         limit = math.sqrt(float(fisher.isf(1 - level, 1, self.denominator)))
 
         def excess(value: float) -> float:
             return math.sqrt(self._held_at(group, value).f) / limit - 1.0
 
-        low, high = -math.inf, math.inf
-        if not unbounded or found > 0:
-            low = -_edge(lambda x: excess(-x), -centre, step)
-        if not unbounded or found < 0:
-            high = _edge(excess, centre, step)
+        away = self._runs_away(group, found, step)
+        low = -math.inf if away < 0 else -_edge(lambda x: excess(-x), -found, step)
+        high = math.inf if away > 0 else _edge(excess, found, step)
         return Change(
-            value=None if unbounded else found, low=low, high=high, p_value=self.p_of(group, 0.0),
+            value=None if away else found, low=low, high=high, p_value=self.p_of(group, 0.0),
             n=int(self.sizes[group]),
         )  # fmt: skip
+
+    def _runs_away(self, group: int, found: float, step: float) -> int:
+        """−1 or 1 where the likelihood keeps rising towards minus or plus infinity, else 0."""
+        side = -1 if found < 0 else 1
+        if abs(found) < step and not self.full.unbounded[self.n_groups + group]:
+            return 0
+        there = self._held_at(group, found + side * 20 * step).likelihood_ratio
+        self._last.pop(group, None)
+        return side if there < _FLAT else 0
 
     def p_of(self, group: int, value: float) -> float:
         """The p-value of the hypothesis that the change of a group is `value`."""

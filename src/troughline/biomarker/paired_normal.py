@@ -44,6 +44,8 @@ def paired_normal(change: Censored) -> PairedNormal:
     n = len(inner)
     if n < 2:
         raise ValueError(f"{n} informative pairs: a mean with its error needs two or more")
+    if not inner.exact.any() and float(inner.low.max()) <= float(inner.high.min()):
+        raise ValueError("one value lies in every interval: the likelihood of the mean has no maximum")
     mean, log_sd = _start(inner)
     mean, log_sd, loglik, covariance = _maximise(inner, mean, log_sd)
     null = _log_likelihood_at_zero(inner)

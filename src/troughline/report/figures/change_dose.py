@@ -20,7 +20,7 @@ from troughline.report.reading import entries
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_LEFT, _TOP, _HEIGHT, _HEAD, _FOOT, _GAP = 0.8, 0.2, 1.9, 0.38, 0.55, 0.62
+_LEFT, _TOP, _HEIGHT, _HEAD, _FOOT, _GAP = 0.8, 0.06, 1.9, 0.52, 0.55, 0.62
 _ACROSS = 3
 _DOT_IN = 0.07
 
@@ -158,7 +158,8 @@ def _dots(axes: Axes, x: FloatArray, own: _Changes, color: str) -> None:
 def _title(axes: Axes, marker: Json, over_exposure: bool) -> None:
     words = [("same_p", "group × time"), ("exposure_p" if over_exposure else "trend_p", "trend")]
     told = [f"{name} {p_value(marker[key])}" for key, name in words if marker.get(key) is not None]
-    lines = ((str(marker.get("marker")), 15, style.INK, "bold"), (", ".join(told), 4, style.MUTED, "normal"))
+    lines = [(str(marker.get("marker")), 5 + 10 * len(told), style.INK, "bold")]
+    lines += [(text, 4 + 10 * k, style.MUTED, "normal") for k, text in enumerate(reversed(told))]
     for text, points, color, weight in lines:
         axes.annotate(
             shortened(text, 44), xy=(0.0, 1.0), xycoords="axes fraction", xytext=(0, points),

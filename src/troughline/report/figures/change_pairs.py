@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MOST_MARKERS = 6
 MOST_GROUPS = 5
-_LEFT, _RIGHT, _TOP, _HEIGHT, _GAP, _HEAD = 0.78, 6.85, 0.42, 1.5, 0.16, 0.46
+_LEFT, _RIGHT, _TOP, _HEIGHT, _GAP, _HEAD = 0.78, 6.85, 0.66, 1.5, 0.16, 0.46
 
 
 def sketch_change_pairs(question: Json) -> Sketch:
@@ -82,20 +82,9 @@ def _panel(axes: Axes, group: Json, scale: Scale, color: str, *, first: bool) ->
                 rasterized=before.size > 600,
             )  # fmt: skip
     if before.size >= 3:
-        axes.plot(
-            [0, 1],
-            [float(np.median(before)), float(np.median(after))],
-            color="#ffffff",
-            linewidth=4.2,
-            zorder=4,
-        )
-        axes.plot(
-            [0, 1],
-            [float(np.median(before)), float(np.median(after))],
-            color=style.INK,
-            linewidth=2.2,
-            zorder=5,
-        )
+        middle = [float(np.median(before)), float(np.median(after))]
+        axes.plot([0, 1], middle, color="#ffffff", linewidth=3.4, zorder=2.5)
+        axes.plot([0, 1], middle, color=style.INK, linewidth=1.9, zorder=5)
 
 
 def _flags(group: Json, name: str) -> NDArray[np.bool_]:
