@@ -1,4 +1,4 @@
-"""Censored paired tests and trends against R: NADA 1.6, NADA2 and clinfun, stored in `survival-and-roc.json`."""
+"""Censored paired tests and trends against R: NADA, NADA2, clinfun, stored in `survival-and-roc.json`."""
 
 from __future__ import annotations
 

@@ -135,17 +135,23 @@ def alone(rows: list[str], says: str) -> Any:
     return pytest.param(rows, says, id=says[:30])
 
 
+BELOW = [r for i in range(12) for r in pair(i, ",pg/mL,1,0.5", ",pg/mL,1,0.5")]
+ONE_OCCASION = [f"P{i},0,IL-6,{5 + i},pg/mL,0,1,before" for i in range(12)]
+NO_PAIR = ["P0,0,IL-6,5,pg/mL,0,1,before", "P1,28,IL-6,6,pg/mL,0,1,after"]
+CONSTANT = [r for i in range(12) for r in pair(i, "5,pg/mL,0,1", "5,pg/mL,0,1")]
+
+
 @pytest.mark.parametrize(
     ("rows", "says"),
     [
-        alone([r for i in range(12) for r in pair(i, ",pg/mL,1,0.5", ",pg/mL,1,0.5")], "all 24 levels lie below"),
-        alone([f"P{i},0,IL-6,{5 + i},pg/mL,0,1,before" for i in range(12)], "at one occasion only (“before”)"),
-        alone(["P0,0,IL-6,5,pg/mL,0,1,before", "P1,28,IL-6,6,pg/mL,0,1,after"], "no patient has a level at both"),
-        alone([r for i in range(12) for r in pair(i, "5,pg/mL,0,1", "5,pg/mL,0,1")], "the same (5) in every sample"),
+        alone(BELOW, "all 24 levels lie below"),
+        alone(ONE_OCCASION, "at one occasion only (“before”)"),
+        alone(NO_PAIR, "no patient has a level at both"),
+        alone(CONSTANT, "the same (5) in every sample"),
         alone(pair(3, "5,pg/mL,0,1", "6,pg/mL,0,1"), "one pair"),
         alone([r.replace("IL-6", "IL-8") for r in rises()], "no measurement of 'IL-6'"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_answered_is_said_in_one_verdict(tmp_path: Path, rows: list[str], says: str) -> None:
     result = run_study(load_study(study(tmp_path, rows))).question("change")
     assert result.verdict is Verdict.NOT_ANALYSABLE

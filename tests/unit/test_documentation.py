@@ -11,6 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from troughline.cohort import studyfile
+from troughline.cohort.question_change import Marker
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -19,7 +20,7 @@ def _options() -> list[str]:
     models = (
         studyfile.StudyHeader, studyfile.Predictor, studyfile.Outcome, studyfile.Limits, studyfile.Utility,
         studyfile.ThresholdQuestion, studyfile.CurveQuestion, studyfile.WindowQuestion,
-        studyfile.SurvivalQuestion, studyfile.CovariateSpec,
+        studyfile.SurvivalQuestion, studyfile.CovariateSpec, studyfile.ChangeQuestion, Marker,
     )  # fmt: skip
     names: set[str] = set()
     for model in models:

@@ -35,12 +35,12 @@ def test_without_censoring_group_by_time_is_the_analysis_of_variance_of_the_chan
     data = pairs()
     change = data.change.low
     model = GroupTime(data, GROUPS)
-    anova = stats.f_oneway(*[change[GROUPS == g] for g in range(3)])
+    anova = stats.f_oneway(*[change[g == GROUPS] for g in range(3)])
     same = model.same_change()
     assert (same.f, same.p_value) == pytest.approx((anova.statistic, anova.pvalue), rel=1e-6)
-    pooled = sum(((change[GROUPS == g] - change[GROUPS == g].mean()) ** 2).sum() for g in range(3)) / (N - 3)
+    pooled = sum(((change[g == GROUPS] - change[g == GROUPS].mean()) ** 2).sum() for g in range(3)) / (N - 3)
     for g, n in enumerate(SIZES):
-        own, mean = model.change(g), change[GROUPS == g].mean()
+        own, mean = model.change(g), change[g == GROUPS].mean()
         half = stats.t.ppf(0.975, N - 3) * math.sqrt(pooled / n)
         assert own.value == pytest.approx(mean, abs=1e-4)
         assert (own.low, own.high) == pytest.approx((mean - half, mean + half), abs=2e-3 * half)

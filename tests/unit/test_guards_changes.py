@@ -48,7 +48,7 @@ def test_a_clean_cohort_wakes_no_guard(guard_id: str) -> None:
 def test_significant_in_one_group_fires_and_says_how_often_one_effect_gives_the_pattern() -> None:
     """Half a standard deviation in 48 patients, 0.3 in 12: the simulated power of the small group is low."""
     found = trapped("significant-in-one-group")
-    assert found.finding == "sTNF-alpha is significant in A and not in B."
+    assert found.finding == "Significant in some groups only: sTNF-alpha in A, not in B."
     assert "in groups of 48/12" in found.effect
     assert "exactly this pattern in" in found.effect
 
@@ -198,7 +198,7 @@ def test_all_below_limit_is_silent_where_one_level_was_quantified() -> None:
 
 def test_small_groups_fires_with_what_could_have_been_found() -> None:
     found = trapped("small-groups")
-    assert found.finding.startswith("B: 8 pairs")
+    assert found.finding.startswith("Fewer than 12 pairs: B (8)")
     assert "by a factor of" in found.effect
 
 

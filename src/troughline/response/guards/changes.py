@@ -64,7 +64,7 @@ def significant_in_one_group(case: Case) -> Fired | None:
     for between, own in found:
         yes = [f.group for f in own if (f.published.p_wilcoxon or 1.0) < ALPHA]
         no = [f.group for f in own if f.group not in yes]
-        told.append(f"{between.marker} is significant in {listed(yes)} and not in {listed(no)}")
+        told.append(f"{between.marker} in {listed(yes)}, not in {listed(no)}")
         same = "not computed" if between.same is None else p_value(between.same.p_value)
         text = f"{between.marker}: group × time {same}"
         pattern = between.pattern
@@ -77,7 +77,7 @@ def significant_in_one_group(case: Case) -> Fired | None:
                 f"exactly this pattern in {100 * pattern.observed:.0f} %"
             )
         effects.append(text)
-    return Fired(finding=f"{_more(told)}.", effect=f"{_more(effects)}.")
+    return Fired(finding=f"Significant in some groups only: {_more(told)}.", effect=f"{_more(effects)}.")
 
 
 @guard(
@@ -289,7 +289,7 @@ def all_below_limit(case: Case) -> Fired | None:
         if s.share_bound is not None
     ]
     return Fired(
-        finding=f"{_more([f'{s.marker}: {s.reason}' for s in found])}.",
+        finding=f"Never quantified: {_more([f'{s.marker} ({s.reason})' for s in found])}.",
         effect=f"Left out of every test. {_more(bounds)}." if bounds else "Left out of every test.",
     )
 
@@ -315,11 +315,8 @@ def small_groups(case: Case) -> Fired | None:
         return None
     parts: list[str] = []
     if small:
-        parts.append(
-            "; ".join(f"{group}: {count(n, 'pair')}" for group, n in small.items())
-            if len(facts.group_names) > 1
-            else count(next(iter(small.values())), "pair")
-        )
+        who = [f"{group} ({n})" if len(facts.group_names) > 1 else str(n) for group, n in small.items()]
+        parts.append(f"fewer than {SMALL_GROUP} pairs: {', '.join(who)}")
     if blind:
         names = [f"{f.marker}, {f.group} ({f.rank.n_informative} of {f.n} pairs tell)" for f in blind]
         parts.append(f"no pattern of signs could give p < 0.05 in {_more(names)}")
@@ -334,8 +331,9 @@ def small_groups(case: Case) -> Fired | None:
         least = detectable_change(b.sd_of_change, fewest)
         shown = f"a factor of {number(math.exp(least))}" if facts.scale == "ratio" else number(least)
         effects.append(f"{b.marker} by {shown}")
+    text = "; ".join(parts)
     return Fired(
-        finding=f"{'; '.join(parts)}.",
+        finding=f"{text[:1].upper()}{text[1:]}.",
         effect=f"The smallest group finds with 80 % power a change of {_more(effects)} or more, before "
         "correction."
         if effects
