@@ -1,4 +1,4 @@
-"""The example `cytokine-change` as a user runs it: matched to its source, the same bytes twice, guards awake."""
+"""The example `cytokine-change` as a user runs it: matched to its source, same bytes twice, guards awake."""
 
 from __future__ import annotations
 

@@ -30,6 +30,7 @@ class Published:
     high: float | None
     p_t: float | None
     p_wilcoxon: float | None
+    w_wilcoxon: float | None
     n_substituted: int
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +51,7 @@ def published_tests(one: PairedLevels, rows: NDArray[np.intp], level: float) -> 
     change = after - before
     n = len(change)
     mean, spread = float(change.mean()), float(change.std(ddof=1)) if n > 1 else 0.0
-    low = high = p_t = p_wilcoxon = None
+    low = high = p_t = p_wilcoxon = w_wilcoxon = None
     if spread > 0:
         half = float(student.isf((1 - level) / 2, n - 1)) * spread / math.sqrt(n)
         low, high = mean - half, mean + half
@@ -62,10 +62,17 @@ def published_tests(one: PairedLevels, rows: NDArray[np.intp], level: float) -> 
             warnings.simplefilter("ignore")
             sizes = np.abs(change)
             plain = len(np.unique(sizes)) == n and bool(np.all(sizes > 0))
-            p_wilcoxon = float(wilcoxon(change, method="auto" if plain else "approx").pvalue)
+            test: Any = wilcoxon(change, method="auto" if plain else "approx")
+            p_wilcoxon, w_wilcoxon = float(test.pvalue), float(test.statistic)
     substituted = sum(v.below or v.above for i in chosen for v in (one.before[i], one.after[i]))
     return Published(
-        mean_change=mean, low=low, high=high, p_t=p_t, p_wilcoxon=p_wilcoxon, n_substituted=substituted
+        mean_change=mean,
+        low=low,
+        high=high,
+        p_t=p_t,
+        p_wilcoxon=p_wilcoxon,
+        w_wilcoxon=w_wilcoxon,
+        n_substituted=substituted,
     )
 
 
