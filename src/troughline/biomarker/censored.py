@@ -128,6 +128,17 @@ class Pairs:
         """after − before as intervals, `(n,)`."""
         return difference(self.after, self.before)
 
+    def limits(self) -> tuple[Floats, Floats]:
+        """The lower and the upper limits before and after, each `(2, n)`: as given, or as the levels tell."""
+        own = (self.before, self.after)
+        floors = np.array([np.where(one.below, one.high, -np.inf) for one in own])
+        ceilings = np.array([np.where(one.above, one.low, np.inf) for one in own])
+        if self.floor is not None:
+            floors = np.maximum(floors, self.floor)
+        if self.ceiling is not None:
+            ceilings = np.minimum(ceilings, self.ceiling)
+        return floors, ceilings
+
     def through_one_limit(self, shift: float = 0.0) -> tuple[Censored, Censored]:
         """before + shift and after, both seen through the pair's highest floor and lowest ceiling.
 
@@ -136,14 +147,9 @@ class Pairs:
         """
         moved = Censored(self.before.low + shift, self.before.high + shift)
         own = (moved, self.after)
-        floors = np.array([np.where(one.below, one.high, -np.inf) for one in own])
-        ceilings = np.array([np.where(one.above, one.low, np.inf) for one in own])
+        floors, ceilings = self.limits()
         by = np.array([[shift], [0.0]])
-        if self.floor is not None:
-            floors = np.maximum(floors, self.floor + by)
-        if self.ceiling is not None:
-            ceilings = np.minimum(ceilings, self.ceiling + by)
-        floor, ceiling = floors.max(axis=0), ceilings.min(axis=0)
+        floor, ceiling = (floors + by).max(axis=0), (ceilings + by).min(axis=0)
         seen: list[Censored] = []
         for one in own:
             below: Flags = (one.exact & (one.low < floor)) | (~one.exact & (one.high <= floor))

@@ -48,7 +48,12 @@ def hodges_lehmann(pairs: Pairs, *, level: float = 0.95) -> Shift:
         return Shift(value=math.nan, low=-math.inf, high=math.inf, level=level, n=len(pairs))
     start, stop = ends
     pad = max(stop - start, 1.0) * 1e-3 + 1e-6
-    start, stop = start - pad, stop + pad
+    # Beyond these no level could have been seen through the limits of the other: nothing could be told.
+    floors, ceilings = pairs.limits()
+    start = max(start - pad, float((floors[1] - ceilings[0]).max()))
+    stop = min(stop + pad, float((ceilings[1] - floors[0]).min()))
+    if not start < stop:
+        return Shift(value=math.nan, low=-math.inf, high=math.inf, level=level, n=len(pairs))
 
     def total(shift: float) -> float:
         return float(signed_rank_scores(pairs, shift).sum())
