@@ -37,10 +37,11 @@ def summary(facts: ChangeFacts, question: ChangeQuestion) -> str:
         else ""
     )
     text = f"Of {count(len(family), 'test')}, corrected for all of them, "
-    text += f"{len(held)} {'shows' if len(held) == 1 else 'show'} a change"
+    text += f"{len(held) or 'none'} {'show' if len(held) > 1 else 'shows'} a change"
     text += f": {told}." if told else "."
     text += f" As published, uncorrected, {len(naive)} of {len(facts.findings)} have p < 0.05."
     text += _between(facts) if several else ""
+    text += _over_exposure(facts)
     for s in facts.silent:
         text += f" {silent_words(s)}"
     if facts.too_small:
@@ -88,6 +89,15 @@ def _between(facts: ChangeFacts) -> str:
             else " No trend over dose holds after correction."
         )
     return text
+
+
+def _over_exposure(facts: ChangeFacts) -> str:
+    """Which changes go with the measured exposure, p-values as they are."""
+    known = [b for b in facts.between if b.exposure is not None]
+    if not known:
+        return ""
+    told = [f"{b.marker} {p_value(b.exposure.p_value)}" for b in known if b.exposure is not None]
+    return f" Trend of the change over the exposure, uncorrected: {'; '.join(told[:6])}."
 
 
 def _names(found: list[BetweenFinding]) -> str:
