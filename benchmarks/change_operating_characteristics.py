@@ -1,13 +1,14 @@
 """How often each test of change errs, how often its interval holds the truth, and what it finds.
 
     python -m benchmarks.change_operating_characteristics [--sets 2000] [--seed 1] [--workers 2] [--json FILE]
+        [--log FILE]
 
 Sets of 10, 37 and 10 patients, the groups of Nagai 2014: log levels before and after are a normal patient
 effect (SD 1) plus error (SD 0.8), one limit at the 0, 20, 50 or 80 % quantile of all levels. Under no change
 each test should reject in 5 % of the sets; it is held to 3.5–6.5 %, and intervals to 93 %. Then every level
 after is `CHANGE` higher, and the rivals are what a paper would do: Student's paired test on the pairs with
 both levels quantified, and on half the limit in the place of what lies below. Random numbers are keyed by
-(seed, share below, set), so the number of workers changes nothing.
+(seed, share below, set), so the number of workers changes nothing. What is in `--log` is not computed again.
 """
 
 from __future__ import annotations
@@ -201,7 +202,9 @@ def work(task: Task) -> tuple[float, float, list[Numbers]]:
     return share, change, [one_set(seed, share, change, k) for k in numbers]
 
 
-def compute(sets: int, seed: int, workers: int) -> dict[tuple[float, float], list[Numbers]]:
+def compute(
+    sets: int, seed: int, workers: int, log: Path | None = None
+) -> dict[tuple[float, float], list[Numbers]]:
     """Every set of every share, without and with a change."""
     from concurrent.futures import ProcessPoolExecutor
 
@@ -212,10 +215,26 @@ def compute(sets: int, seed: int, workers: int) -> dict[tuple[float, float], lis
         for start in range(0, sets, CHUNK)
     ]
     found: dict[tuple[float, float], list[Numbers]] = {}
+    done: dict[str, list[Numbers]] = {}
+    if log is not None and log.exists():
+        for line in log.read_text(encoding="utf-8").splitlines():
+            done |= json.loads(line)
+    for task in tasks:
+        if _key(task) in done:
+            found.setdefault((task[1], task[2]), []).extend(done[_key(task)])
+    left = [t for t in tasks if _key(t) not in done]
     with ProcessPoolExecutor(workers) as pool:
-        for share, change, rows in pool.map(work, tasks):
+        for task, (share, change, rows) in zip(left, pool.map(work, left), strict=True):
             found.setdefault((share, change), []).extend(rows)
+            if log is not None:
+                with log.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps({_key(task): rows}) + "\n")
     return found
+
+
+def _key(task: Task) -> str:
+    seed, share, change, numbers = task
+    return f"{seed} {share:g} {change:g} {numbers.start} {numbers.stop}"
 
 
 def share_of(rows: Iterable[Numbers], name: str) -> tuple[float, int]:
@@ -281,8 +300,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--log", type=Path)
     given = parser.parse_args()
-    found = compute(given.sets, given.seed, given.workers)
+    found = compute(given.sets, given.seed, given.workers, given.log)
     print(report(found))
     if given.json is not None:
         means = {

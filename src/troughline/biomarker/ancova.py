@@ -153,11 +153,11 @@ def _objective(theta: Floats, pairs: Pairs, member: Floats, design: Floats) -> t
 def _nodes(low: Floats, high: Floats) -> tuple[Floats, Floats]:
     """Gauss–Legendre nodes on each interval (cut where the normal law ends) and their log weights."""
     x, w = np.polynomial.legendre.leggauss(_NODES)
-    a = np.clip(low, -_REACH, None)
-    b = np.clip(high, None, _REACH)
-    a, b = np.minimum(a, b - 1.0), np.maximum(b, a + 1e-9)
-    a = np.where(np.isneginf(low), np.minimum(-_REACH, b - 3.0), np.maximum(a, low))
-    b = np.where(np.isposinf(high), np.maximum(_REACH, a + 3.0), np.minimum(b, high))
+    a = np.where(np.isneginf(low), np.minimum(-_REACH, high - 3.0), low)
+    b = np.where(np.isposinf(high), np.maximum(_REACH, low + 3.0), high)
+    # A wide interval around the middle is cut where the normal law ends, so that the nodes lie dense.
+    a = np.where(b > 1.0 - _REACH, np.maximum(a, -_REACH), a)
+    b = np.where(a < _REACH - 1.0, np.minimum(b, _REACH), b)
     half = (b - a)[:, None] / 2
     z = (a + b)[:, None] / 2 + half * x
     return z, np.log(half * w) - z**2 / 2 - _LOG_ROOT
