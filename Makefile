@@ -44,6 +44,8 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.pooling_coverage
 	$(BIN)/python -m benchmarks.association_operating_characteristics
 	$(BIN)/python -m benchmarks.interaction_operating_characteristics
+	$(BIN)/python -m benchmarks.change_operating_characteristics
+	$(BIN)/python -m benchmarks.westfall_young
 	$(BIN)/python -m benchmarks.reconstruction
 	$(BIN)/python benchmarks/survival_speed.py $(if $(RIVAL_PYTHON),--rival-python $(RIVAL_PYTHON))
 

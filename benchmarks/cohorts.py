@@ -484,4 +484,5 @@ def survivor_cohort(n: int, rng: np.random.Generator, *, sample_day: float) -> C
 
 
 from benchmarks import association_cohorts as association_cohorts  # noqa: E402
+from benchmarks import change_cohorts as change_cohorts  # noqa: E402
 from benchmarks import interaction_cohorts as interaction_cohorts  # noqa: E402

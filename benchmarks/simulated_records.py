@@ -46,14 +46,16 @@ class Records:
         limit: float = math.nan,
         below: bool = False,
         analyte: str = DRUG,
+        occasion: str | None = None,
+        batch: str | None = None,
     ) -> None:
         """A measured level `hours` after the dose; below its limit where `below`."""
         self.measurements.append(
             {
                 "patient": patient, "day": float(day), "analyte": analyte,
                 "value": math.nan if below else float(value), "unit": unit, "below_limit": below,
-                "limit": float(limit), "assay": assay, "batch": None, "time_after_dose_h": float(hours),
-                "occasion": None,
+                "limit": float(limit), "above_limit": False, "assay": assay, "batch": batch,
+                "time_after_dose_h": float(hours), "occasion": occasion,
             }
         )  # fmt: skip
 
@@ -117,7 +119,7 @@ class Records:
 
 DOSE_COLUMNS = ("patient", "day", "amount_mg", "interval_h", "additional", "steady_state")
 MEASUREMENT_COLUMNS = (
-    "patient", "day", "analyte", "value", "unit", "below_limit", "limit", "assay", "batch",
+    "patient", "day", "analyte", "value", "unit", "below_limit", "limit", "above_limit", "assay", "batch",
     "time_after_dose_h", "occasion",
 )  # fmt: skip
 EVENT_COLUMNS = (
@@ -127,7 +129,7 @@ _TEXT = {
     "patient", "analyte", "unit", "assay", "batch", "occasion", "event", "term", "version", "response",
     "criterion",
 }  # fmt: skip
-_YES_NO = {"below_limit", "steady_state"}
+_YES_NO = {"below_limit", "above_limit", "steady_state"}
 
 
 def _column(values: list[Any], index: Any = None) -> pd.Series[Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from troughline.cohort import question_association, studyfile
+from troughline.cohort import question_association, question_change, studyfile
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,7 +22,7 @@ def _options() -> list[str]:
         studyfile.SurvivalQuestion, studyfile.CovariateSpec, question_association.AssociationQuestion,
         question_association.Marker, question_association.Characteristic,
         question_association.ReferenceLimit,
-        studyfile.InteractionQuestion,
+        studyfile.InteractionQuestion, studyfile.ChangeQuestion, question_change.Marker,
     )  # fmt: skip
     names: set[str] = set()
     for model in models:

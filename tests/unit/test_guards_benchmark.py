@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.cohorts import LOG_SD, MEDIAN_UG_ML, TOXICITY_SLOPE, chance
+from benchmarks.cohorts import CLEAN_QUESTIONS, LOG_SD, MEDIAN_UG_ML, TOXICITY_SLOPE, chance
 from benchmarks.operating_characteristics import (
     CERTAIN,
     TOXICITY,
@@ -82,8 +82,7 @@ def test_the_tables_flag_what_falls_short() -> None:
     rows = coverage_table(found)
     assert [(r["coverage"], r["flag"], r["median_factor"]) for r in rows] == [(0.9, "below 93 %", None)] * 3
     silent: dict[tuple[str, str | int], list[dict[str, float]]] = {
-        ("guard", kind): [{}] * 9 + [{"immortal-time": 1.0}]
-        for kind in ("threshold", "curve", "window", "survival", "association", "interaction")
+        ("guard", kind): [{}] * 9 + [{"immortal-time": 1.0}] for kind in CLEAN_QUESTIONS
     }
     silent["guard", "immortal-time"] = [{"immortal-time": 1.0}] * 9 + [{}]
     flags = {r["guard"]: r["flag"] for r in guard_table(silent)}

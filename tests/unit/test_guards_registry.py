@@ -10,7 +10,7 @@ import pytest
 from benchmarks.cohorts import CLEAN_QUESTIONS, TRAPS, clean_cohort, cohort_with_trap, judge
 
 from troughline.response.guards import REGISTRY
-from troughline.response.guards.registry import KINDS, MARKER_KINDS, Fired, Guard, guard
+from troughline.response.guards.registry import QUESTION_KINDS, Fired, Guard, guard
 from troughline.results import GuardSeverity
 
 TESTS = sorted(Path(__file__).parent.glob("test_guards_*.py"))
@@ -38,7 +38,7 @@ def test_every_guard_has_a_simulated_trap() -> None:
 def test_a_guard_says_what_it_detects_when_it_is_silent_and_what_to_do(entry: Guard) -> None:
     for words in (entry.title, entry.detects, entry.absent, entry.remedy, entry.reference):
         assert words.strip()
-    assert set(entry.kinds) <= {*KINDS, *MARKER_KINDS}
+    assert set(entry.kinds) <= set(QUESTION_KINDS)
 
 
 def test_an_id_is_registered_once() -> None:

@@ -42,7 +42,7 @@ def told(folder: Path, old: str, new: str, text: str | None = None) -> list[tupl
         (
             'kind = "threshold"', 'kind = "guess"', "question threshold kind",
             "unknown kind 'guess'; the kinds are: threshold, curve, window, survival, association, "
-            "interaction",
+            "interaction, change",
         ),
         ('kind = "threshold"', "", "question threshold kind", "is needed and missing"),
         ('id = "threshold"\n', "", "question 1 id", "is needed and missing"),

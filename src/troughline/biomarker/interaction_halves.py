@@ -73,7 +73,7 @@ def _levels(marker: Marker, sample: Sample) -> list[tuple[str, NDArray[np.bool_]
 def _halves(case: Case, parts: Parts, sample: Sample, marker: Marker) -> list[tuple[str, NDArray[np.bool_]]]:
     assert case.interaction is not None
     assert sample.raw is not None
-    bands = case.question.predictor.bands
+    bands = case.asked.bands
     unit = unit_text(marker.unit)
     if bands == "optimal":
         cut = _searched(case, parts, sample)

@@ -1,4 +1,7 @@
-"""Linear regression of a marker whose low values are only known to lie below a limit (Tobit)."""
+"""Linear regression of a marker whose low values are only known to lie below a limit (Tobit).
+
+One value a patient. For several values a patient see `troughline.biomarker.paired_tobit`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trend over ordered groups: Jonckheere–Terpstra, for values that may lie below a limit.
+"""Trend over ordered groups or a number: Jonckheere–Terpstra and Kendall, for values known as intervals too.
 
 The statistic counts pairs of patients from different groups, JT = Σ_{k<l} #{x in group k < x in group l}, a
 tie, or a pair whose order a limit hides, counting half. With a_ij = sign(x_j − x_i) (0 where not known) and
@@ -8,11 +8,14 @@ groups) / 2, so that one variance serves both.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from troughline.biomarker.censored import Censored, exactly
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -23,15 +26,18 @@ EXACT_UP_TO = 100
 PERMUTE_BELOW = 50
 """With ties and fewer patients than this permutations stand in for the normal distribution."""
 _CHUNK_CELLS = 4_000_000
+_FEW_GROUPS = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trend:
     """A test of trend.
 
-    `statistic` is JT, with `expected` value and `variance` when nothing is associated (given the ties);
-    `p_value` is two-sided, `p_increasing` one-sided; `concordance` is JT over its greatest possible value,
-    the chance that a patient of a higher group has the higher value (ties half).
+    `statistic` is JT, with `expected` value and `variance` when nothing is associated (given the ties), and
+    `z` its standardised value; `p_value` is two-sided and `p_increasing` one-sided, both by `method`;
+    `p_normal` is the two-sided p of `z`. `concordance` is JT over its greatest possible value, the chance
+    that a patient of a higher group has the higher value (ties half); `tau` is Kendall's τ-b of what is
+    known.
     """
 
     statistic: float
@@ -40,37 +46,44 @@ class Trend:
     z: float
     p_value: float
     p_increasing: float
+    p_normal: float
     concordance: float
+    tau: float
     method: Method
     n: int
     n_groups: int
     permutations: int = 0
 
 
-def comparisons(values: ArrayLike, below: ArrayLike | None = None) -> Floats:
+def comparisons(values: ArrayLike | Censored, below: ArrayLike | None = None) -> Floats:
     """sign(x_j − x_i) for all pairs, `(n, n)`, 0 where tied or where a limit hides the order.
 
-    `values` (n,) holds the limit where `below` (n,) is true. A value at or above another's limit is the
-    higher of the two; two values below their limits, and a value under the other's limit, have no order.
-    Raises `ValueError` for a value that is not finite or arrays of other shapes.
+    `values` are intervals, or numbers (n,), which hold the limit where `below` (n,) is true. Two intervals
+    that overlap have no known order: a value at or above another's limit is the higher of the two; two values
+    below their limits, and a value under the other's limit, have none.
+    Raises `ValueError` for a number that is not finite or arrays of other shapes.
     """
+    known = _intervals(values, below)
+    exact = known.exact
+    tied = exact[None, :] & exact[:, None] & (known.low[None, :] == known.low[:, None])
+    above = ((known.low[None, :] >= known.high[:, None]) & ~tied).astype(np.float64)
+    return above - above.T
+
+
+def _intervals(values: ArrayLike | Censored, below: ArrayLike | None) -> Censored:
+    if isinstance(values, Censored):
+        if below is not None:
+            raise ValueError("intervals already say which values lie below a limit: leave below out")
+        return values
     x = np.asarray(values, dtype=np.float64)
     if x.ndim != 1 or not np.isfinite(x).all():
         raise ValueError("values must be one column of finite numbers")
-    order = np.sign(x[None, :] - x[:, None])
     if below is None:
-        return order
+        return exactly(x)
     less = np.asarray(below, dtype=np.bool_)
     if less.shape != x.shape:
         raise ValueError(f"values {x.shape} and below {less.shape} are not two equal columns")
-    if not less.any():
-        return order
-    known = ~less
-    # Row i against column j: both measured, or the measured one not under the other's limit.
-    measured = known[:, None] & known[None, :]
-    j_above = less[:, None] & known[None, :] & (x[None, :] >= x[:, None])
-    i_above = known[:, None] & less[None, :] & (x[:, None] >= x[None, :])
-    return np.where(measured, order, j_above.astype(np.float64) - i_above.astype(np.float64))
+    return Censored(np.where(less, -np.inf, x), x)
 
 
 def kendall_s(a: Floats, b: Floats) -> tuple[float, float]:
@@ -92,28 +105,31 @@ def kendall_s(a: Floats, b: Floats) -> tuple[float, float]:
 
 
 def jonckheere_terpstra(
-    values: ArrayLike,
+    values: ArrayLike | Censored,
     groups: ArrayLike,
     *,
     below: ArrayLike | None = None,
     exact: bool | None = None,
+    permute_below: float = PERMUTE_BELOW,
     permutations: int = 9999,
     rng: np.random.Generator | None = None,
 ) -> Trend:
     """The test of trend of `values` (n,) over ordered `groups` (n,), whose numbers give the order.
 
-    `below` (n,) marks values that are limits with the true value somewhere below. `exact` None means: exact
-    where nothing is tied and n ≤ 100; otherwise by permutation where `rng` is given and n < 50; otherwise the
-    normal approximation with the variance corrected for ties, without a continuity correction.
+    Over an exposure or another number without ties it is Kendall's test. `values` may be intervals; with
+    numbers, `below` (n,) marks those that are limits with the true value somewhere below. `exact` None means:
+    exact where nothing is tied and n ≤ 100; otherwise by permutation where `rng` is given and
+    n < `permute_below`; otherwise the normal approximation with the variance corrected for ties and limits,
+    without a continuity correction.
     `exact = True` permutes where there are ties; `False` is the normal one.
     Raises `ValueError` for one group only, values that cannot be told apart, fewer than three patients, or
     a permutation without `rng`.
     Source: Jonckheere 1954, doi 10.1093/biomet/41.1-2.133.
     """
-    x, g = np.asarray(values, dtype=np.float64), np.asarray(groups, dtype=np.float64)
-    if x.shape != g.shape:
-        raise ValueError(f"values {x.shape} and groups {g.shape} are not two equal columns")
-    a = comparisons(x, below)
+    x, g = _intervals(values, below), np.asarray(groups, dtype=np.float64)
+    if x.low.shape != g.shape:
+        raise ValueError(f"values {x.low.shape} and groups {g.shape} are not two equal columns")
+    a = comparisons(x)
     b = comparisons(g)
     distinct, member, sizes = np.unique(g, return_inverse=True, return_counts=True)
     if len(distinct) < 2:
@@ -124,8 +140,11 @@ def jonckheere_terpstra(
     pairs = 0.5 * float((b * b).sum())
     statistic, expected, variance = (s + pairs) / 2, pairs / 2, variance_s / 4
     z = (statistic - expected) / float(np.sqrt(variance))
-    n = x.size
-    method = _method(exact, bool((a == 0).sum() > n), n, rng)
+    n = len(x)
+    from scipy.special import ndtr
+
+    p_normal = 2 * float(ndtr(-abs(z)))
+    method = _method(exact, bool((a == 0).sum() > n), n, rng, permute_below)
     if method == "exact":
         increasing, two_sided = _exact(statistic, tuple(int(k) for k in sizes))
     elif method == "permutation":
@@ -136,9 +155,7 @@ def jonckheere_terpstra(
         increasing = (1 + int((drawn >= s - tolerance).sum())) / (permutations + 1)
         two_sided = (1 + int((np.abs(drawn) >= abs(s) - tolerance).sum())) / (permutations + 1)
     else:
-        from scipy.special import ndtr
-
-        increasing, two_sided = float(ndtr(-z)), 2 * float(ndtr(-abs(z)))
+        increasing, two_sided = float(ndtr(-z)), p_normal
     return Trend(
         statistic=statistic,
         expected=expected,
@@ -146,7 +163,9 @@ def jonckheere_terpstra(
         z=z,
         p_value=min(two_sided, 1.0),
         p_increasing=increasing,
+        p_normal=p_normal,
         concordance=statistic / pairs,
+        tau=s / math.sqrt(pairs * 0.5 * float((a * a).sum())),
         method=method,
         n=n,
         n_groups=len(distinct),
@@ -154,14 +173,16 @@ def jonckheere_terpstra(
     )
 
 
-def _method(exact: bool | None, tied: bool, n: int, rng: np.random.Generator | None) -> Method:
+def _method(
+    exact: bool | None, tied: bool, n: int, rng: np.random.Generator | None, permute_below: float
+) -> Method:
     if exact is False:
         return "asymptotic"
     if exact:
         return "permutation" if tied else "exact"
     if not tied and n <= EXACT_UP_TO:
         return "exact"
-    if rng is not None and n < PERMUTE_BELOW:
+    if rng is not None and n < permute_below:
         return "permutation"
     return "asymptotic"
 
@@ -202,15 +223,21 @@ def _permuted(
 ) -> Floats:
     """S of `permutations` random orders of the groups."""
     n = a.shape[0]
-    chunk = max(1, _CHUNK_CELLS // (n * n_groups))
+    few = n_groups <= _FEW_GROUPS
+    chunk = max(1, _CHUNK_CELLS // (4 * n))
     found: list[Floats] = []
     done = 0
     while done < permutations:
         k = min(chunk, permutations - done)
         shuffled = rng.permuted(np.tile(member, (k, 1)), axis=1)
-        # One column an indicator of a group: S = Σ_{k<l} 1_k' a 1_l.
-        inside = (shuffled[:, None, :] == np.arange(n_groups)[None, :, None]).astype(np.float64)
-        later = np.cumsum(inside[:, ::-1], axis=1)[:, ::-1] - inside
-        found.append(np.einsum("kgi,kgi->k", inside, later @ a.T))
+        if few:
+            # S = Σ_{k<l} 1_k' a 1_l, 1_k the indicator of group k.
+            total, lower = np.zeros(k), np.zeros((k, n))
+            for g in range(n_groups - 1):
+                lower += shuffled == g
+                total += np.einsum("ki,ki->k", lower @ a, (shuffled == g + 1).astype(np.float64))
+        else:
+            total = np.array([0.5 * float((np.sign(m[None, :] - m[:, None]) * a).sum()) for m in shuffled])
+        found.append(total)
         done += k
     return np.concatenate(found)

@@ -105,13 +105,17 @@ def check_questions(
     An analyte without a row, or in a unit that does not convert to the question's, is a warning, because
     only its question suffers.
     """
+    from troughline.cohort.change_checks import check_change
+    from troughline.cohort.question_change import ChangeQuestion
     from troughline.cohort.studyfile_messages import did_you_mean
 
     known = list(covariates)
     for question in study.question:
         predictor, where = question.predictor, f"question {question.id} predictor"
         place = study.path.name
-        if predictor.covariate is not None and predictor.covariate not in known:
+        if isinstance(question, ChangeQuestion):
+            check_change(question, study, measurements, known, found)
+        if predictor is not None and predictor.covariate is not None and predictor.covariate not in known:
             found.add(
                 Severity.ERROR,
                 "covariate-undeclared",
@@ -121,7 +125,7 @@ def check_questions(
                 column=where,
             )
         for name in question.adjust:
-            if name == predictor.covariate:
+            if predictor is not None and name == predictor.covariate:
                 message = f"{shown(name)} is the predictor: it cannot be adjusted for itself"
             elif name not in known and name != ADJUSTABLE_DOSE:
                 hint = did_you_mean(name, [*known, ADJUSTABLE_DOSE], "the covariates")
@@ -132,7 +136,7 @@ def check_questions(
                 Severity.ERROR, "adjust-impossible", message, file=place,
                 column=f"question {question.id} adjust",
             )  # fmt: skip
-        if predictor.analyte is None or predictor.unit is None:
+        if predictor is None or predictor.analyte is None or predictor.unit is None:
             continue
         if not is_unit(predictor.unit):
             found.add(
@@ -144,12 +148,13 @@ def check_questions(
             )
         elif measurements is not None:
             unit = predictor.level_unit or predictor.unit
-            _check_analyte(predictor.analyte, unit, measurements, place, where, found)
+            check_analyte(predictor.analyte, unit, measurements, place, where, found)
 
 
-def _check_analyte(
+def check_analyte(
     analyte: str, unit: str, measurements: tuple[str, pd.DataFrame], place: str, where: str, found: Findings
 ) -> None:
+    """Warnings for an analyte without a row and for units that do not convert to `unit`."""
     file, frame = measurements
     rows = frame[frame["analyte"].str.casefold() == analyte.casefold()]
     if rows.empty:

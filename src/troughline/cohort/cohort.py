@@ -28,7 +28,8 @@ class Cohort:
     `doses`: `patient`, `day`, `amount_mg` (0 is a hold), `interval_h`, `additional`, `steady_state`, `row`.
 
     `measurements`: `patient`, `day`, `analyte`, `value` (in `unit`, as written; NaN where below the limit),
-    `unit`, `below_limit` (bool), `limit` (in `unit`; NaN where none), `assay`, `batch`,
+    `unit`, `below_limit` (bool), `limit` (in `unit`; NaN where none), `above_limit` (bool: then the limit is
+    the upper one and `value` NaN), `assay`, `batch`,
     `time_after_dose_h`, `occasion`, `row`.
 
     `events`: `patient`, `day`, `event`, `term`, `grade`, `version`, `response`, `criterion`,

@@ -271,9 +271,12 @@ def _samples(cohort: Cohort, analyte: str, unit: str, molar_mass: float | None) 
     history = dose_history(cohort)
     factor: dict[str, float] = {}
     samples: list[Sample] = []
-    columns = ("patient", "day", "value", "unit", "below_limit", "limit", "assay", "time_after_dose_h", "row")
+    columns = (
+        "patient", "day", "value", "unit", "below_limit", "above_limit", "limit", "assay",
+        "time_after_dose_h", "row",
+    )  # fmt: skip
     records: Any = zip(*(table[c].tolist() for c in columns), strict=True)
-    for patient, day, value, written, below, limit, assay, after_dose, row in records:
+    for patient, day, value, written, below, above, limit, assay, after_dose, row in records:
         if written not in factor:
             factor[written] = float(convert(1.0, written, unit, molar_mass_g_per_mol=molar_mass))
         scale = factor[written]
@@ -281,7 +284,8 @@ def _samples(cohort: Cohort, analyte: str, unit: str, molar_mass: float | None) 
             Sample(
                 patient=str(patient),
                 day=float(day),
-                value=float(value) * scale,
+                # Above a limit the least it can be; reading the table has said so.
+                value=float(limit if above else value) * scale,
                 below_limit=bool(below),
                 limit=float(limit) * scale,
                 time_after_dose_h=float(after_dose),

@@ -123,7 +123,7 @@ def _read(study: Study, progress: Progress | None) -> _Reading:
     check_questions(study, reading.frames.get("measurements"), dict.fromkeys(known), found)
     check_associations(study, reading.frames.get("measurements"), reading.covariates, found)
     check_outcome_columns(study, tables["patients"], reading.patients, found)
-    if any(q.predictor.exposure is not None for q in study.question):
+    if any(q.predictor is not None and q.predictor.exposure is not None for q in study.question):
         from troughline.cohort.model_checks import check_models
 
         sound = None if found.errors else _cohort(study, reading, reading.patients)
@@ -169,7 +169,8 @@ def _frame(reading: _Reading, name: TableName) -> pd.DataFrame:
     if name in reading.frames:
         return reading.frames[name][1]
     numbers = ("day", "value", "limit", "amount_mg", "interval_h", "additional", "grade", "lesion_sum_mm")
-    types = {"row": "int64", "below_limit": "bool", "steady_state": "bool", "time_after_dose_h": "float64"}
+    types = {"row": "int64", "time_after_dose_h": "float64"}
+    types |= dict.fromkeys(("below_limit", "above_limit", "steady_state"), "bool")
     return pd.DataFrame(
         {
             column: pd.Series(dtype=types.get(column, "float64" if column in numbers else "object"))

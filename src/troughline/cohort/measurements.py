@@ -43,7 +43,7 @@ def measurement_frame(table: Table, roster: Roster, drug: str, found: Findings) 
     days = roster.days(table, patients, found)
     analyte = required_texts(table, "analyte", found)
     unit = required_texts(table, "unit", found)
-    value, below, limit = _values(table, unit, found)
+    value, below, above, limit = _values(table, unit, found)
     after_dose = numbers(table, "time_after_dose_h", found)
     require_range(table, "time_after_dose_h", after_dose, found, low=0.0)
     frame = frame_of(
@@ -55,6 +55,7 @@ def measurement_frame(table: Table, roster: Roster, drug: str, found: Findings) 
             "unit": unit,
             "below_limit": below,
             "limit": limit,
+            "above_limit": above,
             "assay": texts(table, "assay"),
             "batch": texts(table, "batch"),
             "time_after_dose_h": after_dose,
@@ -70,12 +71,13 @@ def measurement_frame(table: Table, roster: Roster, drug: str, found: Findings) 
     return frame
 
 
-def _values(table: Table, unit: NDArray[np.object_], found: Findings) -> tuple[Floats, Flags, Floats]:
-    """Values (NaN below the limit), whether below the limit, and limits; all of shape (n_records,)."""
+def _values(table: Table, unit: NDArray[np.object_], found: Findings) -> tuple[Floats, Flags, Flags, Floats]:
+    """Values (NaN beyond a limit), whether below or above the limit, and limits; all `(n_records,)`."""
     cells = table.column("value")
     missing = is_missing(cells)
     less = np.asarray(cells.str.startswith("<"), dtype=bool)
-    number_text = cells.str.replace(r"^<\s*", "", regex=True) if less.any() else cells
+    more = np.asarray(cells.str.startswith(">"), dtype=bool)
+    number_text = cells.str.replace(r"^[<>]\s*", "", regex=True) if (less | more).any() else cells
     value = numbers(table, "value", found, text=number_text)
     limit = numbers(table, "limit", found)
     require_range(table, "limit", limit, found, low=0.0, low_open=True)
@@ -84,8 +86,11 @@ def _values(table: Table, unit: NDArray[np.object_], found: Findings) -> tuple[F
     readable = np.isfinite(value)
     _report_less_than(table, cells, less, readable, flagged, said, value, limit, found)
     limit = np.where(less & ~np.isfinite(limit), value, limit)
+    limit = np.where(more, value, limit)
     below = flagged | less
+    above = flags(table, "above_limit", found) | more
     report = _reporter(table, found)
+    _report_above(table, cells, value, limit, below, above, more, found)
     no_limit = flagged & ~less & ~np.isfinite(limit) & is_missing(table.column("limit"))
     report(
         Severity.ERROR,
@@ -95,7 +100,7 @@ def _values(table: Table, unit: NDArray[np.object_], found: Findings) -> tuple[F
         "limit",
     )
     doubtful = said & ~flagged & ~np.asarray(table.column("below_limit").str.lower().isin(FALSE_WORDS))
-    nothing = missing & ~below & ~doubtful
+    nothing = missing & ~below & ~above & ~doubtful
     report(
         Severity.ERROR,
         "value-missing",
@@ -103,7 +108,7 @@ def _values(table: Table, unit: NDArray[np.object_], found: Findings) -> tuple[F
         lambda _: "holds neither a value nor below_limit = 1 with a limit",
         "value",
     )
-    _report_against_limit(table, value, limit, flagged & ~less, below, found)
+    _report_against_limit(table, value, limit, flagged & ~less, below | above, found)
     dimensionless = np.array([u is not None and is_dimensionless(str(u)) for u in unit], dtype=bool)
     with np.errstate(invalid="ignore"):
         negative = (value < 0) & ~dimensionless
@@ -124,7 +129,7 @@ def _values(table: Table, unit: NDArray[np.object_], found: Findings) -> tuple[F
         ),
         "value",
     )
-    return np.where(below, np.nan, value), below, limit
+    return np.where(below | above, np.nan, value), below, above, limit
 
 
 Reporter = Callable[[Severity, str, Flags, Callable[[int], str], str], None]
@@ -137,6 +142,53 @@ def _reporter(table: Table, found: Findings) -> Reporter:
         )
 
     return report
+
+
+def _report_above(
+    table: Table,
+    cells: pd.Series[str],
+    value: Floats,
+    limit: Floats,
+    below: Flags,
+    above: Flags,
+    more: Flags,
+    found: Findings,
+) -> None:
+    """What is said of levels above a limit: how they are read, and where they contradict themselves."""
+    if not above.any():
+        return
+    found.add(
+        Severity.NOTE,
+        "above-limit",
+        f"{int(above.sum())} levels lie above a limit ({name_rows(table.rows[above])}): a question of kind "
+        "change takes them as such, any other question takes the limit itself",
+        file=table.file,
+        column=table.called("value" if more.any() else "above_limit"),
+    )
+    report = _reporter(table, found)
+    report(
+        Severity.ERROR,
+        "limit-missing",
+        above & ~np.isfinite(limit) & (~more | is_missing(table.column("limit"))),
+        lambda _: "is above a limit and no limit is given",
+        "limit",
+    )
+    report(
+        Severity.ERROR,
+        "limit-disagrees",
+        above & below,
+        lambda i: f"{shown(cells.iloc[i])} is said to lie both below and above its limit",
+        "above_limit",
+    )
+    with np.errstate(invalid="ignore"):
+        under = above & ~more & ~below & (value < limit)
+    report(
+        Severity.ERROR,
+        "limit-disagrees",
+        under,
+        lambda i: f"{value[i]:g} is below the limit {limit[i]:g}, and above_limit is 1",
+        "value",
+    )
 
 
 def _report_less_than(

@@ -48,7 +48,7 @@ def check_models(
     held: set[str] = set()
     for question in study.question:
         predictor, where = question.predictor, f"question {question.id} predictor.exposure"
-        if predictor.exposure is None or predictor.analyte is None:
+        if predictor is None or predictor.exposure is None or predictor.analyte is None:
             continue
         file = study.path.name
         if "doses" not in study.tables:

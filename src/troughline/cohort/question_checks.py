@@ -32,7 +32,8 @@ def check_drug(study: Study, found: Findings) -> None:
     from troughline.evidence.store import list_drugs
 
     drug, place, known = study.study.drug, study.path.name, list_drugs()
-    levels = [(q.id, q.predictor) for q in study.question if q.predictor.analyte is not None]
+    predictors = [(q.id, q.predictor) for q in study.question]
+    levels = [(identifier, p) for identifier, p in predictors if p is not None and p.analyte is not None]
     needed = [
         f"question {identifier}"
         for identifier, p in levels

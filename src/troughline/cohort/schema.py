@@ -57,6 +57,7 @@ SCHEMA: Mapping[TableName, tuple[Column, ...]] = {
         Column("unit", "text", required=True),
         Column("below_limit", "flag"),
         Column("limit", "number"),
+        Column("above_limit", "flag"),
         Column("assay", "text"),
         Column("batch", "text"),
         Column("time_after_dose_h", "number"),

@@ -18,13 +18,13 @@ from troughline.cohort.question_base import (
     QuestionBase,
     Strict,
 )
+from troughline.cohort.question_change import ChangeQuestion
 from troughline.cohort.question_interaction import InteractionQuestion
 from troughline.issues import Findings, InputError, Severity
 
 __all__ = [
-    "MODEL_METRICS", "TABLES", "AssociationQuestion", "CovariateSpec", "CurveQuestion", "GradeRule",
-    "InteractionQuestion",
-    "Limits",
+    "MODEL_METRICS", "TABLES", "AssociationQuestion", "ChangeQuestion", "CovariateSpec", "CurveQuestion",
+    "GradeRule", "InteractionQuestion", "Limits",
     "Outcome", "Predictor", "Question", "Study", "StudyHeader", "SurvivalQuestion", "ThresholdQuestion",
     "Utility", "WindowQuestion", "load_study",
 ]  # fmt: skip
@@ -119,7 +119,8 @@ Question = Annotated[
     | WindowQuestion
     | SurvivalQuestion
     | AssociationQuestion
-    | InteractionQuestion,
+    | InteractionQuestion
+    | ChangeQuestion,
     Field(discriminator="kind"),
 ]
 

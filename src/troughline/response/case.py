@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from troughline.biomarker.change_facts import ChangeFacts
     from troughline.cohort.cohort import Cohort
     from troughline.cohort.outcomes import BinaryOutcome, TimeToEvent
     from troughline.cohort.question_association import AssociationQuestion
+    from troughline.cohort.question_change import ChangeQuestion
     from troughline.cohort.question_interaction import InteractionQuestion
     from troughline.cohort.studyfile import (
         CurveQuestion,
+        Predictor,
         SurvivalQuestion,
         ThresholdQuestion,
         WindowQuestion,
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
         | SurvivalQuestion
         | AssociationQuestion
         | InteractionQuestion
+        | ChangeQuestion
     )
 
 
@@ -113,8 +117,8 @@ class Case:
     `outcomes` holds the yes/no outcomes by role (`outcome`, `toxicity`, `benefit`); `excluded` says why a
     patient is in neither column of the guarded analysis; `tests` are the p-values of the whole study by
     question id, and `found_cuts` the cuts that other questions found for the same predictor in the same
-    patients (question id, cut); both are set once every question has run. `association` is what a question
-    of that kind found.
+    patients (question id, cut); both are set once every question has run. `association`, `interaction`
+    and `change` are what a question of that kind found.
     """
 
     cohort: Cohort
@@ -130,3 +134,12 @@ class Case:
     found_cuts: tuple[tuple[str, float], ...] = ()
     association: AssociationFacts | None = None
     interaction: InteractionFacts | None = None
+    change: ChangeFacts | None = None
+
+    @property
+    def asked(self) -> Predictor:
+        """The predictor as the study file states it. Raises `ValueError` for a question without one."""
+        found = self.question.predictor
+        if found is None:
+            raise ValueError(f"question {self.question.id} has no predictor")
+        return found

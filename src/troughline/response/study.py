@@ -223,9 +223,7 @@ def _exposure_samples(cases: list[Case]) -> dict[str, Any]:
         if exposure is None:
             continue
         return {
-            "label": exposure.label
-            if model is None
-            else f"{case.question.predictor.analyte} level as measured",
+            "label": exposure.label if model is None else f"{case.asked.analyte} level as measured",
             "unit": exposure.unit,
             "question": case.question.id,
             **({} if model is None else {"model": model.contents()}),

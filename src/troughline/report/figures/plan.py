@@ -98,6 +98,8 @@ def _of_question(question: Json) -> list[Planned]:
         found.append(("subgroups", _subgroups))
     if part(series, "decision_curve").get("threshold"):
         found.append(("decision-curve", _decision_curve))
+    if part(series, "change").get("markers"):
+        found += [("pairs", _change_pairs), ("change", _change_by_dose)]
     return [
         Planned(
             name=_name(slug(identity), suffix),
@@ -213,6 +215,18 @@ def _decision_curve(question: Json) -> Sketch:
     from troughline.report.figures.decision_curve import sketch_decision_curve
 
     return sketch_decision_curve(question)
+
+
+def _change_pairs(question: Json) -> Sketch:
+    from troughline.report.figures.change_pairs import sketch_change_pairs
+
+    return sketch_change_pairs(question)
+
+
+def _change_by_dose(question: Json) -> Sketch:
+    from troughline.report.figures.change_dose import sketch_change_by_dose
+
+    return sketch_change_by_dose(question)
 
 
 def _forest(results: Json) -> Sketch:

@@ -2,6 +2,7 @@
 
 from troughline.response.guards import (
     association,
+    changes,
     cutpoints,
     inference,
     interaction,
@@ -15,6 +16,7 @@ __all__ = [
     "REGISTRY",
     "Guard",
     "association",
+    "changes",
     "check",
     "cutpoints",
     "inference",

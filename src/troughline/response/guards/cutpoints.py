@@ -124,7 +124,7 @@ def degenerate_interval(case: Case) -> Fired | None:
 )
 def double_dipping(case: Case) -> Fired | None:
     """Bands from these data, searched in them, or equal to a cut that another question found."""
-    predictor = case.question.predictor
+    predictor = case.asked
     if predictor.bands == "optimal":
         p = case.measured.cut_p_corrected
         paid = f": {p_value(p)} once the search is paid for" if p is not None else ""
@@ -167,7 +167,7 @@ def double_dipping(case: Case) -> Fired | None:
 )
 def dichotomised_predictor(case: Case) -> Fired | None:
     """Bands or a threshold on a continuous value."""
-    predictor = case.question.predictor
+    predictor = case.asked
     if case.predictor.group is not None or case.predictor.category:
         return None
     if case.question.kind == "survival" and predictor.bands is None:
@@ -190,7 +190,7 @@ def dichotomised_predictor(case: Case) -> Fired | None:
 )
 def direction_from_data(case: Case) -> Fired | None:
     """`direction = "auto"`."""
-    if case.question.predictor.direction != "auto":
+    if case.asked.direction != "auto":
         return None
     return Fired(
         finding="The direction was chosen so that the AUC is at least 0.5.",

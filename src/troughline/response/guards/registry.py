@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 NOT_COMPUTED = "Not computed for this question."
 KINDS = ("threshold", "curve", "window", "survival")
 """The kinds that hold one predictor against an outcome: what a guard looks at unless it says otherwise."""
-MARKER_KINDS = ("association", "interaction")
+MARKER_KINDS = ("association", "interaction", "change")
 """The kinds about markers, each with guards of its own."""
+QUESTION_KINDS = (*KINDS, *MARKER_KINDS)
+"""Every kind that a guard may name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,7 +92,7 @@ def timing_unknown(case: Case) -> Fired | None:
 def repeated_samples(case: Case) -> Fired | None:
     """`summary = "every"` or `"max"` with unequal numbers of samples."""
     exposure = case.predictor.exposure
-    summary = case.question.predictor.summary
+    summary = case.asked.summary
     if exposure is None or summary not in ("every", "max"):
         return None
     # Time to an event is analysed with one value a patient: every sample as a patient is not on offer there.

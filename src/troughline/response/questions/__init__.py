@@ -40,5 +40,10 @@ def runner_for(kind: str) -> Runner:
         from troughline.biomarker.interaction import run_interaction
 
         return run_interaction
-    known = "threshold, curve, window, survival, association, interaction"
-    raise ValueError(f"no question kind {kind!r}; known: {known}")
+    if kind == "change":
+        from troughline.biomarker.change import run_change
+
+        return run_change
+    from troughline.response.guards.registry import QUESTION_KINDS
+
+    raise ValueError(f"no question kind {kind!r}; known: {', '.join(QUESTION_KINDS)}")

@@ -185,7 +185,7 @@ def _as_published(case: Case, naive: Column, parts: Parts) -> None:
             method=f"{method}: Cox from {naive.origin}",
         )  # fmt: skip
         parts.estimates += one.estimates
-        searched = case.question.predictor.bands == "optimal"
+        searched = case.asked.bands == "optimal"
         if one.headline is not None and (
             naive.group is None or case.predictor.exposure is not None or searched
         ):
@@ -398,7 +398,7 @@ def _summary(case: Case, times: TimeToEvent, naive: Column, guarded: Column, par
         label = f"({label})"
     cut = measured.threshold_guarded
     refused = ""
-    if case.question.predictor.bands == "optimal" and measured.threshold_wide and cut is not None:
+    if case.asked.bands == "optimal" and measured.threshold_wide and cut is not None:
         refused = "No single cut can be named: "
         refused += (
             "these patients do not bound it. "

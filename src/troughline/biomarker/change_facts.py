@@ -1,0 +1,127 @@
+"""What a `change` question found, in the form that its guards, tables and words need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from troughline.biomarker.ancova import Ancova
+    from troughline.biomarker.group_time import Change, Contrast
+    from troughline.biomarker.paired_normal import PairedNormal
+    from troughline.biomarker.paired_tests import SignTest
+    from troughline.biomarker.pattern import PatternFrequency
+    from troughline.biomarker.shift import Shift
+    from troughline.biomarker.sign_flip import PairedTest
+    from troughline.biomarker.trend import Trend
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """What a paper would print for one group: half the limit below it, ordinary paired tests.
+
+    `mean_change` is in the marker's unit, with Student's interval; p-values are None where a test does not
+    exist (fewer than two pairs, or every difference 0).
+    """
+
+    mean_change: float
+    low: float | None
+    high: float | None
+    p_t: float | None
+    p_wilcoxon: float | None
+    w_wilcoxon: float | None
+    n_substituted: int
+
+
+@dataclass(slots=True, kw_only=True)
+class GroupFinding:
+    """One marker in one group between two occasions; `p_adjusted` is set once the family is known.
+
+    `scores` are what each pair adds to the test of the family, for Westfall–Young; None for a test that has
+    none. `tobit` and `normal` are None where their likelihood has no maximum.
+    """
+
+    marker: str
+    unit: str
+    group: str
+    occasion: str
+    n: int
+    n_below_before: int
+    n_below_after: int
+    published: Published
+    sign: SignTest
+    rank: PairedTest
+    prentice: PairedTest
+    shift: Shift
+    normal: PairedNormal | None
+    tobit: Change | None
+    p_value: float | None
+    p_adjusted: float | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class BetweenFinding:
+    """One marker compared between groups; a part is None where it could not be computed (`why` says it).
+
+    `sd_of_change` and `common_change` come from the Tobit model; `baseline_p` is Kruskal–Wallis's of the
+    levels at the first occasion. `p_adjusted` is that of group × time, corrected over the markers.
+    """
+
+    marker: str
+    occasion: str
+    same: Contrast | None = None
+    trend: Trend | None = None
+    slope: float | None = None
+    slope_test: Contrast | None = None
+    ancova: Ancova | None = None
+    exposure: Trend | None = None
+    exposure_n: int = 0
+    sd_of_change: float | None = None
+    common_change: float | None = None
+    baseline_p: float | None = None
+    pattern: PatternFrequency | None = None
+    p_adjusted: float | None = None
+    trend_adjusted: float | None = None
+    why: list[str] = field(default_factory=list[str])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silent:
+    """A marker that cannot be analysed: why, and what its levels say all the same.
+
+    `share_bound` bounds the share of levels above the limit (one-sided, `level`), `limit` is the highest
+    limit; None where the reason is another.
+    """
+
+    marker: str
+    unit: str
+    reason: str
+    n_levels: int
+    n_patients: int
+    limit: float | None = None
+    share_bound: float | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class ChangeFacts:
+    """Everything a `change` question found. `groups` maps each patient to a group."""
+
+    group_label: str
+    group_names: tuple[str, ...]
+    groups: Mapping[str, str]
+    scale: str
+    correction: str
+    findings: list[GroupFinding] = field(default_factory=list[GroupFinding])
+    between: list[BetweenFinding] = field(default_factory=list[BetweenFinding])
+    silent: list[Silent] = field(default_factory=list[Silent])
+    unpaired: dict[str, str] = field(default_factory=dict[str, str])
+    n_paired: int = 0
+    batches: list[str] = field(default_factory=list[str])
+    too_small: list[str] = field(default_factory=list[str])
+    randomised: bool = False
+
+    @property
+    def tested(self) -> list[GroupFinding]:
+        """The findings with a p-value: the family."""
+        return [f for f in self.findings if f.p_value is not None]

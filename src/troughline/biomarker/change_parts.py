@@ -1,0 +1,372 @@
+"""A `change` question as estimates, tables and series; the words stand in `change_words`."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from troughline.biomarker.change_words import methods, references, summary
+from troughline.response.questions.parts import finite
+from troughline.results import Estimate, Json
+
+if TYPE_CHECKING:
+    from troughline.biomarker.change_data import Groups, Level, MarkerData, PairedLevels
+    from troughline.biomarker.change_facts import BetweenFinding, ChangeFacts, GroupFinding, Silent
+    from troughline.cohort.cohort import Cohort
+    from troughline.cohort.question_change import ChangeQuestion
+    from troughline.response.predictor import PredictorValues
+    from troughline.response.questions.parts import Parts
+
+
+def fill_parts(
+    parts: Parts,
+    cohort: Cohort,
+    question: ChangeQuestion,
+    groups: Groups,
+    markers: list[MarkerData],
+    facts: ChangeFacts,
+    exposure: PredictorValues | None,
+) -> None:
+    """Put everything that was found into `parts`."""
+    level = cohort.study.study.level
+    several = len(question.occasion_names) > 2
+    for finding in facts.findings:
+        parts.estimates += _group_estimates(finding, facts, question, level, several)
+    parts.estimates += _counts(facts)
+    for between in facts.between:
+        parts.estimates += _between_estimates(between, facts, groups, exposure, several)
+    parts.estimates += [_silent_estimate(s, level) for s in facts.silent if s.share_bound is not None]
+    parts.tables = {
+        "levels": _level_table(question, groups, markers),
+        "within-groups": [_group_row(f) for f in facts.findings],
+        "between-groups": [_between_row(b) for b in facts.between],
+        "not-analysable": [
+            {"marker": s.marker, "reason": s.reason, "levels": s.n_levels, "patients": s.n_patients}
+            for s in facts.silent
+        ],
+    }
+    parts.tables = {name: rows for name, rows in parts.tables.items() if rows}
+    parts.series["change"] = _series(question, groups, markers, facts, exposure)
+    parts.summary = summary(facts, question)
+    parts.methods += methods(facts, question, exposure)
+    parts.references += references(question)
+
+
+def label_of(finding: GroupFinding | BetweenFinding, group: str, several: bool) -> str:
+    """`sTNF-R, 400`, with the occasion where there are more than two."""
+    words = [finding.marker, *([group] if group else []), *([finding.occasion] if several else [])]
+    return ", ".join(words)
+
+
+def _group_estimates(
+    f: GroupFinding, facts: ChangeFacts, question: ChangeQuestion, level: float, several: bool
+) -> list[Estimate]:
+    label = label_of(f, f.group if len(facts.group_names) > 1 else "", several)
+    ratio = question.scale == "ratio"
+    name, unit = ("change_ratio", "1") if ratio else ("change_difference", f.unit)
+
+    def shown(value: float | None) -> float | None:
+        value = finite(value)
+        return finite(math.exp(value)) if ratio and value is not None and value < 700 else value
+
+    published = f.published
+    substituted = f"{published.n_substituted} levels substituted" if published.n_substituted else ""
+    out = [
+        Estimate(
+            name="mean_change", value=published.mean_change, low=published.low, high=published.high,
+            level=level, unit=f.unit, n=f.n, label=label, p_value=published.p_t,
+            method="as-published: Student's paired test, half the limit below it", note=substituted,
+        ),
+        Estimate(
+            name="paired_wilcoxon", value=published.w_wilcoxon, level=None, n=f.n,
+            label=label, p_value=published.p_wilcoxon,
+            method="as-published: Wilcoxon's paired test, uncorrected", note=substituted,
+        ),
+        Estimate(
+            name=name, value=shown(f.shift.value), low=shown(f.shift.low), high=shown(f.shift.high),
+            level=level, unit=unit, n=f.n, label=label, p_value=f.p_adjusted,
+            method=f"guarded: Hodges–Lehmann, censored; p corrected ({_CORRECTION[question.correction]})",
+            note=_alone(f),
+        ),
+    ]  # fmt: skip
+    if f.tobit is not None:
+        out.append(
+            Estimate(
+                name=f"{name}_tobit", value=shown(f.tobit.value), low=shown(f.tobit.low),
+                high=shown(f.tobit.high), level=level, unit=unit, n=f.n, label=label,
+                p_value=f.tobit.p_value, method="guarded: Tobit mixed model, profile likelihood; p alone",
+            )
+        )  # fmt: skip
+    return out
+
+
+_CORRECTION = {
+    "westfall-young": "Westfall–Young",
+    "holm": "Holm",
+    "benjamini-hochberg": "Benjamini–Hochberg",
+}
+
+
+def _alone(f: GroupFinding) -> str:
+    words: list[str] = []
+    if f.p_value is not None:
+        words.append(f"p alone {f.p_value:.2g}")
+    if f.rank.n_informative < f.n:
+        words.append(f"{f.rank.n_informative} of {f.n} pairs tell a direction")
+    return "; ".join(words)
+
+
+def _counts(facts: ChangeFacts) -> list[Estimate]:
+    family = facts.tested
+    published = [f for f in facts.findings if f.published.p_wilcoxon is not None]
+    n = len({f.marker for f in facts.findings})
+    silent = [s.marker for s in facts.silent]
+    k = len(silent) * len(facts.group_names)
+    untested = f"; {k} more are not possible ({', '.join(silent)})" if silent else ""
+    return [
+        Estimate(
+            name="n_significant", level=None, n=facts.n_paired, method="as-published: p < 0.05, uncorrected",
+            value=float(sum((f.published.p_wilcoxon or 1.0) < 0.05 for f in published)),
+            note=f"of {len(published)} tests of {n} markers{untested}",
+        ),
+        Estimate(
+            name="n_significant", level=None, n=facts.n_paired, method="guarded: p < 0.05, corrected",
+            value=float(sum((f.p_adjusted or 0.0) < 0.05 for f in family if f.p_adjusted is not None)),
+            note=f"of {len(family)} tests of {n} markers",
+        ),
+    ]  # fmt: skip
+
+
+def _between_estimates(
+    b: BetweenFinding, facts: ChangeFacts, groups: Groups, exposure: PredictorValues | None, several: bool
+) -> list[Estimate]:
+    label = label_of(b, "", several)
+    n = sum(f.n for f in facts.findings if (f.marker, f.occasion) == (b.marker, b.occasion))
+    out: list[Estimate] = []
+    if b.same is not None:
+        out.append(
+            Estimate(
+                name="group_by_time", value=b.same.f, level=None, n=n, label=label, p_value=b.same.p_value,
+                method="guarded: Tobit mixed model, group × time",
+                note=f"corrected over the markers {_p(b.p_adjusted)}",
+            )
+        )  # fmt: skip
+    if b.trend is not None:
+        law = {"exact": "exact", "permutation": "by permutation", "asymptotic": "normal"}[b.trend.method]
+        out.append(
+            Estimate(
+                name="dose_trend", value=b.trend.z, level=None, n=b.trend.n, label=label,
+                p_value=b.trend.p_value, method=f"guarded: Jonckheere–Terpstra on changes, {law}",
+                note=f"Kendall's τ {b.trend.tau:.2f}; corrected over the markers {_p(b.trend_adjusted)}",
+            )
+        )  # fmt: skip
+    if b.slope is not None and b.slope_test is not None:
+        ratio = facts.scale == "ratio"
+        per = "doubling of the dose" if groups.dose else "step of the group"
+        out.append(
+            Estimate(
+                name="dose_slope", value=math.exp(b.slope) if ratio else b.slope, level=None, n=n,
+                label=label, p_value=b.slope_test.p_value,
+                method=f"guarded: Tobit mixed model, {'ratio of changes' if ratio else 'change'} per {per}",
+            )
+        )  # fmt: skip
+    if b.ancova is not None and b.ancova.same is not None:
+        out.append(
+            Estimate(
+                name="ancova_groups", value=b.ancova.same.f, level=None, n=b.ancova.m, label=label,
+                p_value=b.ancova.same.p_value,
+                method="guarded: analysis of covariance on the first level, both censored",
+                note=f"{100 * b.ancova.baseline_slope:.0f} % of a difference at baseline is left",
+            )
+        )  # fmt: skip
+    if b.exposure is not None and exposure is not None:
+        out.append(
+            Estimate(
+                name="exposure_trend", value=b.exposure.z, level=None, n=b.exposure.n, label=label,
+                p_value=b.exposure.p_value, method=f"guarded: Kendall's test of change over {exposure.label}",
+                note=f"Kendall's τ {b.exposure.tau:.2f}",
+            )
+        )  # fmt: skip
+    return out
+
+
+def _p(p: float | None) -> str:
+    return "not computed" if p is None else f"p = {p:.2g}"
+
+
+def _silent_estimate(s: Silent, level: float) -> Estimate:
+    return Estimate(
+        name="share_above_limit", value=0.0, low=0.0, high=s.share_bound, level=level, n=s.n_patients,
+        label=s.marker, method="guarded: exact one-sided bound (Clopper–Pearson), one count a patient",
+        note=f"never above {s.limit:g} {s.unit} in {s.n_levels} samples",
+    )  # fmt: skip
+
+
+def _level_table(question: ChangeQuestion, groups: Groups, markers: list[MarkerData]) -> list[Json]:
+    rows: list[Json] = []
+    for data in markers:
+        for g, group in enumerate(groups.names):
+            for k, occasion in enumerate(question.occasion_names):
+                mine = [v for v in data.levels if v.occasion == k and groups.of.get(v.patient) == g]
+                if not mine:
+                    continue
+                beyond = [v for v in mine if v.below or v.above]
+                rows.append(
+                    {
+                        "marker": data.analyte,
+                        "group": group,
+                        "occasion": occasion,
+                        "n": len(mine),
+                        "below limit": sum(v.below for v in mine),
+                        "share_below": sum(v.below for v in mine) / len(mine),
+                        "above limit": sum(v.above for v in mine),
+                        "limits": ", ".join(f"{x:g}" for x in sorted({v.limit for v in beyond}))
+                        or "none met",
+                        "median": _quantile(mine, 0.5),
+                        "first quartile": _quantile(mine, 0.25),
+                        "third quartile": _quantile(mine, 0.75),
+                        "unit": data.unit,
+                    }
+                )
+    return rows
+
+
+def _quantile(found: list[Level], share: float) -> str:
+    """A quantile of levels, those below a limit lowest: a number, or `< limit` where it lies among them."""
+    ordered = sorted(found, key=lambda v: (v.below is False, v.limit if v.above or v.below else v.value))
+    at = share * (len(ordered) - 1)
+    low, high = ordered[math.floor(at)], ordered[math.ceil(at)]
+    for one in (low, high):
+        if one.below:
+            return f"< {one.limit:g}"
+        if one.above:
+            return f"> {one.limit:g}"
+    value = low.value + (at - math.floor(at)) * (high.value - low.value)
+    return f"{value:.3g}"
+
+
+def _group_row(f: GroupFinding) -> Json:
+    return {
+        "marker": f.marker,
+        "group": f.group,
+        "occasion": f.occasion,
+        "n": f.n,
+        "rose": f.sign.n_up,
+        "fell": f.sign.n_down,
+        "not known": f.sign.n_tied,
+        "sign_test_p": f.sign.p_value,
+        "sign_test_with_ties_p": f.sign.p_ties,
+        "signed_rank_p": f.rank.p_value,
+        "prentice_wilcoxon_p": f.prentice.p_value,
+        "paired_normal_p": None if f.normal is None else f.normal.p_value,
+        "tobit_p": None if f.tobit is None else f.tobit.p_value,
+        "smallest_possible_p": f.rank.least_p,
+        "corrected_p": f.p_adjusted,
+        "as_published_wilcoxon_p": f.published.p_wilcoxon,
+        "as_published_t_p": f.published.p_t,
+    }
+
+
+def _between_row(b: BetweenFinding) -> Json:
+    return {
+        "marker": b.marker,
+        "occasion": b.occasion,
+        "group_by_time_p": None if b.same is None else b.same.p_value,
+        "corrected_p": b.p_adjusted,
+        "dose_trend_p": None if b.trend is None else b.trend.p_value,
+        "trend_corrected_p": b.trend_adjusted,
+        "tobit_trend_p": None if b.slope_test is None else b.slope_test.p_value,
+        "ancova_p": None if b.ancova is None or b.ancova.same is None else b.ancova.same.p_value,
+        "ancova_trend_p": None if b.ancova is None or b.ancova.trend is None else b.ancova.trend.p_value,
+        "baseline_p": b.baseline_p,
+        "exposure_trend_p": None if b.exposure is None else b.exposure.p_value,
+        "not computed": "; ".join(b.why),
+    }
+
+
+def _series(
+    question: ChangeQuestion,
+    groups: Groups,
+    markers: list[MarkerData],
+    facts: ChangeFacts,
+    exposure: PredictorValues | None,
+) -> Json:
+    """What the figures are drawn from: every pair, each group's change, the trend."""
+    ratio = question.scale == "ratio"
+    drawn: list[Json] = []
+    by = {(f.marker, f.occasion, f.group): f for f in facts.findings}
+    known = {} if exposure is None else dict(exposure.guarded)
+    between = {(b.marker, b.occasion): b for b in facts.between}
+    for data in markers:
+        if data.not_analysable:
+            continue
+        for one in data.paired:
+            b = between.get((data.analyte, one.occasion))
+            drawn.append(
+                {
+                    "marker": data.analyte,
+                    "unit": data.unit,
+                    "occasion": one.occasion,
+                    "trend_p": None if b is None or b.trend is None else b.trend.p_value,
+                    "exposure_p": None if b is None or b.exposure is None else b.exposure.p_value,
+                    "same_p": None if b is None or b.same is None else b.same.p_value,
+                    "groups": [
+                        _group_series(one, g, name, by.get((data.analyte, one.occasion, name)), ratio, known)
+                        for g, name in enumerate(groups.names)
+                    ],
+                }
+            )
+    return {
+        "exposure_label": "" if exposure is None else exposure.label,
+        "exposure_unit": "" if exposure is None else exposure.unit,
+        "scale": question.scale,
+        "first": question.occasion_names[0],
+        "group_label": groups.label,
+        "ordered": groups.ordered,
+        "dose": _group_doses(groups),
+        "dose_unit": groups.dose_unit,
+        "dose_label": groups.dose_label,
+        "markers": drawn,
+    }
+
+
+def _group_doses(groups: Groups) -> list[float] | None:
+    if not groups.dose:
+        return None
+    return [
+        float(np.median([d for p, d in groups.dose.items() if groups.of.get(p) == g] or [math.nan]))
+        for g in range(len(groups.names))
+    ]
+
+
+def _group_series(
+    one: PairedLevels, g: int, name: str, f: GroupFinding | None, ratio: bool, exposure: dict[str, float]
+) -> Json:
+    rows = [i for i in range(len(one)) if one.group[i] == g]
+
+    def end(value: float | None) -> float | None:
+        value = finite(value)
+        return value if value is None or not ratio else finite(math.exp(min(value, 700.0)))
+
+    def drawn(v: Level) -> float:
+        return v.limit if v.below or v.above else v.value
+
+    return {
+        "name": name,
+        "n": len(rows),
+        "before": [drawn(one.before[i]) for i in rows],
+        "after": [drawn(one.after[i]) for i in rows],
+        "before_below": [one.before[i].below for i in rows],
+        "after_below": [one.after[i].below for i in rows],
+        "before_above": [one.before[i].above for i in rows],
+        "after_above": [one.after[i].above for i in rows],
+        "exposure": [exposure.get(one.patients[i]) for i in rows],
+        "change": None if f is None else end(f.shift.value),
+        "low": None if f is None else end(f.shift.low),
+        "high": None if f is None else end(f.shift.high),
+        "p": None if f is None else f.p_value,
+        "p_adjusted": None if f is None else f.p_adjusted,
+        "p_published": None if f is None else f.published.p_wilcoxon,
+    }

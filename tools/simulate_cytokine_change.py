@@ -1,0 +1,219 @@
+"""Draw the simulated cohort of `examples/cytokine-change`, matched to the printed summary of Nagai 2014.
+
+No patient of that study is in it: the abstract prints group sizes, directions and one limit, and this script
+draws 57 patients who have the same. What was matched is read from the evidence file `nagai-2014`, never
+written here: patients a dose group; for each marker and group whether Wilcoxon's paired test (half the limit
+below it) finds a rise, a fall or nothing at p < 0.05; sFasL below its limit in every sample. Levels, units of
+the other markers, limits, liver function and days are invented: the abstract prints none.
+
+How it was matched. One generator with one fixed seed. Patients are drawn once; then each marker is redrawn,
+all three groups together, until its three directions are those printed. sTNF-alpha and sFas change by one
+factor in every group; sTNF-R rises by one factor too, so that "significant in 400 mg only" is what the group
+sizes make of one common effect. The redrawing selects chance, not an effect: nothing but the draw differs
+between groups. The dose goes by liver function and weight, as a clinician would choose it.
+
+Run `python tools/simulate_cytokine_change.py [--out DIR]`; the same three CSV files come out, byte for byte.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import math
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from troughline.evidence.store import load_publication
+
+SEED = 20131121
+MOST_ATTEMPTS = 50_000
+ALPHA = 0.05
+ASSAY = "ELISA (simulated)"
+EXAMPLE = Path(__file__).resolve().parents[1] / "src" / "troughline" / "examples" / "cytokine-change"
+
+Array = NDArray[np.float64]
+Row = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Printed:
+    """What the abstract prints: patients by daily dose, direction by (marker, dose), the limit of sFasL."""
+
+    sizes: dict[str, int]
+    direction: dict[tuple[str, str], str]
+    highest_fas_ligand: float
+
+
+@dataclass(frozen=True)
+class Invented:
+    """A marker's law: median and log-SD of the patients, log-SD of a level, factor of change, limit."""
+
+    analyte: str
+    unit: str
+    median: float
+    patient_sd: float
+    error_sd: float
+    factor: float
+    limit: float
+    digits: int
+
+
+MARKERS = (
+    Invented("sTNF-alpha", "pg/mL", 3.2, 0.65, 0.30, 1.35, 2.0, 1),
+    Invented("sTNF-R", "ng/mL", 2.4, 0.40, 0.22, 1.14, 0.5, 2),
+    Invented("sFas", "ng/mL", 4.1, 0.45, 0.20, 0.80, 0.5, 2),
+)
+DOSES = ("200", "400", "800")
+
+
+def printed_summary() -> Printed:
+    """The targets, from the evidence file."""
+    study = load_publication("nagai-2014")
+    sizes = {str(arm.dose).split()[0]: int(arm.n or 0) for arm in study.arm}
+    direction = {
+        (b.marker, b.arm.removeprefix("dose-")): b.change for b in study.biomarker if b.arm is not None
+    }
+    highest = study.sourced("fas-ligand-highest").high
+    if highest is None:
+        raise ValueError("nagai-2014 prints no highest level of sFasL")
+    return Printed(sizes=sizes, direction=direction, highest_fas_ligand=highest)
+
+
+def simulate(seed: int = SEED) -> dict[str, list[Row]]:
+    """The three tables, as rows of columns in order."""
+    rng = np.random.Generator(np.random.PCG64(seed))
+    target = printed_summary()
+    n = sum(target.sizes.values())
+    impairment = rng.normal(size=n)
+    # Poor liver function and low weight go with a low dose.
+    preference = -0.9 * impairment + rng.normal(size=n)
+    dose = np.empty(n, dtype=object)
+    order = np.argsort(preference, kind="stable")
+    bounds = np.cumsum([0, *(target.sizes[d] for d in DOSES)])
+    for k, name in enumerate(DOSES):
+        dose[order[bounds[k] : bounds[k + 1]]] = name
+    names = [f"SIM-{i + 1:02d}" for i in range(n)]
+    patients = _patients(rng, names, dose, impairment)
+    batch = [f"plate {1 + i // 15}" for i in range(n)]
+    first_day = -rng.integers(0, 4, size=n)
+    later_day = 28 + rng.integers(-2, 3, size=n)
+    rows: list[Row] = []
+    for marker in MARKERS:
+        before, after = matched(rng, marker, dose, impairment, target)
+        for i, name in enumerate(names):
+            for when, day, level in (
+                ("before", first_day[i], before[i]),
+                ("week 4", later_day[i], after[i]),
+            ):
+                rows.append(_level(name, int(day), marker, float(level), when, batch[i]))
+    ligand = Invented("sFasL", "ng/mL", math.nan, math.nan, math.nan, 1.0, target.highest_fas_ligand, 2)
+    for i, name in enumerate(names):
+        for when, day in (("before", first_day[i]), ("week 4", later_day[i])):
+            rows.append(_level(name, int(day), ligand, 0.0, when, batch[i]))
+    rows.sort(key=lambda r: (r["patient"], int(r["time"])))
+    doses = [
+        {"patient": name, "time": "0", "amount": amount, "unit": "mg", "interval_h": interval}
+        for name, d in zip(names, dose, strict=True)
+        for amount, interval in [("400", "12") if d == "800" else (str(d), "24")]
+    ]
+    return {"patients": patients, "measurements": rows, "doses": doses}
+
+
+def matched(
+    rng: np.random.Generator, marker: Invented, dose: NDArray[np.object_], impairment: Array, target: Printed
+) -> tuple[Array, Array]:
+    """Levels before and after, redrawn until every printed direction of this marker is met."""
+    wanted = {d: target.direction.get((marker.analyte, d), "none") for d in DOSES}
+    for _ in range(MOST_ATTEMPTS):
+        n = len(dose)
+        patient = marker.patient_sd * (0.4 * impairment + math.sqrt(1 - 0.16) * rng.normal(size=n))
+        before = marker.median * np.exp(patient + marker.error_sd * rng.normal(size=n))
+        after = marker.median * marker.factor * np.exp(patient + marker.error_sd * rng.normal(size=n))
+        before, after = np.round(before, marker.digits), np.round(after, marker.digits)
+        if all(_direction(before[dose == d], after[dose == d], marker.limit) == wanted[d] for d in DOSES):
+            return before, after
+    raise RuntimeError(f"{marker.analyte}: no draw in {MOST_ATTEMPTS} has the printed directions")
+
+
+def _direction(before: Array, after: Array, limit: float) -> str:
+    """`increase`, `decrease` or `none` by Wilcoxon's paired test with half the limit below it."""
+    from scipy.stats import wilcoxon
+
+    x = np.where(before < limit, limit / 2, before)
+    y = np.where(after < limit, limit / 2, after)
+    change = y - x
+    if not np.any(change != 0):
+        return "none"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        sizes = np.abs(change)
+        plain = len(np.unique(sizes)) == len(sizes) and bool(np.all(sizes > 0))
+        p = float(wilcoxon(change, method="auto" if plain else "approx").pvalue)
+    if p >= ALPHA:
+        return "none"
+    return "increase" if float(np.median(change)) > 0 else "decrease"
+
+
+def _patients(
+    rng: np.random.Generator, names: list[str], dose: NDArray[np.object_], impairment: Array
+) -> list[Row]:
+    n = len(names)
+    age = np.clip(np.round(69 + 8 * rng.normal(size=n)), 45, 86)
+    male = rng.random(n) < 0.8
+    weight = np.round(np.where(male, 62, 52) - 2.5 * impairment + 7 * rng.normal(size=n), 1)
+    albumin = np.round(35 - 3.2 * impairment + 2.0 * rng.normal(size=n))
+    bilirubin = np.round(np.exp(2.75 + 0.35 * impairment + 0.25 * rng.normal(size=n)))
+    return [
+        {
+            "patient": name,
+            "daily_dose": f"{dose[i]} mg",
+            "daily_dose_mg": str(dose[i]),
+            "age": f"{age[i]:.0f}",
+            "sex": "male" if male[i] else "female",
+            "weight": f"{weight[i]:.1f}",
+            "albumin": f"{albumin[i]:.0f}",
+            "bilirubin": f"{bilirubin[i]:.0f}",
+        }
+        for i, name in enumerate(names)
+    ]
+
+
+def _level(name: str, day: int, marker: Invented, level: float, when: str, batch: str) -> Row:
+    below = level < marker.limit
+    return {
+        "patient": name,
+        "time": str(day),
+        "analyte": marker.analyte,
+        "value": "" if below else f"{level:.{marker.digits}f}",
+        "unit": marker.unit,
+        "below_limit": "1" if below else "0",
+        "limit": f"{marker.limit:g}",
+        "assay": ASSAY,
+        "batch": batch,
+        "occasion": when,
+    }
+
+
+def write(tables: dict[str, list[Row]], out: Path) -> None:
+    """Write each table as CSV into the folder `out`."""
+    out.mkdir(parents=True, exist_ok=True)
+    for name, rows in tables.items():
+        with (out / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+def main() -> None:
+    """Write the example's tables."""
+    parser = argparse.ArgumentParser(description="Draw the simulated cohort of examples/cytokine-change.")
+    parser.add_argument("--out", type=Path, default=EXAMPLE)
+    write(simulate(), parser.parse_args().out)
+
+
+if __name__ == "__main__":
+    main()
