@@ -128,7 +128,7 @@ def test_bad_tables_are_one_clear_finding_with_their_file(
     ("change", "words"),
     [
         ("events = 25\n", "25 events among 20 patients"),
-        ("events = 19\n", "total_events = 19 c"),
+        ("events = 19\n", "events = 19 c"),
         ("n = 30\n", "20 at risk at time 0, but n = 30"),
         ("ticks = [9.0]\n", "tick at 9 lies outside"),
     ],
