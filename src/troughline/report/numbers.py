@@ -101,6 +101,12 @@ def styled(value: float | None, style: Style) -> str:
     return p_value(value) if style == "p" else number(value)
 
 
+def short_interval(low: float | None, high: float | None, *, value: float | None = None) -> str:
+    """`interval` without the words for an open end, where a figure shows that it is open."""
+    text = interval(low, high, value=value)
+    return text.replace(", not bounded above", "").replace(", not bounded below", "")
+
+
 def interval(
     low: float | None, high: float | None, style: Style = "number", *, value: float | None = None
 ) -> str:

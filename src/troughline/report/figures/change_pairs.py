@@ -13,7 +13,7 @@ from troughline.report.figures.drawing import Sketch
 from troughline.report.figures.parts import axis_label, shortened
 from troughline.report.figures.scale import Scale, scale_of
 from troughline.report.figures.style import Json
-from troughline.report.numbers import interval, number, p_value, unit_text
+from troughline.report.numbers import number, p_value, short_interval, unit_text
 from troughline.report.reading import entries
 
 if TYPE_CHECKING:
@@ -122,9 +122,7 @@ def _size(data: Json, marker: Json, group: Json) -> str:
         return "no estimate" if group.get("p") is None else "size not bounded"
     ratio = data.get("scale") == "ratio"
     size = "size open" if value is None else f"× {number(value)}" if ratio else number(value)
-    span = (
-        interval(low, high, value=value).replace(", not bounded above", "").replace(", not bounded below", "")
-    )
+    span = short_interval(low, high, value=value)
     return size + (f" ({span})" if span else "")
 
 

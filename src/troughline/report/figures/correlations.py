@@ -3,10 +3,12 @@
 # pyright: reportUnknownMemberType=false
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from troughline.report.figures import style
 from troughline.report.figures.drawing import Sketch
+from troughline.report.figures.parts import row_text
 from troughline.report.figures.style import Json
 from troughline.report.numbers import micro, p_value
 from troughline.report.reading import entries, part
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 _LEFT, _WIDTH, _ROW, _HEAD = 1.75, 2.9, 0.3, 0.28
 _MOST_ROWS = 48
+_text = partial(row_text, width_in=_WIDTH)
 
 
 def sketch_correlations(question: Json) -> Sketch:
@@ -95,11 +98,3 @@ def _words(found: Json) -> str:
 
 def _two(value: float) -> str:
     return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−")
-
-
-def _text(axes: Axes, x_in: float, y: float, text: str, color: str, *, bold: bool = False) -> None:
-    axes.annotate(
-        text, xy=(x_in / _WIDTH, y), xycoords=("axes fraction", "data"), ha="left", va="center", color=color,
-        fontsize=style.BASE if bold else style.SMALL, fontweight="bold" if bold else "normal",
-        annotation_clip=False,
-    )  # fmt: skip

@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 from troughline.report.figures import style
 from troughline.report.figures.drawing import Sketch
-from troughline.report.figures.parts import shortened
+from troughline.report.figures.parts import row_text, shortened
 from troughline.report.figures.scale import scale_of
 from troughline.report.figures.style import Json
-from troughline.report.numbers import interval, micro, number
+from troughline.report.numbers import micro, number, short_interval
 from troughline.report.reading import entries
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _LEFT, _WIDTH, _ROW, _HEAD = 2.92, 2.38, 0.225, 0.3
 _NAMES = {"hazard_ratio": "hazard ratio", "odds_ratio": "odds ratio"}
 _SHOWN = (0.02, 50.0)
 _MOST_ROWS = 60
+_text = partial(row_text, width_in=_WIDTH, bold_ground=True)
 
 
 def ratios(results: Json) -> list[tuple[Json, list[Json]]]:
@@ -62,7 +64,7 @@ def sketch_forest(results: Json) -> Sketch:
             y - 0.1,
             micro(str(question.get("title") or question.get("id")))[:70],
             style.INK,
-            weight="bold",
+            bold=True,
         )
         for row in rows:
             _row(axes, row, y + _ROW / 2, low, high)
@@ -127,29 +129,13 @@ def _row(axes: Axes, estimate: Json, y: float, low: float, high: float) -> None:
 
 def _span(estimate: Json) -> str:
     """The interval in few letters: the arrow in the figure says what is not bounded."""
-    text = interval(estimate.get("low"), estimate.get("high"), value=estimate["value"])
-    return text.replace(", not bounded above", "").replace(", not bounded below", "")
+    return short_interval(estimate.get("low"), estimate.get("high"), value=estimate["value"])
 
 
 def _label(estimate: Json, *, longest: int = 200) -> str:
     words = "guarded" if str(estimate.get("method", "")).startswith("guarded") else "as published"
     what = micro(str(estimate.get("label") or _NAMES[str(estimate["name"])]))
     return f"{shortened(what, longest - len(words) - 2)}, {words}"
-
-
-def _text(axes: Axes, x_in: float, y: float, text: str, color: str, *, weight: str = "normal") -> None:
-    axes.annotate(
-        text,
-        xy=(x_in / _WIDTH, y),
-        xycoords=("axes fraction", "data"),
-        ha="left",
-        va="center",
-        color=color,
-        fontsize=style.BASE if weight == "bold" else style.SMALL,
-        fontweight=weight,
-        annotation_clip=False,
-        bbox={"facecolor": "#ffffff", "edgecolor": "none", "pad": 1.0} if weight == "bold" else None,
-    )
 
 
 def _cut_off(groups: list[tuple[Json, list[Json]]]) -> list[tuple[Json, list[Json]]]:

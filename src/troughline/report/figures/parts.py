@@ -40,6 +40,36 @@ def cut_text(cut: Json) -> str:
     return label if value in label or f"{cut['value']:g}" in label else f"{label} {value}"
 
 
+def row_text(
+    axes: Axes,
+    x_in: float,
+    y: float,
+    text: str,
+    color: str,
+    *,
+    width_in: float,
+    bold: bool = False,
+    bold_size: float = style.BASE,
+    bold_ground: bool = False,
+) -> None:
+    """Text at the row `y`, `x_in` inches from the left end of axes that are `width_in` wide.
+
+    With `bold_ground` bold text stands on white, so that no line runs through it.
+    """
+    axes.annotate(
+        text,
+        xy=(x_in / width_in, y),
+        xycoords=("axes fraction", "data"),
+        ha="left",
+        va="center",
+        color=color,
+        fontsize=bold_size if bold else style.SMALL,
+        fontweight="bold" if bold else "normal",
+        annotation_clip=False,
+        bbox={"facecolor": "#ffffff", "edgecolor": "none", "pad": 1.0} if bold and bold_ground else None,
+    )
+
+
 def bars(
     axes: Axes, scale: Scale, layers: Sequence[tuple[FloatArray, str]], *, foot: float, height: float
 ) -> None:

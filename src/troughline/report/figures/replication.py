@@ -5,15 +5,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from troughline.report.figures import style
 from troughline.report.figures.drawing import Sketch
-from troughline.report.figures.parts import shortened
+from troughline.report.figures.parts import row_text, shortened
 from troughline.report.figures.scale import Scale, scale_of
 from troughline.report.figures.style import Json
 from troughline.report.names import estimate_name
-from troughline.report.numbers import interval, micro, number, unit_text
+from troughline.report.numbers import micro, number, short_interval, unit_text
 from troughline.report.reading import entries, part
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _LEFT, _WIDTH, _ROW = 2.35, 2.75, 0.235
 _HEAD, _FOOT, _TOP = 0.34, 0.32, 0.12
 _OPEN = {"o": "o", "d": "s"}
+_text = partial(row_text, width_in=_WIDTH)
 """Marks of what is not calculated with: a ring without an interval, an open square for another reason."""
 _SHORT = {"same direction, different size": "different size"}
 """Verdicts that are too long for the column, as the figure has them."""
@@ -203,8 +205,7 @@ def _row(axes: Axes, line: _Line, y: float, scale: Scale) -> None:
 
 
 def _numbers(line: _Line) -> str:
-    span = interval(line.low, line.high, value=line.value)
-    span = span.replace(", not bounded above", "").replace(", not bounded below", "")
+    span = short_interval(line.low, line.high, value=line.value)
     if line.value is None:
         return span or "no estimate"
     return f"{number(line.value)} ({span})" if span else number(line.value)
@@ -215,17 +216,3 @@ def _described(block: Json, lines: list[_Line]) -> str:
     what = ", ".join(filter(None, (name, micro(str(block.get("label") or "")))))
     rows = "; ".join(f"{line.words}: {_numbers(line)}" for line in lines)
     return f"{what}, {block.get('agreement')}: {rows}."
-
-
-def _text(axes: Axes, x_in: float, y: float, text: str, color: str, *, bold: bool = False) -> None:
-    axes.annotate(
-        text,
-        xy=(x_in / _WIDTH, y),
-        xycoords=("axes fraction", "data"),
-        ha="left",
-        va="center",
-        color=color,
-        fontsize=style.BASE if bold else style.SMALL,
-        fontweight="bold" if bold else "normal",
-        annotation_clip=False,
-    )

@@ -3,14 +3,15 @@
 # pyright: reportUnknownMemberType=false
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from troughline.report.figures import style
 from troughline.report.figures.drawing import Sketch
-from troughline.report.figures.parts import shortened
+from troughline.report.figures.parts import row_text, shortened
 from troughline.report.figures.scale import scale_of
 from troughline.report.figures.style import Json
-from troughline.report.numbers import interval, micro, number
+from troughline.report.numbers import micro, number, short_interval
 from troughline.report.reading import part
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _LEFT, _WIDTH, _ROW, _HEAD = 2.3, 2.4, 0.3, 0.26
 _SHOWN = (0.05, 20.0)
+_text = partial(row_text, width_in=_WIDTH, bold_size=style.SMALL)
 
 
 def sketch_subgroup_forest(question: Json) -> Sketch:
@@ -98,13 +100,5 @@ def _said(row: Json, name: str) -> str:
     value = row.get(name)
     if value is None:
         return "no estimate"
-    span = interval(row.get(f"{name}_low"), row.get(f"{name}_high"), value=value)
-    span = span.replace(", not bounded above", "").replace(", not bounded below", "")
+    span = short_interval(row.get(f"{name}_low"), row.get(f"{name}_high"), value=value)
     return f"{number(value)} ({span})" if span else number(value)
-
-
-def _text(axes: Axes, x_in: float, y: float, text: str, color: str, *, bold: bool = False) -> None:
-    axes.annotate(
-        text, xy=(x_in / _WIDTH, y), xycoords=("axes fraction", "data"), ha="left", va="center", color=color,
-        fontsize=style.SMALL, fontweight="bold" if bold else "normal", annotation_clip=False,
-    )  # fmt: skip

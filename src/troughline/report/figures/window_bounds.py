@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from troughline.report.figures import style
 from troughline.report.figures.scale import Scale
 from troughline.report.figures.style import Json
-from troughline.report.numbers import interval, number
+from troughline.report.numbers import interval, number, short_interval
 from troughline.report.reading import entries, part
 
 if TYPE_CHECKING:
@@ -93,9 +93,8 @@ def draw_bounds(axes: Axes, rows: list[Json], scale: Scale, *, width_in: float) 
                     zorder=4,
                     clip_on=False,
                 )
-            span = interval(row.get("low"), row.get("high"), value=row.get("value"))
+            short = short_interval(row.get("low"), row.get("high"), value=row.get("value"))
             value = number(row["value"]) if row.get("value") is not None else "no value"
-            short = span.replace(", not bounded below", "").replace(", not bounded above", "")
             _right_text(axes, y, f"{value} ({short})" if short else value, text_color, "bold")
 
 
