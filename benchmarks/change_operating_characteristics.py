@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from troughline.biomarker.ancova import ancova
 from troughline.biomarker.censored import Censored, Pairs
 from troughline.biomarker.group_time import GroupTime
-from troughline.biomarker.multiplicity import holm, westfall_young
+from troughline.biomarker.multiplicity import westfall_young
 from troughline.biomarker.paired_normal import paired_normal
 from troughline.biomarker.paired_tests import (
     prentice_wilcoxon_scores,
@@ -36,6 +36,7 @@ from troughline.biomarker.paired_tests import (
 )
 from troughline.biomarker.sign_flip import EXACT_UP_TO, flip_test
 from troughline.biomarker.trend import jonckheere_terpstra
+from troughline.response.multiplicity import holm
 
 Floats = NDArray[np.float64]
 Numbers = dict[str, float]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from troughline.biomarker.censored import Censored, Pairs
-from troughline.biomarker.multiplicity import benjamini_hochberg, holm, westfall_young
+from troughline.biomarker.multiplicity import westfall_young
 from troughline.biomarker.paired_tests import (
     prentice_wilcoxon_test,
     sign_test,
@@ -16,6 +16,7 @@ from troughline.biomarker.paired_tests import (
     signed_rank_test,
 )
 from troughline.biomarker.shift import hodges_lehmann
+from troughline.response.multiplicity import benjamini_hochberg, holm
 
 LEVELS = st.lists(
     st.tuples(st.integers(-40, 40), st.integers(-40, 40)).map(lambda t: (t[0] / 8, t[1] / 8)),

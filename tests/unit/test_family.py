@@ -7,8 +7,9 @@ import itertools
 import numpy as np
 import pytest
 
-from troughline.biomarker.multiplicity import benjamini_hochberg, holm, westfall_young
+from troughline.biomarker.multiplicity import westfall_young
 from troughline.biomarker.pattern import detectable_change, pattern_frequency
+from troughline.response.multiplicity import benjamini_hochberg, holm
 
 
 def test_holm_and_benjamini_hochberg_by_hand() -> None:

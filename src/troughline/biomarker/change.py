@@ -191,7 +191,8 @@ def _correct(
     rng: np.random.Generator,
 ) -> None:  # fmt: skip
     """Adjusted p-values: within groups over the whole family, between groups over the markers (Holm)."""
-    from troughline.biomarker.multiplicity import benjamini_hochberg, holm, westfall_young
+    from troughline.biomarker.multiplicity import westfall_young
+    from troughline.response.multiplicity import benjamini_hochberg, holm
 
     p = np.array([math.nan if f.p_value is None else f.p_value for f in facts.findings])
     if question.correction == "westfall-young":

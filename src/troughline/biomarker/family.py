@@ -6,6 +6,10 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+import numpy as np
+
+from troughline.response.multiplicity import benjamini_hochberg, holm
+
 Name = TypeVar("Name", bound=Hashable)
 
 
@@ -22,28 +26,16 @@ class Family(Generic[Name]):
 
 
 def family_of(p_values: Mapping[Name, float]) -> Family[Name]:
-    """Both corrections of a family of m tests.
-
-    In ascending order, Holm: max_{j ≤ i} (m − j + 1) p(j); Benjamini–Hochberg: min_{j ≥ i} m p(j) / j; both
-    at most 1.
+    """Both corrections of a family of tests (`troughline.response.multiplicity`).
 
     Raises `ValueError` for a p-value outside 0 to 1.
-    Source: Holm 1979, Scand J Stat 6:65–70; Benjamini & Hochberg 1995,
-    doi 10.1111/j.2517-6161.1995.tb02031.x.
     """
     for name, p in p_values.items():
         if not 0.0 <= p <= 1.0:
             raise ValueError(f"{name}: {p!r} is no p-value")
-    ordered = sorted(p_values, key=lambda name: p_values[name])
-    m = len(ordered)
-    holm: dict[Name, float] = {}
-    running = 0.0
-    for i, name in enumerate(ordered):
-        running = max(running, min(1.0, (m - i) * p_values[name]))
-        holm[name] = running
-    bh: dict[Name, float] = {}
-    running = 1.0
-    for i, name in reversed(list(enumerate(ordered))):
-        running = min(running, m * p_values[name] / (i + 1))
-        bh[name] = running
-    return Family(raw=dict(p_values), holm=holm, bh=bh)
+    raw = np.array(list(p_values.values()), dtype=np.float64)
+    return Family(
+        raw=dict(p_values),
+        holm=dict(zip(p_values, holm(raw).tolist(), strict=True)),
+        bh=dict(zip(p_values, benjamini_hochberg(raw).tolist(), strict=True)),
+    )

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from troughline.cohort.describe import listed
 from troughline.response.guards.registry import Fired, guard
 from troughline.response.guards.wording import interval, number, p_value
+from troughline.response.multiplicity import holm as holm_adjusted
 from troughline.results import GuardSeverity
 
 if TYPE_CHECKING:
@@ -92,17 +95,9 @@ def multiplicity(case: Case) -> Fired | None:
 
 
 def holm(p_values: dict[str, float]) -> dict[str, float]:
-    """Holm's step-down adjusted p-values: max over the smaller ones of (m − i + 1) · p(i), at most 1.
-
-    Holm 1979, Scand J Stat 6:65–70.
-    """
-    ordered = sorted(p_values.items(), key=lambda item: item[1])
-    adjusted: dict[str, float] = {}
-    running = 0.0
-    for position, (name, p) in enumerate(ordered):
-        running = max(running, min(1.0, (len(ordered) - position) * p))
-        adjusted[name] = running
-    return adjusted
+    """Holm's adjusted p-values by the same names."""
+    adjusted = holm_adjusted(np.array(list(p_values.values()), dtype=np.float64))
+    return dict(zip(p_values, adjusted.tolist(), strict=True))
 
 
 @guard(
