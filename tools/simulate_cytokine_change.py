@@ -18,13 +18,13 @@ Run `python tools/simulate_cytokine_change.py [--out DIR]`; the same three CSV f
 from __future__ import annotations
 
 import argparse
-import csv
 import math
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from example_tables import write_tables
 from numpy.typing import NDArray
 
 from troughline.evidence.store import load_publication
@@ -198,21 +198,11 @@ def _level(name: str, day: int, marker: Invented, level: float, when: str, batch
     }
 
 
-def write(tables: dict[str, list[Row]], out: Path) -> None:
-    """Write each table as CSV into the folder `out`."""
-    out.mkdir(parents=True, exist_ok=True)
-    for name, rows in tables.items():
-        with (out / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-
-
 def main() -> None:
     """Write the example's tables."""
     parser = argparse.ArgumentParser(description="Draw the simulated cohort of examples/cytokine-change.")
     parser.add_argument("--out", type=Path, default=EXAMPLE)
-    write(simulate(), parser.parse_args().out)
+    write_tables(simulate(), parser.parse_args().out)
 
 
 if __name__ == "__main__":

@@ -21,12 +21,12 @@ Run `python tools/simulate_cytokine_stage.py [--out DIR]`; the same two CSV file
 from __future__ import annotations
 
 import argparse
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from example_tables import write_tables
 from numpy.typing import NDArray
 from scipy.special import expit
 from scipy.stats import f_oneway, pearsonr
@@ -199,13 +199,7 @@ def main() -> None:
     """Write `patients.csv` and `measurements.csv`."""
     parser = argparse.ArgumentParser(description="Draw the simulated cohort of examples/cytokine-stage.")
     parser.add_argument("--out", type=Path, default=EXAMPLE, help="folder to write the two tables to")
-    folder: Path = parser.parse_args().out
-    folder.mkdir(parents=True, exist_ok=True)
-    for table, rows in simulate().items():
-        with (folder / f"{table}.csv").open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+    write_tables(simulate(), parser.parse_args().out)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,6 @@ Run `python tools/simulate_exposure_window.py [--out DIR]`; the same four CSV fi
 from __future__ import annotations
 
 import argparse
-import csv
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -36,6 +35,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+from example_tables import write_tables
 from numpy.typing import NDArray
 from scipy.special import expit
 from simulated_course import Course, Fate, Row, draw_covariates, draw_one_course, normal_draws, patient_name
@@ -299,13 +299,7 @@ def main() -> None:
     """Write `patients.csv`, `doses.csv`, `measurements.csv` and `events.csv`."""
     parser = argparse.ArgumentParser(description="Draw the simulated cohort of examples/exposure-window.")
     parser.add_argument("--out", type=Path, default=EXAMPLE, help="folder to write the four tables to")
-    folder: Path = parser.parse_args().out
-    folder.mkdir(parents=True, exist_ok=True)
-    for table, rows in simulate().items():
-        with (folder / f"{table}.csv").open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+    write_tables(simulate(), parser.parse_args().out)
 
 
 if __name__ == "__main__":

@@ -21,11 +21,11 @@ The seed was not searched for: what came out is what the example shows. Run
 from __future__ import annotations
 
 import argparse
-import csv
 import math
 from pathlib import Path
 
 import numpy as np
+from example_tables import write_tables
 from numpy.typing import NDArray
 
 from troughline.evidence.store import load_publication
@@ -128,13 +128,7 @@ def main() -> None:
     """Write `patients.csv`, `measurements.csv` and `events.csv`."""
     parser = argparse.ArgumentParser(description="Draw the simulated cohort of examples/next-steps.")
     parser.add_argument("--out", type=Path, default=EXAMPLE, help="folder to write the tables to")
-    folder: Path = parser.parse_args().out
-    folder.mkdir(parents=True, exist_ok=True)
-    for table, rows in simulate().items():
-        with (folder / f"{table}.csv").open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+    write_tables(simulate(), parser.parse_args().out)
 
 
 if __name__ == "__main__":
