@@ -59,15 +59,13 @@ def ancova(
     one = np.ones((len(pairs), 1))
     full = _fit(pairs, member, np.hstack([member, extra]))
     same = trend = slope = None
+    null = full if n_groups == 1 else _fit(pairs, member, np.hstack([one, extra]))
     if n_groups > 1:
-        null = _fit(pairs, member, np.hstack([one, extra]))
         same = f_contrast(2 * (full.log_likelihood - null.log_likelihood), n_groups - 1, denominator, m)
     if dose is not None and np.ptp(dose) > 0:
         width = float(np.ptp(dose))
         line = _fit(pairs, member, np.hstack([one, (dose[:, None] - dose.mean()) / width, extra]))
-        level = _fit(pairs, member, np.hstack([one, extra]))
-        rest = float(m - n_groups - 1 - extra.shape[1])
-        trend = f_contrast(2 * (line.log_likelihood - level.log_likelihood), 1, rest, m)
+        trend = f_contrast(2 * (line.log_likelihood - null.log_likelihood), 1, denominator, m)
         slope = float(line.alpha[1] / width)
     return Ancova(
         difference=full.alpha[:n_groups] - full.alpha[0], baseline_slope=full.slope, same=same, slope=slope,

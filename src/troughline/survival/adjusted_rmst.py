@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from troughline.survival.times import (
     FloatArray,
     SurvivalTimes,
     as_floats,
+    checked_horizon,
     checked_level,
     checked_times,
     coded_groups,
@@ -74,14 +74,7 @@ def adjusted_restricted_mean(
     if len(labels) != 2:
         raise ValueError(f"an adjusted difference needs two groups; there are {len(labels)}")
     x = checked_covariates(covariates, names, times.n) if names else np.zeros((times.n, 0))
-    if not (math.isfinite(tau) and tau > 0):
-        raise ValueError(f"tau = {tau:g} is not a time above 0")
-    for code, label in enumerate(labels):
-        longest = float(times.time[codes == code].max())
-        if tau > longest * (1 + 1e-12):
-            raise ValueError(
-                f"tau = {tau:g} lies beyond the longest follow-up of group {label!r}, {longest:g}"
-            )
+    checked_horizon(tau, times, codes, labels)
     design = np.column_stack((np.ones(times.n), codes == 1, x)).astype(np.float64)
     if np.linalg.matrix_rank(design) < design.shape[1]:
         raise ValueError(f"{', '.join(names)}: collinear, constant, or the same thing as the group")

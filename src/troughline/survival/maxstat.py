@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from troughline.survival.log_rank import log_rank
-from troughline.survival.times import BoolArray, FloatArray, IntArray, checked_times
+from troughline.survival.times import BoolArray, FloatArray, IntArray, checked_times, checked_values
 
 _CHUNK_VALUES = 2_000_000
 
@@ -61,12 +61,7 @@ def maximally_selected_log_rank(
     by Lausen, Sauerbrei and Schumacher).
     """
     times = checked_times(time, event)
-    values = np.asarray(marker, dtype=np.float64)
-    if values.shape != times.time.shape:
-        raise ValueError(f"marker has shape {values.shape}; expected {times.time.shape}")
-    bad = np.flatnonzero(~np.isfinite(values))
-    if bad.size:
-        raise ValueError(f"marker[{int(bad[0])}] = {values[bad[0]]} is not finite")
+    values = checked_values("marker", marker, times.n)
     if not 0 <= smallest_share < largest_share <= 1:
         raise ValueError(f"shares {smallest_share:g} and {largest_share:g} do not rise within 0 to 1")
     n = times.n

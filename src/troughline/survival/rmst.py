@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import ArrayLike, NDArray
 
 from troughline.survival import library
-from troughline.survival.times import checked_level, checked_times, coded_groups
+from troughline.survival.times import checked_horizon, checked_level, checked_times, coded_groups
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,14 +73,7 @@ def restricted_mean_survival(
     times = checked_times(time, event)
     codes, labels = coded_groups(group, times.n, order)
     width = float(ndtri((1 + checked_level(level)) / 2))
-    if not (math.isfinite(tau) and tau > 0):
-        raise ValueError(f"tau = {tau:g} is not a time above 0")
-    for code, label in enumerate(labels):
-        longest = float(times.time[codes == code].max())
-        if tau > longest * (1 + 1e-12):
-            raise ValueError(
-                f"tau = {tau:g} lies beyond the longest follow-up of group {label!r}, {longest:g}"
-            )
+    checked_horizon(tau, times, codes, labels)
     means: list[RestrictedMean] = []
     for code, label in enumerate(labels):
         rows = codes == code

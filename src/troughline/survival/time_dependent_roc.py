@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from troughline.survival.inverse_probability import HorizonWeights, checked_rivals, horizon_weights
-from troughline.survival.times import BoolArray, FloatArray, SurvivalTimes, checked_level, checked_times
+from troughline.survival.times import (
+    BoolArray,
+    FloatArray,
+    SurvivalTimes,
+    checked_level,
+    checked_times,
+    checked_values,
+)
 
 Controls = Literal["event-free", "everyone else"]
 
@@ -204,22 +211,7 @@ def landmark_area(
             controls=controls,
             level=level,
         )
-        found.append(
-            TimeDependentArea(
-                at=float(s),
-                controls=controls,
-                value=area.value,
-                standard_error=area.standard_error,
-                low=area.low,
-                high=area.high,
-                level=level,
-                n=area.n,
-                n_cases=area.n_cases,
-                n_controls=area.n_controls,
-                n_censored=area.n_censored,
-                influence=area.influence,
-            )
-        )
+        found.append(replace(area, at=float(s)))
     return tuple(found)
 
 
@@ -227,13 +219,7 @@ def _checked(
     time: ArrayLike, event: ArrayLike, marker: ArrayLike, rival: ArrayLike | None
 ) -> tuple[SurvivalTimes, FloatArray, BoolArray]:
     times = checked_times(time, event)
-    values = np.asarray(marker, dtype=np.float64)
-    if values.shape != times.time.shape:
-        raise ValueError(f"marker has shape {values.shape}; expected {times.time.shape}")
-    bad = np.flatnonzero(~np.isfinite(values))
-    if bad.size:
-        raise ValueError(f"marker[{int(bad[0])}] = {values[bad[0]]} is not finite")
-    return times, values, checked_rivals(rival, times.event)
+    return times, checked_values("marker", marker, times.n), checked_rivals(rival, times.event)
 
 
 def _control(weights: HorizonWeights, controls: Controls) -> BoolArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -181,10 +182,34 @@ def checked_level(level: float) -> float:
     return level
 
 
+def checked_values(name: str, values: ArrayLike, n: int) -> FloatArray:
+    """`values` as finite numbers (n,); raises `ValueError` naming what is wrong, and where."""
+    array = np.asarray(values, dtype=np.float64)
+    if array.shape != (n,):
+        raise ValueError(f"{name} has shape {array.shape}; expected ({n},)")
+    return _all_finite(name, array)
+
+
+def checked_horizon(tau: float, times: SurvivalTimes, codes: IntArray, labels: Sequence[str]) -> None:
+    """Raise `ValueError` for a `tau` not above 0, or beyond the longest follow-up of a group."""
+    if not (math.isfinite(tau) and tau > 0):
+        raise ValueError(f"tau = {tau:g} is not a time above 0")
+    for code, label in enumerate(labels):
+        longest = float(times.time[codes == code].max())
+        if tau > longest * (1 + 1e-12):
+            raise ValueError(
+                f"tau = {tau:g} lies beyond the longest follow-up of group {label!r}, {longest:g}"
+            )
+
+
 def _finite(name: str, values: ArrayLike) -> FloatArray:
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1:
         raise ValueError(f"{name} has shape {array.shape}; expected one dimension")
+    return _all_finite(name, array)
+
+
+def _all_finite(name: str, array: FloatArray) -> FloatArray:
     bad = np.flatnonzero(~np.isfinite(array))
     if bad.size:
         raise ValueError(f"{name}[{int(bad[0])}] = {array[bad[0]]} is not finite")
