@@ -7,35 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
-from functools import cache
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.reference.engine_checks import model_of
 from troughline.model.build import DoseEvent, PatientRecord, Sample, records_from
 from troughline.model.engine import Tolerance
 from troughline.model.model import Model, load_model
-from troughline.model.read import read_model
 from troughline.model.records import OTHER, Records
 
 few = settings(max_examples=25, deadline=None)
 SHARP = Tolerance(relative=1e-11, absolute=1e-13)
 TIMES = (0.7, 3.0, 10.0, 23.9, 31.0, 47.5, 80.0)
 
-HEAD = """
-[model]
-id = "tests/laws"
-title = "Laws"
-drug = "tests"
-revision = 1
-description = "A structure whose laws are known."
-population = "none"
-source = "here"
-[sources.here]
-citation = "Numbers chosen for this test; no published model"
-"""
 TWO = """
 [parameters]
 ka = { value = 0.9, unit = "1/h" }
@@ -101,13 +88,6 @@ start = "2[h]"
 length = "5[h]"
 [compartments]""").replace('rate = "CL / V"', 'rate = "CL / V * (1 - 0.7 * late)"')  # fmt: skip
 TEXTS = {"linear": LINEAR, "varying": VARYING, "gated": GATED, "saturable": SATURABLE}
-
-
-@cache
-def model_of(text: str) -> Model:
-    spec, found = read_model(HEAD + text, file="laws.toml")
-    assert spec is not None, [str(f) for f in found.items]
-    return Model(spec)
 
 
 def records_of(model: Model, doses: Sequence[DoseEvent], times: Sequence[float], output: str) -> Records:
