@@ -77,6 +77,22 @@ def test_a_contradictory_number_of_events_is_refused_with_what_is_possible(total
     assert any(str(possible) in str(caught.value) for possible in (59, 60, 61))
 
 
+def test_a_total_that_one_interval_alone_can_meet_is_found() -> None:
+    """The open interval has room for one death, so the closed one must take all that the curve leaves out.
+
+    Found by a property test: 22 patients of whom 20 died, read to 0.001 and taken as read to 0.01.
+    """
+    fall = [1, 0.955, 0.909, 0.864, 0.818, 0.773, 0.727, 0.682, 0.636, 0.591, 0.545, 0.5, 0.455, 0.409, 0.364]
+    fall += [0.318, 0.265, 0.212, 0.159, 0.08, 0, 0]
+    when = [0, 0.05, 0.05, 0.2, 0.3, 0.6, 0.75, 0.75, 0.85, 1.3, 1.55, 1.7, 2.05, 2.45, 2.65, 2.8, 4.8, 5.35]
+    when += [5.7, 5.85, 7.95, 7.95]
+    curve = read_clicks(when, fall, step=ReadingStep(survival=0.01, time=0.05), found=Findings())
+    assert curve is not None
+    made = reconstruct_arm(curve, table_of([0, 6], [22, 1]), total_events=20)
+    assert made.n_events == 20
+    assert at_risk(made, [0, 6]) == [22, 1]
+
+
 def test_more_events_than_patients_are_refused() -> None:
     curve, table = flat_tail()
     with pytest.raises(ReconstructionError, match="there are 100 patients"):
