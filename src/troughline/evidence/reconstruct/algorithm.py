@@ -149,6 +149,7 @@ def _stretches(curve: CurveReading, table: RiskTable, ticks: Sequence[float]) ->
                 survival=tuple(survival[low:high].tolist()),
                 ticks=tuple(marks[first:last].tolist()),
                 step=step,
+                before=float(survival[low - 1]) if low else 1.0,
             )
         )
     return out
