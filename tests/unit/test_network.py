@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from troughline.evidence.contrasts import trials
+from troughline.evidence.contrasts import contrast_of, trials
 from troughline.evidence.effects import Effect, on_scale
 from troughline.evidence.network import Contrast, fit_network, split_nodes
 from troughline.evidence.pooling import pool
@@ -25,6 +25,13 @@ REFLECT_SE = math.log(1.06 / 0.79) / (2 * 1.959963984540054)
 REFLECT = Contrast(
     study="REFLECT", treatment="lenvatinib", reference="sorafenib", value=math.log(0.92), se=REFLECT_SE
 )
+
+
+def test_a_printed_ratio_becomes_its_contrast_on_the_log_scale() -> None:
+    printed = Effect(label="SHARP", value=0.69, low=0.55, high=0.87, verified=False)
+    made = contrast_of(printed, treatment="sorafenib", reference="placebo", population="first line")
+    assert (made.value, made.se) == pytest.approx((SHARP.value, SHARP.se), abs=1e-9)
+    assert (made.study, made.population, made.verified) == ("SHARP", "first line", False)
 
 
 def test_two_steps_over_sorafenib_are_the_indirect_comparison_of_bucher() -> None:

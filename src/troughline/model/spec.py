@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from troughline.model.expressions import Expression
 
 Floats = NDArray[np.float64]
-TIME_NAMES = ("t", "tad")
 CONTEXT_NAMES = ("t", "tad", "dose", "interval")
 """Names an expression may use beside the model's own: time since the start (h), time after the last dose
 (h), the amount of the dose in question (mg), its dosing interval (h, 0 where it has none)."""

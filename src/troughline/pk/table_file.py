@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from numpy.typing import NDArray
 
 from troughline.issues import Finding, InputError, Severity
@@ -71,8 +70,3 @@ def table_file(path: Path, kinds: Mapping[str, Kind]) -> Generator[TableWriter]:
             file.write((",".join(kinds) + "\n").encode())
             with csv.CSVWriter(file, schema, write_options=csv.WriteOptions(include_header=False)) as sink:
                 yield TableWriter(sink, schema)
-
-
-def without_infinity(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Values with NaN, an empty cell, for what is no finite number."""
-    return np.where(np.isfinite(values), values, np.nan)
