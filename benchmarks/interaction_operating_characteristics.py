@@ -81,13 +81,15 @@ def absolute(drawn: Drawn, truth: float) -> Outcome:
 
 def polynomial(drawn: Drawn, truth: float) -> Outcome:
     """MFPI on the marker itself, which is log-normal."""
-    found = polynomial_interaction(drawn.endpoint, drawn.treated, np.exp2(drawn.marker))
+    found = polynomial_interaction(
+        drawn.endpoint, drawn.treated, np.exp2(drawn.marker), rng=drawn.rng, draws=200
+    )
     return found.p_value, None
 
 
 def windows(drawn: Drawn, truth: float) -> Outcome:
-    """STEPP with 200 permutations; whether the band held the treatment effect in every window."""
-    found = stepp(drawn.endpoint, drawn.treated, drawn.marker, rng=drawn.rng, permutations=200)
+    """STEPP with 200 draws; whether the band held the treatment effect in every window."""
+    found = stepp(drawn.endpoint, drawn.treated, drawn.marker, rng=drawn.rng, draws=200)
     held = None
     if drawn.endpoint.kind in ("continuous", "survival"):
         held = bool(np.all((found.band_low <= TREATMENT) & (found.band_high >= TREATMENT)))
