@@ -70,7 +70,7 @@ def polynomial_interaction(
     *,
     rng: np.random.Generator,
     adjust: Floats | None = None,
-    flexibility: Flexibility = 3,
+    flexibility: Flexibility = 2,
     degree: int | None = None,
     simple: float = 0.0,
     draws: int = 1000,
@@ -109,7 +109,7 @@ def polynomial_interaction(
     catalogue = _Catalogue.of(scaled.x, a, extra, rules)
     mains = fitted(endpoint, {m: catalogue.columns[:, catalogue.of_main(m)] for m in rules.mains})
     pairs = fitted(endpoint, {p: catalogue.columns[:, catalogue.of_pair(p)] for p in rules.pairs})
-    if not (np.isfinite(list(mains.values())).any() and np.isfinite(list(pairs.values())).any()):
+    if not (_any_finite(list(mains.values())) and _any_finite(list(pairs.values()))):
         raise EndpointError("no fractional polynomial of the marker could be fitted")
     found = choose(rules, mains, pairs)
     main, (control, powers) = rules.mains[int(found.main[0])], rules.pairs[int(found.pair[0])]
@@ -126,6 +126,10 @@ def polynomial_interaction(
         statistic=float(found.statistic[0]), freedom=len(powers), p_value=p_value, draws=made,
         shift=scaled.shift, level=level,
     )  # fmt: skip
+
+
+def _any_finite(values: list[Floats]) -> bool:
+    return bool(np.isfinite(np.array(values)).any())
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from troughline.biomarker.main_effects import MainEffects
 
 _NEWTON = 12
 _STEP_LEFT = 1e-6
-_FARTHEST = 25.0
 _NUMBERS_AT_ONCE = 60_000
 
 
@@ -214,7 +213,7 @@ def _fitted(trials: _PartialLikelihoods | _Logistics, start: Floats) -> NullTria
     eta = (x @ beta[:, :, np.newaxis])[:, :, 0]
     score, information = trials.moments(trials.x, eta)
     score[:, :p] = 0.0
-    known = (length < _STEP_LEFT) & (np.ptp(eta, axis=1) < _FARTHEST)
+    known = length < _STEP_LEFT
     return NullTrials(base=beta[known], score=score[known], information=information[known])
 
 

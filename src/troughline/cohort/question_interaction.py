@@ -41,7 +41,7 @@ class InteractionQuestion(QuestionBase):
     penalty: Literal["ridge", "lasso", "elastic-net"] = "elastic-net"
     horizon_days: Positive | None = None
     draws: int = Field(default=1000, ge=200, le=100_000)
-    flexibility: Literal[1, 2, 3, 4] = 3
+    flexibility: Literal[1, 2, 3, 4] = 2
 
     @field_validator("competing", "subgroups", "signature", mode="before")
     @classmethod
