@@ -8,7 +8,7 @@ import numpy as np
 
 from troughline.biomarker.endpoint import Endpoint, EndpointError, Flags, Floats, Regression
 from troughline.biomarker.main_effects import main_effects
-from troughline.biomarker.null_trials import null_trials
+from troughline.biomarker.null_trials import null_trials, patients_in_order
 from troughline.biomarker.polynomial_selection import (
     ENOUGH_EVENTS,
     POWERS,
@@ -97,6 +97,9 @@ def polynomial_interaction(
     """
     from scipy.special import chdtrc
 
+    order = patients_in_order(endpoint, treated, marker, adjust)
+    endpoint, treated, marker = endpoint.of(order), treated[order], marker[order]
+    adjust = None if adjust is None else adjust[order]
     scaled = _Scaled.of(marker)
     a = treated.astype(np.float64)[:, np.newaxis]
     extra = np.empty((endpoint.n, 0)) if adjust is None else adjust
