@@ -102,7 +102,7 @@ def null_trials(
 def patients_in_order(
     endpoint: Endpoint, treated: Flags, marker: Floats, others: Floats | None = None
 ) -> NDArray[np.int64]:
-    """Rows by marker, arm, endpoint and `others` (n, q): one order for what is drawn, whatever the table's."""
+    """Rows by marker, arm, endpoint and `others` (n, q): one order to draw in, whatever the table's."""
     keys = [] if others is None else list(others.T)
     keys += [k for k in (endpoint.value, endpoint.event, endpoint.time, treated, marker) if k is not None]
     return np.lexsort(keys)
