@@ -28,7 +28,8 @@ Trial = tuple[Endpoint, Flags, Floats]
 def trial(kind: str, seed: int, n: int = 120) -> Trial:
     """Two arms and a marker above 0 that is prognostic and predictive; times without ties."""
     rng = np.random.default_rng(seed)
-    treated, z = rng.permutation(np.arange(n) % 2 == 0), rng.standard_normal(n)
+    treated = np.asarray(rng.permutation(np.arange(n) % 2 == 0), dtype=np.bool_)
+    z = rng.standard_normal(n)
     eta = treated * (-0.3 - 0.3 * z) + 0.3 * z
     if kind == "survival":
         time, end = rng.exponential(np.exp(-eta)), rng.uniform(0.5, 3.0, n)

@@ -64,7 +64,7 @@ def test_one_subgroup_significant_is_silent_where_the_interaction_is_significant
 
 
 def test_predictive_cut_searched_fires_with_the_corrected_p() -> None:
-    assert "permuted" in trap("predictive-cut-searched").effect
+    assert "repeated in trials drawn without one" in trap("predictive-cut-searched").effect
 
 
 def test_predictive_cut_searched_is_silent_at_a_cut_given_beforehand() -> None:
