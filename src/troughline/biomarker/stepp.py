@@ -107,7 +107,8 @@ def stepp(
 
     Raises `ValueError` where fewer than three windows have an estimate.
 
-    Bonetti and Gelber 2004, doi 10.1093/biostatistics/kxh002; Bonetti and others 2009, doi 10.1002/sim.3524.
+    Bonetti and Gelber 2004, doi 10.1093/biostatistics/kxh002; Bonetti and others 2009, doi
+    10.1002/sim.3524 (not confirmed).
     """
     from scipy.special import ndtri, stdtrit
 
