@@ -55,7 +55,9 @@ def written(
 
 
 NOT_ANALYSABLE: dict[str, tuple[dict[str, list[str]], str]] = {
-    "one arm": ({"arms": ["drug"] * N}, "control = 'placebo' is no arm of the patients table; its arms are: d"),
+    "one arm": (
+        {"arms": ["drug"] * N}, "control = 'placebo' is no arm of the patients table; its arms are: drug",
+    ),
     "no arm": ({"arms": [""] * N}, "control = 'placebo' is no arm of the patients table; its arms are: none"),
     "an arm without events": (
         {"events": ["last contact" if a == "drug" else e for a, e in zip(ARMS, EVENTS, strict=True)]},
