@@ -83,7 +83,10 @@ def test_what_cannot_be_analysed_is_said_in_one_sentence_and_the_report_is_there
 ) -> None:
     """Status 2: nothing was answered. `check` finds no fault in the files themselves."""
     changes, words = NOT_ANALYSABLE[case]
-    study = written(tmp_path, **changes)
+    study = written(
+        tmp_path, arms=changes.get("arms", ARMS), scores=changes.get("scores", SCORES),
+        events=changes.get("events", EVENTS),
+    )  # fmt: skip
     done = troughline("study", study, "--out", tmp_path / "out")
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr + done.stdout
