@@ -51,7 +51,7 @@ def test_the_same_cohort_gives_the_same_bytes_whatever_stands_before_it() -> Non
     made = rows()
     one = result(asked(made))
     other = made.cohort(
-        [{**QUESTION, "id": "first", "permutations": 300}, QUESTION],
+        [{**QUESTION, "id": "first", "draws": 300}, QUESTION],
         covariates={k: v.model_dump(exclude_none=True) for k, v in asked(made).covariates.items()},
     )
     again = answer(other).questions[1]
@@ -125,6 +125,14 @@ def test_deaths_of_another_cause_compete_within_the_class() -> None:
             assert [
                 e for e in found.estimates if e.name == name and e.label == label and "within" in e.method
             ]
+    for name in ("subdistribution_interaction_ratio", "cause_specific_interaction_ratio"):
+        ratio = found.estimate(name)
+        assert ratio.label == "invasion yes against no"
+        assert ratio.low is not None
+        assert ratio.high is not None
+        assert ratio.value is not None
+        assert ratio.low < ratio.value < ratio.high
+        assert ratio.p_value is not None
     both = {(e.label, e.method[:2]): e.value for e in found.estimates if e.name == "cumulative_incidence"}
     for (label, column), value in both.items():
         if column == "gu":
@@ -181,6 +189,19 @@ def test_an_arm_without_events_is_not_analysable_and_the_halves_still_show() -> 
     assert found.verdict is Verdict.NOT_ANALYSABLE
     assert "nobody in the arm sorafenib had “death”" in found.summary
     assert [g.id for g in found.guards] == ["arm-without-events"]
+
+
+def test_a_cut_that_cannot_be_searched_is_said_and_the_median_shown() -> None:
+    """Nobody treated has the event: treatment has no finite estimate, so no cut is better than another."""
+    made = rows()
+    for row in made.events:
+        if made.patients[row["patient"]]["arm"] == "sorafenib":
+            row["event"] = "last contact"
+    found = result(asked(made, predictor={"covariate": "score", "bands": "optimal"}))
+    assert found.verdict is Verdict.NOT_ANALYSABLE
+    assert "nobody in the arm sorafenib had “death”" in found.summary
+    assert not [e for e in found.estimates if e.name == "interaction_cut_p"]
+    assert any(m.startswith("The cut could not be searched (") for m in found.methods)
 
 
 @pytest.mark.parametrize(

@@ -219,11 +219,15 @@ def marker_of(cohort: Cohort, question: InteractionQuestion, drug: Drug | None, 
     number = early or dict(found.guarded)
     if len(set(number.values())) < 2:
         raise NotAnalysable(f"{found.label} is missing or the same in every patient")
+    positive = min(number.values()) > 0
+    if question.predictor.log and not positive:
+        raise NotAnalysable(f"{found.label} holds values that are not positive: log = true is impossible")
+    asked = found.log if question.predictor.log is None else question.predictor.log
     left_out = dict(found.left_out)
     left_out |= {p: "no sample before treatment" for p in found.guarded if p not in number}
     return Marker(
         label=found.label, unit=found.unit, number=number, as_published=found.as_published or number,
-        log=found.log and min(number.values()) > 0,
+        log=asked and positive,
         post_baseline=float(np.median(list(late.values()))) if late else None, left_out=left_out,
         values=found,
     )  # fmt: skip

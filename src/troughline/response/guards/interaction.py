@@ -92,7 +92,7 @@ def predictive_cut_searched(case: Case) -> Fired | None:
     if facts.cut_p_naive is not None and facts.cut_p_corrected is not None:
         effect = (
             f"The interaction at that cut has {p_value(facts.cut_p_naive)} alone and "
-            f"{p_value(facts.cut_p_corrected)} when the search is repeated in permuted data."
+            f"{p_value(facts.cut_p_corrected)} when the search is repeated in trials drawn without one."
         )
     return Fired(
         finding=f"The cut {number(facts.cut)} is the one of many at which the arms differ most.",
@@ -243,7 +243,7 @@ def arm_without_events(case: Case) -> Fired | None:
     detects="more than a tenth of the patients of the arms without the marker",
     absent="the marker is known in nine of ten patients or more",
     remedy="Say who was measured and why; compare the outcome of both; the answer holds for those measured.",
-    reference="McShane 2005 (REMARK), doi 10.1093/jnci/dji237",
+    reference="McShane 2005 (REMARK), doi 10.1038/sj.bjc.6602678",
     kinds=KIND,
 )
 def marker_partly_measured(case: Case) -> Fired | None:
