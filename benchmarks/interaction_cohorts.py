@@ -30,7 +30,7 @@ COVARIATES: dict[str, Json] = {
 QUESTION: Json = {
     "id": "interaction", "kind": "interaction", "predictor": {"covariate": "score"},
     "outcome": {"event": "death"}, "treated": "sorafenib", "control": "placebo", "randomised": True,
-    "permutations": 200,
+    "draws": 200,
 }  # fmt: skip
 STRONG, EARLIEST_DEATH = -1.2, 40.0
 LARGE = 500

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from troughline.biomarker.absolute_interaction import restricted_mean_interaction, risk_interaction
 from troughline.biomarker.endpoint import Endpoint, EndpointError
 from troughline.biomarker.fractional_polynomials import polynomial_interaction
+from troughline.biomarker.largest_score import largest_score
+from troughline.biomarker.polynomial_selection import Flexibility
 from troughline.biomarker.stepp import stepp
 from troughline.biomarker.treatment_by_marker import treatment_by_marker
 
@@ -26,6 +28,8 @@ SEED = 20110901
 LOW, HIGH, LEAST_COVERAGE = 0.035, 0.065, 0.93
 TREATMENT, PROGNOSTIC, INTERACTION = math.log(0.7), 0.3, -0.4
 BASE, TAU = 1.0, 1.0
+DRAWS = 200
+FLEXIBILITIES: tuple[Flexibility, ...] = (1, 2, 3, 4)
 
 Floats = NDArray[np.float64]
 
@@ -59,6 +63,7 @@ def draw(kind: str, n: int, interaction: float, seed: tuple[int, ...]) -> Drawn:
 
 Outcome = tuple[float, bool | None]
 """p of no interaction, and whether the interval held the truth (None where there is no interval)."""
+Analysis = Callable[[Drawn, float], Outcome]
 
 
 def relative(drawn: Drawn, truth: float) -> Outcome:
@@ -79,23 +84,42 @@ def absolute(drawn: Drawn, truth: float) -> Outcome:
     return found.p_value, found.low <= truth <= found.high
 
 
-def polynomial(drawn: Drawn, truth: float) -> Outcome:
-    """MFPI on the marker itself, which is log-normal."""
-    found = polynomial_interaction(drawn.endpoint, drawn.treated, np.exp2(drawn.marker))
-    return found.p_value, None
+def polynomial(flexibility: Flexibility) -> Analysis:
+    """MFPI on the marker itself, which is log-normal; 200 draws where the powers are chosen for it."""
+
+    def analysis(drawn: Drawn, truth: float) -> Outcome:
+        found = polynomial_interaction(
+            drawn.endpoint, drawn.treated, np.exp2(drawn.marker), rng=drawn.rng, draws=DRAWS,
+            flexibility=flexibility,
+        )  # fmt: skip
+        return found.p_value, None
+
+    return analysis
 
 
 def windows(drawn: Drawn, truth: float) -> Outcome:
-    """STEPP with 200 permutations; whether the band held the treatment effect in every window."""
-    found = stepp(drawn.endpoint, drawn.treated, drawn.marker, rng=drawn.rng, permutations=200)
+    """STEPP with 200 draws; whether the band held the treatment effect in every window."""
+    found = stepp(drawn.endpoint, drawn.treated, drawn.marker, rng=drawn.rng, draws=DRAWS)
     held = None
     if drawn.endpoint.kind in ("continuous", "survival"):
         held = bool(np.all((found.band_low <= TREATMENT) & (found.band_high >= TREATMENT)))
     return found.p_value, held
 
 
+def searched(drawn: Drawn, truth: float) -> Outcome:
+    """The best of all cuts between the 10th and the 90th percentile, corrected for the search."""
+    inner = np.quantile(drawn.marker, (0.1, 0.9))
+    cuts = np.sort(drawn.marker[(drawn.marker > inner[0]) & (drawn.marker <= inner[1])])
+    cuts = cuts[np.unique(np.linspace(0, cuts.size - 1, 40).round().astype(int))]
+    found = largest_score(
+        drawn.endpoint, drawn.treated, drawn.marker, drawn.marker[:, np.newaxis] >= cuts, rng=drawn.rng,
+        draws=DRAWS,
+    )  # fmt: skip
+    return found.p_value, None
+
+
 def row(
-    name: str, kind: str, n: int, sets: int, analysis: Callable[[Drawn, float], Outcome], interaction: float
+    name: str, kind: str, n: int, sets: int, analysis: Analysis, interaction: float
 ) -> tuple[str, int, int, float, float, float]:
     """Name, patients, sets that had an answer, share significant, coverage, standard error of the share."""
     p: list[float] = []
@@ -120,7 +144,7 @@ def main() -> None:
     parser.add_argument("--sets", type=int, default=2000)
     parser.add_argument("--only", default="")
     chosen = parser.parse_args()
-    plan: list[tuple[str, str, int, Callable[[Drawn, float], Outcome], float]] = []
+    plan: list[tuple[str, str, int, Analysis, float]] = []
     for n in (100, 200, 600):
         plan += [(f"Cox, n = {n}", "survival", n, relative, 0.0)]
         plan += [(f"Cox, interaction, n = {n}", "survival", n, relative, INTERACTION)]
@@ -130,10 +154,19 @@ def main() -> None:
             (f"linear, n = {n}", "continuous", n, relative, 0.0),
             (f"restricted mean, n = {n}", "survival", n, absolute, 0.0),
             (f"risk difference, n = {n}", "binary", n, absolute, 0.0),
-            (f"fractional polynomial, n = {n}", "survival", n, polynomial, 0.0),
+            (f"searched cut, n = {n}", "survival", n, searched, 0.0),
+        ]
+        for f in FLEXIBILITIES:
+            plan += [(f"polynomial {f}, n = {n}", "survival", n, polynomial(f), 0.0)]
+            plan += [(f"polynomial {f}, mean, n = {n}", "continuous", n, polynomial(f), 0.0)]
+    for n in (100, 200, 400):
+        plan += [
             (f"STEPP hazard ratio, n = {n}", "survival", n, windows, 0.0),
             (f"STEPP mean, n = {n}", "continuous", n, windows, 0.0),
+            (f"STEPP risk difference, n = {n}", "binary", n, windows, 0.0),
         ]
+    for name, analysis in (("STEPP", windows), *((f"polynomial {f}", polynomial(f)) for f in FLEXIBILITIES)):
+        plan += [(f"{name}, interaction, n = 200", "survival", 200, analysis, INTERACTION)]
     print(f"{'analysis':34} {'n':>4} {'sets':>6} {'p < 0.05':>9} {'coverage':>9}")
     for name, kind, n, analysis, interaction in plan:
         if chosen.only and chosen.only not in name:

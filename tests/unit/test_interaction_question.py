@@ -51,7 +51,7 @@ def test_the_same_cohort_gives_the_same_bytes_whatever_stands_before_it() -> Non
     made = rows()
     one = result(asked(made))
     other = made.cohort(
-        [{**QUESTION, "id": "first", "permutations": 300}, QUESTION],
+        [{**QUESTION, "id": "first", "draws": 300}, QUESTION],
         covariates={k: v.model_dump(exclude_none=True) for k, v in asked(made).covariates.items()},
     )
     again = answer(other).questions[1]

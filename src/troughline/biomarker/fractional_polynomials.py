@@ -3,38 +3,53 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations_with_replacement
 
 import numpy as np
 
-from troughline.biomarker.endpoint import Effect, Endpoint, EndpointError, Flags, Floats
-
-POWERS = (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0)
-ENOUGH_EVENTS = 100
-"""Events (or patients, for a mean) from which two powers are allowed; below, one."""
-ALPHA = 0.05
+from troughline.biomarker.endpoint import Endpoint, EndpointError, Flags, Floats, Regression
+from troughline.biomarker.main_effects import main_effects
+from troughline.biomarker.null_trials import null_trials
+from troughline.biomarker.polynomial_selection import (
+    ENOUGH_EVENTS,
+    POWERS,
+    Chosen,
+    Flexibility,
+    Pair,
+    Powers,
+    Rules,
+    choose,
+    fitted,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolynomialInteraction:
     """The treatment effect at each `marker` (m,), log ratio or difference, with pointwise `low` and `high`.
 
-    `powers` were chosen without the interaction; `p_value` tests all products with treatment (`freedom`).
-    `shift` was added to the marker before the powers, where it holds values that are not positive.
+    `powers` are those of the treated arm, `control_powers` those of the control arm (the same unless each has
+    its own), `main_powers` those of the main effect. `statistic` is the likelihood ratio of interaction
+    against main effect, `p_value` the share of `draws` trials without an interaction, powers chosen again in
+    each, with a statistic as far out; with flexibility 1 (`draws` 0) it is that of χ² with `freedom` degrees.
+    `shift` was added to the marker before the powers, where it holds values that are not positive. The
+    intervals hold for the powers chosen, not for the choosing.
     """
 
-    powers: tuple[float, ...]
+    powers: Powers
+    control_powers: Powers
+    main_powers: Powers
     marker: Floats
     value: Floats
     low: Floats
     high: Floats
-    p_value: float
+    statistic: float
     freedom: int
+    p_value: float
+    draws: int
     shift: float
     level: float
 
 
-def polynomial_columns(x: Floats, powers: tuple[float, ...]) -> Floats:
+def polynomial_columns(x: Floats, powers: Powers) -> Floats:
     """The columns (n, len(powers)) of a fractional polynomial of positive `x`; power 0 is the logarithm.
 
     A repeated power p gives xᵖ and xᵖ·ln x (Royston and Altman 1994, doi 10.2307/2986270).
@@ -53,118 +68,175 @@ def polynomial_interaction(
     treated: Flags,
     marker: Floats,
     *,
+    rng: np.random.Generator,
     adjust: Floats | None = None,
+    flexibility: Flexibility = 2,
     degree: int | None = None,
     simple: float = 0.0,
+    draws: int = 1000,
     points: int = 60,
     level: float = 0.95,
 ) -> PolynomialInteraction:
-    """Test and draw treatment × f(marker) for the best fractional polynomial f.
+    """Test and draw treatment × f(marker) for a fractional polynomial f chosen for the interaction.
 
-    The polynomial is chosen in the model with treatment and f(marker) and without their product, so that
-    choosing it does not help the interaction: `simple` (the logarithm, or 1 for a straight line) is kept
-    unless one other power fits better (likelihood ratio, one degree of freedom, p < 0.05), and two powers are
-    taken where there are 100 events and they fit better still (two degrees). `degree` 1 or 2 takes the best
-    one or two powers instead. The products with treatment are then tested together by the likelihood ratio.
-    Effects are shown between the 2.5th and the 97.5th percentile of the marker.
+    Parameters: `treated` (n,), `marker` (n,) in any unit; `simple` the power kept unless another fits better
+    (0 the logarithm, 1 a straight line); `degree` 1 or 2 takes the best one or two powers instead. Two powers
+    are allowed from 100 events (patients, for a mean) on. `flexibility` as in `choose`: 1 the powers of the
+    main effect, 2 and 3 powers for which the interaction fits best, 4 one power of its own in each arm.
+
+    With flexibility 2 to 4 choosing powers helps the interaction, and χ² is wrong for it. The test draws
+    trials of the same patients from the fitted main effects, in which the treatment effect is the same in
+    everybody, and chooses in each as in the data; likelihoods there are quadratics around the main effects
+    (exact for a mean). p = (1 + draws as far out)/(1 + draws). Effects are shown between the 2.5th and the
+    97.5th percentile of the marker.
 
     Raises `EndpointError` where no polynomial can be fitted.
 
-    Royston and Sauerbrei 2004, doi 10.1002/sim.1815 (MFPI, least flexible).
+    Royston and Sauerbrei 2004, doi 10.1002/sim.1815; the four flexibilities as `flex(1)` to `flex(4)` of
+    Stata's mfpi; their type I errors with χ²: Royston and Sauerbrei 2013, doi 10.1002/sim.5813.
     """
     from scipy.special import chdtrc
 
-    shift = 0.0
-    if not np.all(marker > 0):
+    scaled = _Scaled.of(marker)
+    a = treated.astype(np.float64)[:, np.newaxis]
+    extra = np.empty((endpoint.n, 0)) if adjust is None else adjust
+    events = endpoint.n_events()
+    enough = (endpoint.n if events is None else events) >= ENOUGH_EVENTS
+    rules = Rules(
+        simple=simple, flexibility=flexibility, forced=degree is not None,
+        degrees=(1, 2)[: 1 + (enough if degree is None else degree == 2)],
+    )  # fmt: skip
+    catalogue = _Catalogue.of(scaled.x, a, extra, rules)
+    mains = fitted(endpoint, {m: catalogue.columns[:, catalogue.of_main(m)] for m in rules.mains})
+    pairs = fitted(endpoint, {p: catalogue.columns[:, catalogue.of_pair(p)] for p in rules.pairs})
+    if not (_any_finite(list(mains.values())) and _any_finite(list(pairs.values()))):
+        raise EndpointError("no fractional polynomial of the marker could be fitted")
+    found = choose(rules, mains, pairs)
+    main, (control, powers) = rules.mains[int(found.main[0])], rules.pairs[int(found.pair[0])]
+    p_value, made = float(chdtrc(len(powers), found.statistic[0])), 0
+    if flexibility > 1:
+        under = _drawn(endpoint, treated, catalogue, rules, main, rng, draws)
+        made = under.nominal.size
+        p_value = (1 + np.count_nonzero(under.nominal <= float(found.nominal[0]) * (1 + 1e-9))) / (1 + made)
+    first, last = (float(np.quantile(marker, q)) for q in (0.025, 0.975))
+    at = np.linspace(first, last, points)
+    value, low, high = _curve(endpoint, a, extra, scaled, (control, powers), at, level)
+    return PolynomialInteraction(
+        powers=powers, control_powers=control, main_powers=main, marker=at, value=value, low=low, high=high,
+        statistic=float(found.statistic[0]), freedom=len(powers), p_value=p_value, draws=made,
+        shift=scaled.shift, level=level,
+    )  # fmt: skip
+
+
+def _any_finite(values: list[Floats]) -> bool:
+    return bool(np.isfinite(np.array(values)).any())
+
+
+@dataclass(frozen=True, slots=True)
+class _Scaled:
+    """The marker, positive and around 1: (marker + shift)/scale."""
+
+    x: Floats
+    shift: float
+    scale: float
+
+    @classmethod
+    def of(cls, marker: Floats) -> _Scaled:
+        shift = 0.0
         distinct = np.unique(marker)
         if distinct.size < 2:
             raise EndpointError("the marker is the same in every patient")
-        shift = float(np.diff(distinct).min() - distinct[0])
-    scale = float(np.median(marker + shift))
-    x = (marker + shift) / scale
-    a = treated.astype(np.float64)
-    extra = np.empty((endpoint.n, 0)) if adjust is None else adjust
-    chosen = (
-        _selected(endpoint, a, x, extra, simple) if degree is None else _best(endpoint, a, x, extra, degree)
+        if not distinct[0] > 0:
+            shift = float(np.diff(distinct).min() - distinct[0])
+        scale = float(np.median(marker + shift))
+        return cls((marker + shift) / scale, shift, scale)
+
+
+@dataclass(frozen=True, slots=True)
+class _Catalogue:
+    """Every column a candidate needs, standardised, and where it stands: treatment and covariates first."""
+
+    columns: Floats
+    n_first: int
+    place: dict[tuple[str, float, bool], int]
+
+    @classmethod
+    def of(cls, x: Floats, a: Floats, extra: Floats, rules: Rules) -> _Catalogue:
+        made: list[Floats] = [a, extra]
+        place: dict[tuple[str, float, bool], int] = {}
+        at = 1 + extra.shape[1]
+        repeated = (False, True) if 2 in rules.degrees else (False,)
+        for power in POWERS:
+            for again in repeated:
+                column = polynomial_columns(x, (power, power) if again else (power,))[:, -1:]
+                column = (column - column.mean()) / column.std()
+                for arm, weight in (("main", 1.0), ("treated", a), ("control", 1 - a)):
+                    if arm == "control" and (again or rules.flexibility != 4):
+                        continue
+                    made.append(weight * column)
+                    place[arm, power, again] = at
+                    at += 1
+        return cls(np.column_stack(made), 1 + extra.shape[1], place)
+
+    def of_main(self, powers: Powers) -> list[int]:
+        """The columns of a model without interaction."""
+        return [*range(self.n_first), *self._in("main", powers)]
+
+    def of_pair(self, pair: Pair) -> list[int]:
+        """The columns of a model with interaction."""
+        control, treated = pair
+        common = self._in("main", treated) if control == treated else self._in("control", control)
+        return [*range(self.n_first), *common, *self._in("treated", treated)]
+
+    def _in(self, arm: str, powers: Powers) -> list[int]:
+        return [self.place[arm, p, k > 0 and p == powers[k - 1]] for k, p in enumerate(powers)]
+
+
+def _drawn(
+    endpoint: Endpoint, treated: Flags, catalogue: _Catalogue, rules: Rules, main: Powers,
+    rng: np.random.Generator, draws: int,
+) -> Chosen:  # fmt: skip
+    """The choice in trials drawn from the main effects with the powers `main`."""
+    columns = catalogue.columns
+    base = columns[:, catalogue.of_main(main)]
+    fit = main_effects(endpoint, base, columns)
+    if endpoint.kind == "continuous":
+        log_likelihood = fit.drawn_means(rng, draws)
+    else:
+        log_likelihood = null_trials(
+            endpoint, treated, base, columns, fit, rng=rng, draws=draws
+        ).log_likelihood
+    first = base.shape[1]
+
+    def value(places: list[int]) -> Floats:
+        return log_likelihood([first + k for k in places])
+
+    return choose(
+        rules,
+        {m: value(catalogue.of_main(m)) for m in rules.mains},
+        {p: value(catalogue.of_pair(p)) for p in rules.pairs},
     )
-    if chosen is None:
-        raise EndpointError("no fractional polynomial of the marker could be fitted")
-    likelihood, powers = chosen
-    degree = len(powers)
-    columns, centre, spread = _scaled(polynomial_columns(x, powers))
-    terms = ["treated", *(f"f{k}" for k in range(degree)), *(f"treated × f{k}" for k in range(degree))]
-    fit = endpoint.regress(
-        np.column_stack((a, columns, a[:, np.newaxis] * columns, extra)), [*terms, *_numbered(extra)],
-        level=level,
-    )  # fmt: skip
-    first, last = (float(np.quantile(marker, q)) for q in (0.025, 0.975))
-    at = np.linspace(first, last, points)
-    shown = (polynomial_columns((at + shift) / scale, powers) - centre) / spread
-    effects: list[Effect] = []
-    for row in shown:
-        weights = np.zeros(len(fit.names))
-        weights[0], weights[1 + degree : 1 + 2 * degree] = 1.0, row
-        effects.append(fit.effect(weights))
-    statistic = 2 * (fit.log_likelihood - likelihood)
-    return PolynomialInteraction(
-        powers=powers,
-        marker=at,
-        value=np.array([e.value for e in effects]),
-        low=np.array([e.low for e in effects]),
-        high=np.array([e.high for e in effects]),
-        p_value=float(chdtrc(degree, max(statistic, 0.0))),
-        freedom=degree,
-        shift=shift,
-        level=level,
+
+
+def _curve(
+    endpoint: Endpoint, a: Floats, extra: Floats, scaled: _Scaled, pair: Pair, at: Floats, level: float
+) -> tuple[Floats, Floats, Floats]:
+    """The treatment effect at `at` (m,) with its interval: β + f₁(x)ᵀδ₁ − f₀(x)ᵀδ₀."""
+    parts: list[tuple[Floats, Floats]] = []
+    for powers in pair:
+        columns = polynomial_columns(scaled.x, powers)
+        centre, spread = columns.mean(axis=0), columns.std(axis=0)
+        shown = polynomial_columns((at + scaled.shift) / scaled.scale, powers)
+        parts.append(((columns - centre) / spread, (shown - centre) / spread))
+    (control, control_at), (treated, treated_at) = parts
+    design = np.column_stack((a, (1 - a) * control, a * treated, extra))
+    fit: Regression = endpoint.regress(design, [f"x{k}" for k in range(design.shape[1])], level=level)
+    weights = np.zeros((at.size, design.shape[1]))
+    weights[:, 0], k = 1.0, control.shape[1]
+    weights[:, 1 : 1 + k], weights[:, 1 + k : 1 + k + treated.shape[1]] = -control_at, treated_at
+    effects = [fit.effect(row) for row in weights]
+    return (
+        np.array([e.value for e in effects]),
+        np.array([e.low for e in effects]),
+        np.array([e.high for e in effects]),
     )
-
-
-Fitted = tuple[float, tuple[float, ...]]
-"""A log-likelihood and the powers that gave it."""
-
-
-def _selected(endpoint: Endpoint, a: Floats, x: Floats, extra: Floats, simple: float) -> Fitted | None:
-    """The function selection of the main effect; None where nothing fits."""
-    from scipy.special import chdtrc
-
-    start = _of_powers(endpoint, a, x, extra, [(simple,)])
-    one, two = _best(endpoint, a, x, extra, 1), _best(endpoint, a, x, extra, 2)
-    events = endpoint.n_events()
-    enough = (endpoint.n if events is None else events) >= ENOUGH_EVENTS
-    if start is not None and (one is None or chdtrc(1, 2 * max(0.0, one[0] - start[0])) >= ALPHA):
-        one = start
-    if one is None:
-        return two
-    if enough and two is not None and chdtrc(2, 2 * max(0.0, two[0] - one[0])) < ALPHA:
-        return two
-    return one
-
-
-def _best(endpoint: Endpoint, a: Floats, x: Floats, extra: Floats, degree: int) -> Fitted | None:
-    return _of_powers(endpoint, a, x, extra, list(combinations_with_replacement(POWERS, degree)))
-
-
-def _of_powers(
-    endpoint: Endpoint, a: Floats, x: Floats, extra: Floats, candidates: list[tuple[float, ...]]
-) -> Fitted | None:
-    """The candidate of the greatest likelihood as main effect; None where none fits."""
-    best: Fitted | None = None
-    for powers in candidates:
-        columns = _scaled(polynomial_columns(x, powers))[0]
-        names = ["treated", *(f"f{k}" for k in range(len(powers))), *_numbered(extra)]
-        try:
-            fit = endpoint.regress(np.column_stack((a, columns, extra)), names)
-        except EndpointError:
-            continue
-        if not fit.penalised and (best is None or fit.log_likelihood > best[0] + 1e-9):
-            best = (fit.log_likelihood, powers)
-    return best
-
-
-def _scaled(columns: Floats) -> tuple[Floats, Floats, Floats]:
-    centre, spread = columns.mean(axis=0), columns.std(axis=0)
-    return (columns - centre) / spread, centre, spread
-
-
-def _numbered(extra: Floats) -> list[str]:
-    return [f"x{k}" for k in range(extra.shape[1])]

@@ -9,7 +9,7 @@ import numpy as np
 
 from troughline.biomarker.absolute_interaction import restricted_mean_interaction, risk_interaction
 from troughline.biomarker.endpoint import Effect, EndpointError, Floats
-from troughline.biomarker.fractional_polynomials import polynomial_interaction
+from troughline.biomarker.fractional_polynomials import PolynomialInteraction, polynomial_interaction
 from troughline.biomarker.interaction_data import Marker, Outcomes, Sample, adjusting
 from troughline.biomarker.interaction_view import INTERACTIONS, PROGNOSTIC, as_interval, effect_estimate
 from troughline.biomarker.stepp import stepp
@@ -245,7 +245,7 @@ def _over_marker(
         try:
             found = stepp(
                 sample.endpoint, sample.treated, sample.raw,
-                rng=generator(case.cohort, f"{question.id}/stepp"), permutations=question.permutations,
+                rng=generator(case.cohort, f"{question.id}/stepp"), draws=question.draws,
                 level=level,
             )  # fmt: skip
         except ValueError as error:
@@ -254,7 +254,7 @@ def _over_marker(
             parts.estimates.append(
                 Estimate(
                     name="stepp_test", value=None, level=None, n=sample.n, p_value=found.p_value,
-                    method=f"guarded: STEPP, {found.value.size} windows, {found.permutations} permutations",
+                    method=f"guarded: STEPP, {found.value.size} windows, largest score, {found.draws} draws",
                 )
             )  # fmt: skip
             columns = ("start", "end", "middle", "value", "low", "high", "band_low", "band_high")
@@ -263,7 +263,7 @@ def _over_marker(
                 arrays[c] = shown(arrays[c])
             parts.series["stepp"] = {
                 **series, **arrays, "n": found.n, "overall": float(shown(np.array(found.overall))),
-                "p_value": found.p_value, "permutations": found.permutations,
+                "p_value": found.p_value, "draws": found.draws,
             }  # fmt: skip
             parts.tables["stepp"] = [
                 {"n": int(found.n[k]), **{c: float(arrays[c][k]) for c in columns}}
@@ -273,26 +273,36 @@ def _over_marker(
     try:
         curve = polynomial_interaction(
             sample.endpoint, sample.treated, sample.raw, adjust=extra, level=level,
-            simple=0.0 if marker.log else 1.0,
+            rng=generator(case.cohort, f"{question.id}/polynomial"), flexibility=question.flexibility,
+            simple=0.0 if marker.log else 1.0, draws=question.draws,
         )  # fmt: skip
     except EndpointError as error:
         parts.methods.append(f"Fractional polynomials: {error}.")
         return
-    powers = ", ".join(f"{p:g}" for p in curve.powers)
     parts.estimates.append(
         Estimate(
             name="polynomial_interaction_test", value=None, level=None, n=sample.n,
             p_value=finite(curve.p_value),
-            method=f"guarded: fractional polynomial (powers {powers}), likelihood ratio",
-            note=f"{curve.freedom} degree{'s' * (curve.freedom > 1)} of freedom",
+            method=f"guarded: fractional polynomial ({_powers(curve)}), likelihood ratio",
+            note=f"{curve.draws} draws without interaction, powers chosen again in each"
+            if curve.draws
+            else f"{curve.freedom} degree{'s' * (curve.freedom > 1)} of freedom",
         )
     )  # fmt: skip
     if kind != "binary":
         parts.series["polynomial"] = {
             **series, "marker": curve.marker, "value": shown(curve.value), "low": shown(curve.low),
             "high": shown(curve.high), "powers": list(curve.powers),
+            "control_powers": list(curve.control_powers), "p_value": finite(curve.p_value),
         }  # fmt: skip
     parts.references.append("Royston 2004, doi 10.1002/sim.1815")
+
+
+def _powers(curve: PolynomialInteraction) -> str:
+    both = [", ".join(f"{p:g}" for p in powers) for powers in (curve.control_powers, curve.powers)]
+    if both[0] == both[1]:
+        return f"power{'s' * (len(curve.powers) > 1)} {both[0]}"
+    return f"power {both[1]} with the treatment, {both[0]} without"
 
 
 def prognostic_only(case: Case, parts: Parts, sample: Sample, marker: Marker, outcomes: Outcomes) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troughline.biomarker.endpoint import Endpoint, Flags, Floats
-from troughline.biomarker.window_effects import one_step, risk_tables, window_effects
+from troughline.biomarker.largest_score import largest_score
+from troughline.biomarker.window_effects import window_effects
 
 _SHARE_IN_WINDOW = 0.25
 _STEPS = 20
@@ -25,7 +26,8 @@ class Stepp:
 
     `middle` is the median of the marker in a window, `start` and `end` its range. `low` and `high` bound one
     window at `level`; `band_low` and `band_high` all of them at once. `overall` is the effect in everybody.
-    `p_value` is that of the permutation test of no interaction.
+    `p_value` is that of the test that the effect is the same in all windows (`largest_score`), found with
+    `draws` random draws.
     """
 
     start: Floats
@@ -39,7 +41,7 @@ class Stepp:
     band_high: Floats
     overall: float
     p_value: float
-    permutations: int
+    draws: int
     critical: float
     level: float
 
@@ -87,7 +89,7 @@ def stepp(
     marker: Floats,
     *,
     rng: np.random.Generator,
-    permutations: int = 1000,
+    draws: int = 1000,
     level: float = 0.95,
     per_window: int | None = None,
     step: int | None = None,
@@ -98,10 +100,10 @@ def stepp(
 
     The band holds all window effects together: θ_k ± c·SE_k with c the quantile of the largest |Z_k| of a
     normal vector (t, for risks and means) with the correlation of the windows, which share patients (20,000
-    draws); SE_k is that of the window itself. The test permutes the marker within each arm, which keeps both
-    main effects; its statistic is the largest |θ_k − θ| over its standard deviation among the permutations.
-    Under permutation a log hazard ratio is its one-step value (O − E)/V, which exists where no iteration
-    would converge. p = (1 + #{T* ≥ T}) / (1 + permutations).
+    draws); SE_k is that of the window itself. The test (`largest_score`, `draws` random draws) allows for a
+    marker that is prognostic. Permuting the marker within arms, as the package stepp of R does, does not: it
+    makes the marker unrelated to the outcome, so that windows which differ in their course alone look as if
+    the treatment effect differed.
 
     Raises `ValueError` where fewer than three windows have an estimate.
 
@@ -124,6 +126,7 @@ def stepp(
     members, windows = members[:, usable], [windows[k] for k in usable]
     value, covariance = found.value[usable], found.covariance[np.ix_(usable, usable)]
     error = found.standard_error[usable]
+    tested = largest_score(endpoint, treated, marker, members, rng=rng, draws=draws)
     # A mean of a window is judged by the variance of that window alone: t, not normal.
     freedom = min(rows.size for rows in windows) - 2 if endpoint.time is None else None
     critical = _critical(covariance, level, rng, freedom)
@@ -139,8 +142,8 @@ def stepp(
         band_low=value - critical * error,
         band_high=value + critical * error,
         overall=float(found.value[-1]),
-        p_value=_permutation_p(endpoint, treated, members, permutations, rng),
-        permutations=permutations,
+        p_value=tested.p_value,
+        draws=tested.draws,
         critical=critical,
         level=level,
     )
@@ -156,37 +159,3 @@ def _critical(covariance: Floats, level: float, rng: np.random.Generator, freedo
         spread: Floats = np.sqrt(rng.chisquare(freedom, _DRAWS) / freedom)
         largest = largest / spread
     return float(np.quantile(largest, level))
-
-
-def _permutation_p(
-    endpoint: Endpoint, treated: Flags, members: Flags, permutations: int, rng: np.random.Generator
-) -> float:
-    """Permuting the marker within arms is permuting who is in which window, both at once."""
-    whole = np.hstack((members, np.ones((members.shape[0], 1), dtype=np.bool_)))
-    order = np.arange(endpoint.n)
-    if endpoint.time is not None:
-        order = np.argsort(endpoint.time, kind="stable")
-    sorted_endpoint, arm, whole = endpoint.of(order), treated[order], whole[order]
-    arms = [np.flatnonzero(arm), np.flatnonzero(~arm)]
-
-    def effects(inside: Flags) -> Floats:
-        if sorted_endpoint.time is not None and sorted_endpoint.event is not None:
-            tables = risk_tables(sorted_endpoint.time, sorted_endpoint.event, arm, inside)
-            values = one_step(tables)
-        else:
-            values = window_effects(sorted_endpoint, arm, inside).value
-        return values[:-1] - values[-1]
-
-    observed = effects(whole)
-    drawn = np.empty((permutations, observed.size))
-    shuffled = whole.copy()
-    for b in range(permutations):
-        for rows in arms:
-            shuffled[rows] = whole[rng.permutation(rows)]
-        drawn[b] = effects(shuffled)
-    spread = np.nanstd(drawn, axis=0)
-    spread[spread == 0] = np.nan
-    with np.errstate(invalid="ignore"):
-        statistic = np.nanmax(np.abs(observed) / spread)
-        under = np.nanmax(np.abs(drawn) / spread, axis=1)
-    return float((1 + np.sum(under >= statistic * (1 - 1e-12))) / (1 + permutations))

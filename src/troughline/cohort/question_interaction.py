@@ -18,7 +18,9 @@ class InteractionQuestion(QuestionBase):
     are categories for the subgroup forest, with a half-normal prior of scale `shrinkage` on the log ratio
     (or in standard deviations of `value`). `competing` and `liver_class` ask for the incidence by class and
     arm. `over_time` follows a measured marker: at a `landmark_days`, or by a joint model. `signature` is a
-    list of covariates for a penalised Cox model with penalty `penalty`, judged at `horizon_days`.
+    list of covariates for a penalised Cox model with penalty `penalty`, judged at `horizon_days`. The tests
+    over the marker take `draws` random draws; `flexibility` is how freely the powers of the fractional
+    polynomial are chosen, 1 (those of the main effect) to 4 (a power of its own in each arm).
     """
 
     kind: Literal["interaction"]
@@ -38,7 +40,8 @@ class InteractionQuestion(QuestionBase):
     signature: tuple[str, ...] = ()
     penalty: Literal["ridge", "lasso", "elastic-net"] = "elastic-net"
     horizon_days: Positive | None = None
-    permutations: int = Field(default=1000, ge=200, le=100_000)
+    draws: int = Field(default=1000, ge=200, le=100_000)
+    flexibility: Literal[1, 2, 3, 4] = 2
 
     @field_validator("competing", "subgroups", "signature", mode="before")
     @classmethod

@@ -70,7 +70,7 @@ def sketch_stepp(question: Json) -> Sketch:
     caption = (
         f"The {data.get('scale')}{against} in overlapping windows of patients ordered by the marker: a dot "
         "at the median of each window, its interval upright; the band holds all windows together. Windows "
-        "share patients, so neighbours are alike. The permutation test of no interaction gives "
+        "share patients, so neighbours are alike. The test that the effect is the same in all gives "
         f"{p_value(data.get('p_value'))}."
     )
     unit = unit_text(data.get("unit"))
