@@ -132,7 +132,8 @@ def many_subgroups(case: Case) -> Fired | None:
     "interaction-power",
     title="Only a large interaction could have been seen",
     detects="no interaction shown in a study that had 80 % power only for one of a ratio above 2 (half a "
-    "standard deviation of a number) between low and high marker",
+    "standard deviation of a number) between low and high marker, or between the two levels hardest to tell "
+    "apart",
     absent="the interaction is significant, or a smaller one would have been seen",
     remedy="Say which interactions the interval leaves open; do not conclude that the effect is the same.",
     reference="Brookes 2004, doi 10.1016/j.jclinepi.2003.08.009",
@@ -153,7 +154,7 @@ def interaction_power(case: Case) -> Fired | None:
     )
     shown = facts.interaction_adjusted or facts.interaction
     return Fired(
-        finding=f"With 80 % power this study sees {least} between low and high marker, not less.",
+        finding=f"With 80 % power this study sees {least} between {facts.detectable_between}, not less.",
         effect=f"The interval of the interaction, {interval(shown)}, shows what remains possible.",
     )
 
