@@ -125,6 +125,14 @@ def test_deaths_of_another_cause_compete_within_the_class() -> None:
             assert [
                 e for e in found.estimates if e.name == name and e.label == label and "within" in e.method
             ]
+    for name in ("subdistribution_interaction_ratio", "cause_specific_interaction_ratio"):
+        ratio = found.estimate(name)
+        assert ratio.label == "invasion yes against no"
+        assert ratio.low is not None
+        assert ratio.high is not None
+        assert ratio.value is not None
+        assert ratio.low < ratio.value < ratio.high
+        assert ratio.p_value is not None
     both = {(e.label, e.method[:2]): e.value for e in found.estimates if e.name == "cumulative_incidence"}
     for (label, column), value in both.items():
         if column == "gu":

@@ -113,7 +113,7 @@ def polynomial_interaction(
         raise EndpointError("no fractional polynomial of the marker could be fitted")
     found = choose(rules, mains, pairs)
     main, (control, powers) = rules.mains[int(found.main[0])], rules.pairs[int(found.pair[0])]
-    p_value, made = float(chdtrc(len(powers), found.statistic[0])), 0
+    p_value, made = float(chdtrc(len(powers), float(found.statistic[0]))), 0
     if flexibility > 1:
         under = _drawn(endpoint, treated, catalogue, rules, main, rng, draws)
         made = under.nominal.size

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from troughline.biomarker.competing_interaction import Scale, competing_interaction
+from troughline.biomarker.interaction_view import effect_estimate
 from troughline.cohort.describe import readable
 from troughline.cohort.outcomes import events_by_patient
 from troughline.response.predictor import NotAnalysable
@@ -80,6 +82,7 @@ def liver_classes(case: Case, parts: Parts, arms: Arms, outcomes: Outcomes) -> N
         treated = np.array([arms.treated[p] for p in patients], dtype=np.float64)
         level_of = np.array([given[p] for p in patients], dtype=object)
         _within_classes(case, parts, outcomes, arms, time, causes, treated, level_of, levels, label)
+        _between_classes(case, parts, outcomes, time, causes, treated > 0, level_of, levels, label)
     parts.references += [
         "Fine 1999, doi 10.1080/01621459.1999.10474144",
         "Austin 2016, doi 10.1161/CIRCULATIONAHA.115.017719",
@@ -216,6 +219,51 @@ def _within_classes(
                     note,
                 )
             )
+
+
+def _between_classes(
+    case: Case,
+    parts: Parts,
+    outcomes: Outcomes,
+    time: np.ndarray[Any, Any],
+    causes: list[str | None],
+    treated: np.ndarray[Any, np.dtype[np.bool_]],
+    level_of: np.ndarray[Any, Any],
+    levels: list[str],
+    label: str,
+) -> None:
+    """Add the ratios of hazard ratios of one model of all classes, with their test, on both scales."""
+    confidence = case.cohort.study.study.level
+    scales: tuple[tuple[Scale, str, str], ...] = (
+        ("subdistribution", "subdistribution_interaction_ratio", "Fine–Gray"),
+        ("cause-specific", "cause_specific_interaction_ratio", "cause-specific Cox"),
+    )
+    for scale, name, how in scales:
+        method = f"guarded: {how} with treatment × class, other deaths competing"
+        try:
+            found = competing_interaction(
+                time, causes, outcomes.label, treated, level_of.tolist(), levels, scale=scale,
+                level=confidence,
+            )  # fmt: skip
+        except ValueError as error:
+            parts.estimates.append(
+                Estimate(
+                    name=name, value=None, level=confidence, n=len(causes), label=label, method=method,
+                    note=f"no estimate: {error}",
+                )
+            )  # fmt: skip
+            continue
+        note = f"{found.n_events} events, {found.n_rivals} competing; all classes "
+        note += f"p = {found.p_value:.2g}, {found.freedom} degree{'s' * (found.freedom > 1)} of freedom"
+        if found.left_out:
+            note += f"; left out, without the event in one arm: {', '.join(found.left_out)}"
+        for level, effect in zip(found.levels, found.interaction, strict=True):
+            parts.estimates.append(
+                effect_estimate(
+                    "survival", effect, n=found.n, label=f"{label} {level} against {found.reference}",
+                    method=method, level=confidence, name=name, note=note,
+                )
+            )  # fmt: skip
 
 
 def _term(name: str, term: CoxTerm | None, n: int, label: str, how: str, level: float, note: str) -> Estimate:
