@@ -82,7 +82,7 @@ def run_interaction(cohort: Cohort, question: InteractionQuestion, drug: Drug | 
             or outcomes.unknown.get(patient)
             or ("in neither arm" if not arms.why_none else f"{marker.label} is missing")
         )
-    parts.methods += methods_of(question, marker, outcomes, arms, sample)
+    parts.methods += methods_of(question, facts, marker, outcomes, arms, sample)
     parts.summary = answer_in_words(facts, marker, outcomes, sample, parts)
     return case, parts
 

@@ -86,7 +86,7 @@ def _halves(case: Case, parts: Parts, sample: Sample, marker: Marker) -> list[tu
         if not high.any() or high.all():
             where = "at or above" if high.any() else "below"
             parts.methods.append(
-                f"As published: all {sample.n} patients lie {where} the stated cut of {number(cut)}{unit}, so "
+                f"As published: all {sample.n} patients lie {where} the stated cut of {number(cut)}{unit}; "
                 "there are no two halves to show."
             )
             return []

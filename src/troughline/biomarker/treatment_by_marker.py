@@ -99,7 +99,7 @@ def _joint(endpoint: Endpoint, fit: Regression, without: Floats, names: Sequence
     """The test of the coefficients `rows` at once: against the design `without` them, or by Wald."""
     from scipy.special import chdtrc
 
-    k = rows.stop - rows.start
+    k = int(rows.stop - rows.start)
     if not fit.penalised:
         less = endpoint.regress(without, names)
         if not less.penalised:

@@ -9,8 +9,8 @@ from troughline.response.guards.wording import count, number, p_value
 from troughline.results import GuardSeverity
 
 if TYPE_CHECKING:
-    from troughline.response.interaction_facts import InteractionFacts
     from troughline.response.case import Case
+    from troughline.response.interaction_facts import InteractionFacts
 
 KINDS = ("association",)
 ALPHA = 0.05
