@@ -73,7 +73,7 @@ def run_interaction(cohort: Cohort, question: InteractionQuestion, drug: Drug | 
         _two_arms(case, parts, arms, (as_printed, marker), outcomes)
     liver_classes(case, parts, arms, outcomes)
     marker_over_time(case, parts, arms, as_printed, outcomes)
-    signature_parts(case, parts, sample.patients, arms, outcomes)
+    signature_parts(case, parts, arms, outcomes)
     case.measured.n_events = sample.endpoint.n_events()
     exclude(case, {}, sample.patients)
     for patient in case.excluded:

@@ -40,12 +40,13 @@ class InteractionQuestion(QuestionBase):
     landmark_window_days: Positive | None = None
     rmst_days: Positive | None = None
     signature: tuple[str, ...] = ()
+    signature_log: tuple[str, ...] | None = None
     penalty: Literal["ridge", "lasso", "elastic-net"] = "elastic-net"
     horizon_days: Positive | None = None
     draws: int = Field(default=1000, ge=200, le=100_000)
     flexibility: Literal[1, 2, 3, 4] = 2
 
-    @field_validator("competing", "subgroups", "signature", mode="before")
+    @field_validator("competing", "subgroups", "signature", "signature_log", mode="before")
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
@@ -69,6 +70,9 @@ class InteractionQuestion(QuestionBase):
             raise ValueError('over_time = "landmark" needs landmark_days')
         if len(self.signature) == 1:
             raise ValueError("signature: a signature needs two covariates or more")
+        alien = [name for name in self.signature_log or () if name not in self.signature]
+        if alien:
+            raise ValueError(f"signature_log: {', '.join(alien)} is not in the signature")
         if isinstance(self.predictor.bands, tuple) and len(self.predictor.bands) != 1:
             raise ValueError("bands: the as-published column splits at one cut, 'median' or 'optimal'")
         if self.predictor.bands in ("tertiles", "quartiles"):

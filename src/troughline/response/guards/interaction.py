@@ -290,10 +290,14 @@ def marker_partly_measured(case: Case) -> Fired | None:
         return None
     effect = ""
     if facts.rate_measured is not None and facts.rate_unmeasured is not None:
-        effect = (
+        both = (
             f"{100 * facts.rate_measured:.0f} % of those measured had the event, "
-            f"{100 * facts.rate_unmeasured:.0f} % of the others."
+            f"{100 * facts.rate_unmeasured:.0f} % of the others"
         )
+        effect = f"{both}."
+        if facts.rate_by:
+            test = f", log-rank {p_value(facts.rate_p)}" if facts.rate_p is not None else ""
+            effect = f"{facts.rate_by} {both} (Kaplan–Meier{test})."
     return Fired(
         finding=f"The marker is known in {facts.n_measured} of {count(facts.n_total, 'patient')}.",
         effect=effect,
