@@ -94,7 +94,7 @@ def missing_facts(
 
 
 def _risks(facts: InteractionFacts, outcomes: Outcomes, with_it: list[str], without: list[str]) -> None:
-    """Kaplan–Meier risks at one time, when a tenth of either group is still at risk, and the log-rank test."""
+    """Kaplan–Meier risks when a tenth of either group is still at risk, and the log-rank test."""
     from troughline.survival.kaplan_meier import kaplan_meier
     from troughline.survival.log_rank import log_rank
 

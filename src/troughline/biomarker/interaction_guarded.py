@@ -106,7 +106,10 @@ def _relative(
     else:
         facts.interaction = first
     facts.p_interaction = finite(fit.p_value)
-    facts.detectable, facts.detectable_between = smallest_seen(sample, fit)
+    facts.detectable, facts.detectable_between, worst = smallest_seen(sample, marker, fit)
+    facts.detectable_interval = as_interval(
+        effect_estimate(kind, fit.interaction[worst], n=sample.n, label="", method=how, level=level)
+    )
     facts.detectable_is_ratio = kind != "continuous"
     if marker.ordered and fit.freedom > 1:
         parts.estimates += _trend(case, sample, marker, extra, names, how, unit)
@@ -196,31 +199,31 @@ def _positions(sample: Sample, marker: Marker) -> list[tuple[str, Floats]]:
     return found
 
 
-def smallest_seen(sample: Sample, fit: TreatmentByMarker) -> tuple[float | None, str]:
-    """The smallest interaction seen with 80 % power, and between what: of several contrasts the worst one.
+def smallest_seen(sample: Sample, marker: Marker, fit: TreatmentByMarker) -> tuple[float | None, str, int]:
+    """The smallest interaction seen with 80 % power, between what, and in which column: the worst of them.
 
     Between the halves of a number (those quantified), or each level and the first.
     """
     if fit.fit.penalised:
-        return None, ""
-    found: list[tuple[float, str]] = []
+        return None, "", 0
+    found: list[tuple[float, str, int]] = []
     for j, effect in enumerate(fit.interaction):
         if not effect.standard_error > 0:
-            return None, ""
-        gap, between = 1.0, sample.labels[j].replace(" against ", " and ")
+            return None, "", 0
+        gap, between = 1.0, f"{marker.label} {sample.labels[j].replace(' against ', ' and ')}"
         if sample.raw is not None and j == 0:
             known = ~np.isnan(sample.raw)
             raw, column = sample.raw[known], sample.columns[known, 0]
             high = raw > np.median(raw)
             if not high.any() or high.all():
-                return None, ""
+                return None, "", 0
             gap, between = float(column[high].mean() - column[~high].mean()), "low and high marker"
-        found.append((detectable(effect.standard_error) * gap, between))
-    smallest, between = max(found)
+        found.append((detectable(effect.standard_error) * gap, between, j))
+    smallest, between, worst = max(found)
     if sample.endpoint.kind != "continuous":
-        return math.exp(min(smallest, 700.0)), between
+        return math.exp(min(smallest, 700.0)), between, worst
     assert sample.endpoint.value is not None
-    return smallest / float(sample.endpoint.value.std(ddof=1)), between
+    return smallest / float(sample.endpoint.value.std(ddof=1)), between, worst
 
 
 def horizon(sample: Sample, days_per_unit: float, asked_days: float | None) -> tuple[float, str]:

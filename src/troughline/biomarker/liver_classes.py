@@ -167,10 +167,12 @@ def _series(
     groups: list[str],
     horizon: float,
 ) -> None:
-    """`series["incidence_by_class"]`: each class with a curve for each arm up to the horizon, and who was left."""
+    """`series["incidence_by_class"]`: a curve for each class and arm up to the horizon, and who was left."""
     from troughline.response.questions.survival_series import round_times
 
     times = round_times(horizon, 4)
+    if len(times) > 1 and horizon - times[-1] > times[1] / 2:
+        times.append(horizon)
     named = np.array(groups, dtype=object)
     classes: dict[str, list[dict[str, Any]]] = {}
     for c in curves:

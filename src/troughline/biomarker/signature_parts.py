@@ -11,7 +11,7 @@ from troughline.biomarker.decision_curve import DecisionCurve, decision_curve
 from troughline.biomarker.endpoint import Flags, Floats
 from troughline.biomarker.signature import nested_signature
 from troughline.biomarker.signature_scale import signature_columns
-from troughline.cohort.describe import readable
+from troughline.cohort.describe import listed, readable
 from troughline.response.case import Interval
 from troughline.response.guards.wording import number
 from troughline.response.interaction_facts import SignatureFacts
@@ -134,10 +134,12 @@ def signature_parts(case: Case, parts: Parts, arms: Arms, outcomes: Outcomes) ->
         else " Treatment is fitted beside them without a penalty and then left aside: the "
         "risks and their worth are those of the covariates alone, over both arms."
     )
-    how = ", ".join(found.logged) or "none"
+    how = f"{listed(list(found.logged)) or 'none'} in doublings, "
+    how += "as stated" if question.signature_log is not None else "where skewed"
+    if found.no_log:
+        how += f"; {listed(list(found.no_log))} skewed but not above 0 in all, and kept as measured"
     parts.methods.append(
-        f"Signature: {question.penalty} Cox model of {len(found.names)} columns ({how} in doublings, "
-        f"{'as stated' if question.signature_log is not None else 'by their skewness'}), penalty by "
+        f"Signature: {question.penalty} Cox model of {len(found.names)} columns ({how}), penalty by "
         f"cross-validated partial likelihood inside, worth judged outside in five folds; risk by {until}; "
         "the interval of the net benefit is that of the patients, the models taken as fixed."
         f"{beside} {_counted(counts)}"

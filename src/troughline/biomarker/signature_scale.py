@@ -26,7 +26,8 @@ SKEWED = 1.0
 class Columns:
     """`x` (n, p) of the `complete` (N,) patients by `names`; a weight is read `per` unit, `unit` of it.
 
-    `logged` are the covariates in doublings; `missing` counts the patients without a covariate.
+    `logged` are the covariates in doublings, `no_log` skewed ones that hold a value of 0 or below; `missing`
+    counts the patients without a covariate.
     """
 
     x: Floats
@@ -35,6 +36,7 @@ class Columns:
     per: tuple[str, ...]
     unit: Floats
     logged: tuple[str, ...]
+    no_log: tuple[str, ...]
     missing: tuple[tuple[str, int], ...]
 
 
@@ -51,6 +53,7 @@ def signature_columns(
     names = found.names
     x = found.matrix[found.complete].copy()
     logged: list[str] = []
+    no_log: list[str] = []
     per: list[str] = []
     unit = np.ones(len(names))
     for j, name in enumerate(names):
@@ -64,10 +67,13 @@ def signature_columns(
             logged.append(readable(name, inside=True))
             per.append("doubling")
         else:
+            if question.signature_log is None and _skewness(x[:, j]) > SKEWED:
+                no_log.append(readable(name, inside=True))
             unit[j] = float(x[:, j].std(ddof=1))
             per.append(f"SD ({number(float(unit[j]))}{unit_text((spec and spec.unit) or '1')})")
     return Columns(
         x=x, complete=found.complete, names=names, per=tuple(per), unit=unit, logged=tuple(logged),
+        no_log=tuple(no_log),
         missing=_missing(cohort, question.signature, patients),
     )  # fmt: skip
 
@@ -75,12 +81,15 @@ def signature_columns(
 def _takes_log(question: InteractionQuestion, name: str, column: Floats) -> bool:
     positive = bool(np.all(column > 0))
     if question.signature_log is None:
-        from scipy.stats import skew
-
-        return positive and float(skew(column)) > SKEWED
+        return positive and _skewness(column) > SKEWED
     if name in question.signature_log and not positive:
         raise NotAnalysable(f"signature_log: {name!r} holds values that are not positive")
     return name in question.signature_log
+
+
+def _skewness(column: Floats) -> float:
+    away = column - column.mean()
+    return float((away**3).mean() / (away**2).mean() ** 1.5)
 
 
 def _missing(cohort: Cohort, names: tuple[str, ...], of: tuple[str, ...]) -> tuple[tuple[str, int], ...]:

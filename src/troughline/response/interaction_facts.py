@@ -61,7 +61,8 @@ class InteractionFacts:
     how often only one of them would be significant if both had the same effect. `cut_*` belong to a cut
     searched in these data. `subgroup_tests` are the interaction p of each subgrouping. `detectable` is the
     smallest interaction (`detectable_between` the halves of the marker, or the two levels hardest to tell
-    apart) that 80 % of such studies would see: a ratio, or a difference in standard deviations.
+    apart) that 80 % of such studies would see, a ratio or a difference in standard deviations;
+    `detectable_interval` is what was found there.
     `p_interaction` tests all columns of the marker at once, `p_trend` that of ordered levels with 1 degree of
     freedom, `p_prognostic` the marker in the control arm. `n_below` of `n_with_level` patients have a level
     below its limit, `below_how` says what the models make of them; `n_changes_below` patients have no change
@@ -89,6 +90,7 @@ class InteractionFacts:
     p_prognostic: float | None = None
     detectable: float | None = None
     detectable_between: str = "low and high marker"
+    detectable_interval: Interval | None = None
     detectable_is_ratio: bool = True
     known_day: float | None = None
     known_group: str = ""

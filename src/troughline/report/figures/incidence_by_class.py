@@ -151,8 +151,8 @@ def _at_risk(axes: Axes, arms: list[Json], times: FloatArray, *, first: bool) ->
 def _caption(data: Json, classes: list[Json]) -> str:
     until = f"{number(float(data['horizon']))} {data.get('time_unit') or 'day'}s"
     text = (
-        f"Aalen–Johansen: other deaths are counted as what they are. Drawn to the horizon of {until}, at whose "
-        "end each value stands; bands are pointwise intervals."
+        f"Aalen–Johansen: other deaths are counted as what they are. Drawn to the horizon of {until}, "
+        "where each value stands; bands are pointwise intervals."
     )
     if any(arm.get("control") for c in classes for arm in entries(c, "arms")):
         text += " Dashed and grey: the control arm."

@@ -152,7 +152,7 @@ def interaction_power(case: Case) -> Fired | None:
         if facts.detectable_is_ratio
         else f"a difference of {number(facts.detectable)} standard deviations"
     )
-    shown = facts.interaction_adjusted or facts.interaction
+    shown = facts.detectable_interval or facts.interaction
     return Fired(
         finding=f"With 80 % power this study sees {least} between {facts.detectable_between}, not less.",
         effect=f"The interval of the interaction, {interval(shown)}, shows what remains possible.",
