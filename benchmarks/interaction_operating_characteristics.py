@@ -28,7 +28,7 @@ SEED = 20110901
 LOW, HIGH, LEAST_COVERAGE = 0.035, 0.065, 0.93
 TREATMENT, PROGNOSTIC, INTERACTION = math.log(0.7), 0.3, -0.4
 BASE, TAU = 1.0, 1.0
-DRAWS = 200
+DRAWS = 100
 FLEXIBILITIES: tuple[Flexibility, ...] = (1, 2, 3, 4)
 
 Floats = NDArray[np.float64]
@@ -85,7 +85,7 @@ def absolute(drawn: Drawn, truth: float) -> Outcome:
 
 
 def polynomial(flexibility: Flexibility) -> Analysis:
-    """MFPI on the marker itself, which is log-normal; 200 draws where the powers are chosen for it."""
+    """MFPI on the marker itself, which is log-normal; 100 draws where the powers are chosen for it."""
 
     def analysis(drawn: Drawn, truth: float) -> Outcome:
         found = polynomial_interaction(
@@ -98,7 +98,7 @@ def polynomial(flexibility: Flexibility) -> Analysis:
 
 
 def windows(drawn: Drawn, truth: float) -> Outcome:
-    """STEPP with 200 draws; whether the band held the treatment effect in every window."""
+    """STEPP with 100 draws; whether the band held the treatment effect in every window."""
     found = stepp(drawn.endpoint, drawn.treated, drawn.marker, rng=drawn.rng, draws=DRAWS)
     held = None
     if drawn.endpoint.kind in ("continuous", "survival"):

@@ -53,7 +53,7 @@ def test_the_predictive_marker_is_found_and_the_prognostic_one_is_not_called_pre
     assert same.low < 1 < same.high
     assert "(predictive)" not in ligand.summary
     assert "(prognostic)" in ligand.summary
-    assert [g.id for g in ligand.guards] == ["one-subgroup-significant"]
+    assert [g.id for g in ligand.guards] == ["one-subgroup-significant", "multiplicity"]
 
 
 def test_its_report_has_the_figures_of_an_interaction(found: StudyResult) -> None:

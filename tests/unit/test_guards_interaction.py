@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 from benchmarks.cohorts import cohort_with_trap, judge
-from benchmarks.interaction_cohorts import asked, clean, predictive, rows_of
+from benchmarks.interaction_cohorts import COVARIATES, QUESTION, asked, clean, predictive, rows_of
 
 from troughline.cohort.cohort import Cohort
+from troughline.response.guards.inference import holm
+from troughline.response.guards.wording import p_value
+from troughline.response.study import StudyResult, answer
 from troughline.results import GuardFinding, GuardSeverity
 
 N = 120
@@ -61,7 +64,7 @@ def test_one_subgroup_significant_is_silent_where_the_interaction_is_significant
 
 
 def test_predictive_cut_searched_fires_with_the_corrected_p() -> None:
-    assert "permuted" in trap("predictive-cut-searched").effect
+    assert "repeated in trials drawn without one" in trap("predictive-cut-searched").effect
 
 
 def test_predictive_cut_searched_is_silent_at_a_cut_given_beforehand() -> None:
@@ -154,3 +157,47 @@ def test_marker_partly_measured_is_silent_where_all_have_it(silent: set[str]) ->
 def test_joint_model_extrapolated_fires_with_both_days() -> None:
     found = trap("joint-model-extrapolated")
     assert found.effect.startswith("Median last sample day 21, median event day ")
+
+
+def with_questions(*markers: dict[str, Any], **changes: Any) -> StudyResult:
+    """One trial of 120 patients with an interaction question a marker."""
+    rng = np.random.default_rng(3)
+    made = rows_of(predictive(N, rng), rng)
+    asked_of = [
+        {k: v for k, v in {**QUESTION, "id": f"q{i}", "predictor": m, **changes}.items() if v is not None}
+        for i, m in enumerate(markers)
+    ]
+    return answer(made.cohort(asked_of, covariates=COVARIATES))
+
+
+def test_multiplicity_counts_the_interaction_of_each_question_and_corrects_it_by_holm() -> None:
+    """A number, its cut searched (the corrected p counts), and a category: three tests of one study."""
+    study = with_questions(
+        {"covariate": "score"}, {"covariate": "score", "bands": "optimal"}, {"covariate": "sex"}
+    )
+    names = {"q0": "interaction_ratio", "q1": "interaction_cut_p", "q2": "interaction_ratio"}
+    p = {q: study.question(q).estimate(name).p_value or 0.0 for q, name in names.items()}
+    corrected = holm(p)
+    for question_id in names:
+        found = next(g for g in study.question(question_id).guards if g.id == "multiplicity")
+        assert found.finding.startswith("This study has 3 questions with a test each")
+        assert p_value(corrected[question_id]) in found.effect
+        lost = p[question_id] < 0.05 <= corrected[question_id]
+        assert found.severity is (GuardSeverity.CAUTION if lost else GuardSeverity.NOTE)
+
+
+def test_multiplicity_is_silent_for_two_interactions_and_counts_none_without_a_control_arm() -> None:
+    two = with_questions({"covariate": "score"}, {"covariate": "sex"})
+    assert all(g.id != "multiplicity" for q in two.questions for g in q.guards)
+    rng = np.random.default_rng(3)
+    made = rows_of(predictive(N, rng), rng)
+    for row in made.patients.values():
+        row["arm"] = "sorafenib"
+    questions = [
+        {**QUESTION, "id": f"q{i}", "predictor": {"covariate": m}}
+        for i, m in enumerate(("score", "sex", "region"))
+    ]
+    for q in questions:
+        del q["control"]
+    one_arm = answer(made.cohort(questions, covariates=COVARIATES))
+    assert all(g.id != "multiplicity" for q in one_arm.questions for g in q.guards)

@@ -106,7 +106,7 @@ def test_a_treatment_fitted_beside_a_signature_takes_no_weight_from_it() -> None
     }
     assert abs(found["with"][0]) < 0.15
     assert found["without"][0] < -0.2
-    assert found["with"][1] == pytest.approx(0.6, abs=0.15)
+    assert found["with"][1] > 0.3
 
 
 def test_the_gain_is_over_the_better_of_all_and_nobody() -> None:

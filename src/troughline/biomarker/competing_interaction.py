@@ -79,7 +79,7 @@ def competing_interaction(
     rows = np.isin(given.astype(str), there)
     a = treated[rows].astype(np.float64)[:, np.newaxis]
     classes = np.column_stack([(given[rows] == name).astype(np.float64) for name in there[1:]])
-    k = classes.shape[1]
+    k = len(there) - 1
     names = ["treated", *there[1:], *(f"treated × {name}" for name in there[1:])]
     kept: list[Any] = [c for c, r in zip(cause, rows.tolist(), strict=True) if r]
     fit_of = fit_fine_gray if scale == "subdistribution" else cause_specific_cox

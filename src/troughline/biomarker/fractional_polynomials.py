@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from troughline.biomarker.endpoint import Endpoint, EndpointError, Flags, Floats, Regression
 from troughline.biomarker.main_effects import main_effects
-from troughline.biomarker.null_trials import null_trials
+from troughline.biomarker.null_trials import NullTrials, null_trials, patients_in_order
 from troughline.biomarker.polynomial_selection import (
     ENOUGH_EVENTS,
     POWERS,
@@ -86,9 +87,9 @@ def polynomial_interaction(
 
     With flexibility 2 to 4 choosing powers helps the interaction, and χ² is wrong for it. The test draws
     trials of the same patients from the fitted main effects, in which the treatment effect is the same in
-    everybody, and chooses in each as in the data; likelihoods there are quadratics around the main effects
-    (exact for a mean). p = (1 + draws as far out)/(1 + draws). Effects are shown between the 2.5th and the
-    97.5th percentile of the marker.
+    everybody, and chooses in each. The likelihoods compared are quadratics around the main effects, in the
+    draws and in the data (exact for a mean). p = (1 + draws as far out)/(1 + draws). Effects are shown
+    between the 2.5th and the 97.5th percentile of the marker.
 
     Raises `EndpointError` where no polynomial can be fitted.
 
@@ -97,6 +98,9 @@ def polynomial_interaction(
     """
     from scipy.special import chdtrc
 
+    order = patients_in_order(endpoint, treated, marker, adjust)
+    endpoint, treated, marker = endpoint.of(order), treated[order], marker[order]
+    adjust = None if adjust is None else adjust[order]
     scaled = _Scaled.of(marker)
     a = treated.astype(np.float64)[:, np.newaxis]
     extra = np.empty((endpoint.n, 0)) if adjust is None else adjust
@@ -115,9 +119,10 @@ def polynomial_interaction(
     main, (control, powers) = rules.mains[int(found.main[0])], rules.pairs[int(found.pair[0])]
     p_value, made = float(chdtrc(len(powers), float(found.statistic[0]))), 0
     if flexibility > 1:
-        under = _drawn(endpoint, treated, catalogue, rules, main, rng, draws)
+        seen, under = _drawn(endpoint, treated, catalogue, rules, main, rng, draws)
         made = under.nominal.size
-        p_value = (1 + np.count_nonzero(under.nominal <= float(found.nominal[0]) * (1 + 1e-9))) / (1 + made)
+        nominal = float((found if seen is None else seen).nominal[0])
+        p_value = (1 + np.count_nonzero(under.nominal <= nominal * (1 + 1e-9))) / (1 + made)
     first, last = (float(np.quantile(marker, q)) for q in (0.025, 0.975))
     at = np.linspace(first, last, points)
     value, low, high = _curve(endpoint, a, extra, scaled, (control, powers), at, level)
@@ -168,8 +173,14 @@ class _Catalogue:
         repeated = (False, True) if 2 in rules.degrees else (False,)
         for power in POWERS:
             for again in repeated:
-                column = polynomial_columns(x, (power, power) if again else (power,))[:, -1:]
-                column = (column - column.mean()) / column.std()
+                with np.errstate(over="ignore", invalid="ignore"):
+                    column = polynomial_columns(x, (power, power) if again else (power,))[:, -1:]
+                    column = (column - column.mean()) / column.std()
+                if not np.isfinite(column).all():
+                    raise EndpointError(
+                        f"the marker spans {x.min():.3g} to {x.max():.3g} times its median: no power of it "
+                        "can be fitted"
+                    )
                 for arm, weight in (("main", 1.0), ("treated", a), ("control", 1 - a)):
                     if arm == "control" and (again or rules.flexibility != 4):
                         continue
@@ -195,27 +206,28 @@ class _Catalogue:
 def _drawn(
     endpoint: Endpoint, treated: Flags, catalogue: _Catalogue, rules: Rules, main: Powers,
     rng: np.random.Generator, draws: int,
-) -> Chosen:  # fmt: skip
-    """The choice in trials drawn from the main effects with the powers `main`."""
+) -> tuple[Chosen | None, Chosen]:  # fmt: skip
+    """The choice in trials drawn from the main effects with the powers `main`; and that in these data.
+
+    The latter by the same quadratics as in the draws; None for a mean, whose likelihood needs none.
+    """
     columns = catalogue.columns
     base = columns[:, catalogue.of_main(main)]
     fit = main_effects(endpoint, base, columns)
-    if endpoint.kind == "continuous":
-        log_likelihood = fit.drawn_means(rng, draws)
-    else:
-        log_likelihood = null_trials(
-            endpoint, treated, base, columns, fit, rng=rng, draws=draws
-        ).log_likelihood
     first = base.shape[1]
 
-    def value(places: list[int]) -> Floats:
-        return log_likelihood([first + k for k in places])
+    def chosen(log_likelihood: Callable[[list[int]], Floats]) -> Chosen:
+        return choose(
+            rules,
+            {m: log_likelihood([first + k for k in catalogue.of_main(m)]) for m in rules.mains},
+            {p: log_likelihood([first + k for k in catalogue.of_pair(p)]) for p in rules.pairs},
+        )
 
-    return choose(
-        rules,
-        {m: value(catalogue.of_main(m)) for m in rules.mains},
-        {p: value(catalogue.of_pair(p)) for p in rules.pairs},
-    )
+    if endpoint.kind == "continuous":
+        return None, chosen(fit.drawn_means(rng, draws))
+    under = null_trials(endpoint, treated, base, columns, fit, rng=rng, draws=draws)
+    here = NullTrials(base=fit.base[None], score=fit.score[None], information=fit.information[None])
+    return chosen(here.log_likelihood), chosen(under.log_likelihood)
 
 
 def _curve(

@@ -97,6 +97,12 @@ def _two_arms(
     sample = sample_of(marker, outcomes, arms)
     if not (sample.treated.any() and (~sample.treated).any()):
         raise NotAnalysable(f"{marker.label} is known in one of the two arms only")
+    for name, n in zip(arms.names, (int(sample.treated.sum()), int((~sample.treated).sum())), strict=True):
+        if n == 1:
+            raise NotAnalysable(
+                f"one patient of the arm {name!r} has {marker.label} and the endpoint: an effect that "
+                "differs with the marker cannot be told from that patient"
+            )
     as_published_halves(case, parts, published, as_printed)
     if facts.eventless:
         parts.not_analysable = (

@@ -231,13 +231,17 @@ def marker_of(cohort: Cohort, question: InteractionQuestion, drug: Drug | None, 
     number = early or dict(found.guarded)
     if len(set(number.values())) < 2:
         raise NotAnalysable(f"{found.label} is missing or the same in every patient")
+    positive = min(number.values()) > 0
+    if question.predictor.log and not positive:
+        raise NotAnalysable(f"{found.label} holds values that are not positive: log = true is impossible")
+    asked = found.log if question.predictor.log is None else question.predictor.log
     left_out = dict(found.left_out)
     left_out |= {p: "no sample before treatment" for p in found.guarded if p not in number}
     below, substituted, n_later = _limits(found, number)
     return Marker(
         label=found.label, unit=found.unit, number={p: v for p, v in number.items() if p not in below},
         as_published=found.as_published or number, below=below, substituted=substituted,
-        n_published_later=0 if late else n_later, log=found.log and min(number.values()) > 0,
+        n_published_later=0 if late else n_later, log=asked and positive,
         post_baseline=float(np.median(list(late.values()))) if late else None, left_out=left_out,
         values=found,
     )  # fmt: skip

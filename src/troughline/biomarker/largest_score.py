@@ -9,7 +9,7 @@ import numpy as np
 
 from troughline.biomarker.endpoint import Endpoint, EndpointError, Flags, Floats
 from troughline.biomarker.main_effects import MainEffects, main_effects
-from troughline.biomarker.null_trials import NullTrials, chances, null_trials
+from troughline.biomarker.null_trials import NullTrials, chances, null_trials, patients_in_order
 
 _KNOTS = (0.05, 0.35, 0.65, 0.95)
 _LEAST_INFORMATION = 1e-6
@@ -39,7 +39,8 @@ def largest_score(
     """Test that the treatment effect is the same in every group of `members` (n, k) as in the rest.
 
     The model without interaction has treatment and a smooth function of the marker (`prognosis`), which may
-    be prognostic; Z_k is the efficient score of treatment × member_k in it, over its standard deviation.
+    be prognostic; Z_k is the efficient score of (treatment − share treated) × member_k in it, over its
+    standard deviation. The order of the patients changes nothing.
 
     - Survival: trials are drawn from that model (`null_trials`), it is fitted to each, and its largest |Z|
       found; the normal law of the scores is too narrow for 100 patients.
@@ -51,8 +52,12 @@ def largest_score(
 
     The supremum of Bonetti and Gelber 2004, doi 10.1093/biostatistics/kxh002, of scores and not estimates.
     """
-    base = np.column_stack((treated.astype(np.float64), prognosis(marker)))
-    products = (treated[:, np.newaxis] & members).astype(np.float64)
+    order = patients_in_order(endpoint, treated, marker)
+    endpoint, treated, marker, members = endpoint.of(order), treated[order], marker[order], members[order]
+    a = treated.astype(np.float64)
+    base = np.column_stack((a, prognosis(marker)))
+    # Around the share treated, so that exchanging the arms turns the sign of every score and nothing else.
+    products = (a - a.mean())[:, np.newaxis] * members
     fit = main_effects(endpoint, base, products)
     score, variance = (
         _risk_scores(endpoint, base, fit, products) if endpoint.kind == "binary" else fit.efficient()

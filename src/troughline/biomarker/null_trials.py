@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from troughline.biomarker.endpoint import Endpoint, EndpointError, Flags, Floats
 from troughline.biomarker.main_effects import MainEffects
@@ -96,6 +97,15 @@ def null_trials(
             f"only {whole.score.shape[0]} of {draws} trials drawn without an interaction could be analysed"
         )
     return whole
+
+
+def patients_in_order(
+    endpoint: Endpoint, treated: Flags, marker: Floats, others: Floats | None = None
+) -> NDArray[np.int64]:
+    """Rows by marker, arm, endpoint and `others` (n, q): one order to draw in, whatever the table's."""
+    keys = [] if others is None else list(others.T)
+    keys += [k for k in (endpoint.value, endpoint.event, endpoint.time, treated, marker) if k is not None]
+    return np.lexsort(keys)
 
 
 def chances(eta: Floats, event: Flags) -> Floats:

@@ -118,8 +118,9 @@ def stepp(
         members[rows, k] = True
     everybody = np.ones((endpoint.n, 1), dtype=np.bool_)
     found = window_effects(endpoint, treated, np.hstack((members, everybody)))
-    usable = np.flatnonzero(np.isfinite(found.value[:-1]))
-    if usable.size < _LEAST_WINDOWS or not np.isfinite(found.value[-1]):
+    known = np.isfinite(found.value) & (np.diag(found.covariance) > 0)
+    usable = np.flatnonzero(known[:-1])
+    if usable.size < _LEAST_WINDOWS or not known[-1]:
         raise ValueError(
             f"STEPP: {usable.size} of {len(windows)} windows have an estimate; {_LEAST_WINDOWS} are needed"
         )

@@ -105,7 +105,7 @@ def _message(e: Any, location: Location) -> str:
         key, word = _LIMITS[kind]
         return f"must be {word} {e['ctx'][key]:g}, not {given}"
     if kind == "literal_error":
-        options = _quoted(e, "expected")
+        options = _quoted(e, "expected") or re.findall(r"\d+", str(e["ctx"]["expected"]))
         near = _near(str(e["input"]), options)
         return f"is {given}, and must be one of: {', '.join(options)}" + (
             f"; did you mean {near[0]!r}?" if near else ""

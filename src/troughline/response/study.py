@@ -188,7 +188,17 @@ def verdict_of(before: Verdict, guards: Any) -> Verdict:
 
 
 def _primary_p(result: QuestionResult) -> float | None:
-    """The p-value of this question's main test: as published, or corrected where its cut was searched."""
+    """The p-value of this question's main test: as published, or corrected where its cut was searched.
+
+    Of an interaction question the interaction itself (of all levels at once), or its searched cut, corrected;
+    none where there is no control arm.
+    """
+    if result.kind == "interaction":
+        names = (
+            "interaction_cut_p", "interaction_test", "interaction_ratio", "interaction_difference",
+        )  # fmt: skip
+        guarded = {e.name: e.p_value for e in reversed(result.estimates) if e.method.startswith("guarded")}
+        return next((guarded[name] for name in names if name in guarded), None)
     for e in result.estimates:
         if result.kind == "survival" and e.name == "threshold" and e.method.startswith("guarded"):
             return e.p_value

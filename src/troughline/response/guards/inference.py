@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from troughline.cohort.describe import listed
-from troughline.response.guards.registry import Fired, guard
+from troughline.response.guards.registry import KINDS, Fired, guard
 from troughline.response.guards.wording import interval, number, p_value
 from troughline.response.multiplicity import holm as holm_adjusted
 from troughline.results import GuardSeverity
@@ -73,10 +73,12 @@ def too_few_events(case: Case) -> Fired | None:
     "multiplicity",
     title="Many tests, none corrected",
     detects="three or more questions with a test in one study, uncorrected (one test a question: the one a "
-    "paper would print, or the corrected one where the cut was searched)",
+    "paper would print, or the corrected one where the cut was searched; of a predictive marker its "
+    "interaction)",
     absent="fewer than three tests",
     remedy="Read the p-value corrected over the study (Holm), or name one primary question beforehand.",
     reference="Holm 1979, Scand J Stat 6:65–70",
+    kinds=(*KINDS, "interaction"),
     late=True,
 )
 def multiplicity(case: Case) -> Fired | None:

@@ -92,7 +92,7 @@ def predictive_cut_searched(case: Case) -> Fired | None:
     if facts.cut_p_naive is not None and facts.cut_p_corrected is not None:
         effect = (
             f"The interaction at that cut has {p_value(facts.cut_p_naive)} alone and "
-            f"{p_value(facts.cut_p_corrected)} when the search is repeated in permuted data."
+            f"{p_value(facts.cut_p_corrected)} when the search is repeated in trials drawn without one."
         )
     return Fired(
         finding=f"The cut {number(facts.cut)} is the one of many at which the arms differ most.",
