@@ -159,6 +159,21 @@ def test_joint_model_extrapolated_fires_with_both_days() -> None:
     assert found.effect.startswith("Median last sample day 21, median event day ")
 
 
+def test_joint_model_extrapolated_is_silent_where_the_marker_was_followed() -> None:
+    rng = np.random.default_rng(3)
+    trial = predictive(N, rng)
+    rows = rows_of(trial, rng)
+    for i, patient in enumerate(rows.patients):
+        for day in (0, 20, 40, 60, 90, 120, 160, 220, 300, 400, 600, 800):
+            level = 100 * 2 ** float(trial.doublings[i]) * np.exp(0.2 * rng.normal())
+            if day <= trial.day[i]:
+                rows.level(patient, day, float(level), unit="pg/mL", analyte="ligand")
+    marker = {"analyte": "ligand", "metric": "level", "unit": "pg/mL", "summary": "first"}
+    result = judge(asked(rows, predictor=marker, over_time="joint"))[0]
+    assert [e for e in result.estimates if e.method == "guarded: joint model"]
+    assert "joint-model-extrapolated" not in {g.id for g in result.guards}
+
+
 def with_questions(*markers: dict[str, Any], **changes: Any) -> StudyResult:
     """One trial of 120 patients with an interaction question a marker."""
     rng = np.random.default_rng(3)

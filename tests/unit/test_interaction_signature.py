@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from benchmarks.cohorts import cohort_with_trap, judge
-from benchmarks.interaction_cohorts import COVARIATES, QUESTION, draw, rows_of, worthy_signature
+from benchmarks.interaction_cohorts import COVARIATES, QUESTION, draw, rows_of
 from pydantic import ValidationError
 
 from troughline.biomarker.decision_curve import decision_curve
@@ -16,7 +15,7 @@ from troughline.biomarker.penalised_cox import penalised_cox_path
 from troughline.biomarker.signature import nested_signature
 from troughline.cohort.question_interaction import InteractionQuestion
 from troughline.response.study import answer
-from troughline.results import GuardFinding, QuestionResult
+from troughline.results import QuestionResult
 
 RNG = np.random.default_rng
 N = 300
@@ -120,37 +119,3 @@ def test_the_gain_is_over_the_better_of_all_and_nobody() -> None:
     assert found.everybody[1] < 0
     assert found.gain[1] == pytest.approx(found.model[1])
     assert np.all(found.gain_low <= found.gain_high)
-
-
-def guard(result: QuestionResult, name: str) -> GuardFinding | None:
-    return next((g for g in result.guards if g.id == name), None)
-
-
-@pytest.fixture(scope="module")
-def worthy() -> QuestionResult:
-    return judge(worthy_signature(N, RNG(1)))[0]
-
-
-def test_overfitted_signature_fires_on_noise() -> None:
-    found = guard(judge(cohort_with_trap("overfitted-signature", 120, RNG(1)))[0], "overfitted-signature")
-    assert found is not None
-    assert found.finding.startswith("Its concordance is 0.")
-    assert "Calibration slope in others" in found.effect
-
-
-def test_overfitted_signature_is_silent_where_the_signature_keeps_its_worth(worthy: QuestionResult) -> None:
-    assert guard(worthy, "overfitted-signature") is None
-    assert worthy.estimate("calibration_slope").value is not None
-
-
-def test_signature_incomplete_fires_with_counts_and_events() -> None:
-    result = judge(cohort_with_trap("signature-incomplete", N, RNG(1)))[0]
-    found = guard(result, "signature-incomplete")
-    assert found is not None
-    assert found.finding == "375 of 500 patients have every covariate of the signature; missing: b (125)."
-    assert " events" in found.effect
-    assert guard(result, "overfitted-signature") is None
-
-
-def test_signature_incomplete_is_silent_where_all_have_every_covariate(worthy: QuestionResult) -> None:
-    assert guard(worthy, "signature-incomplete") is None

@@ -111,22 +111,6 @@ def test_a_joint_model_is_refused_where_levels_lie_below_the_limit() -> None:
     assert "samples lie below the limit; a joint model needs levels" in said(joint(rows))
 
 
-def extrapolated(result: QuestionResult) -> str:
-    return next((g.finding for g in result.guards if g.id == "joint-model-extrapolated"), "")
-
-
-def test_a_line_far_beyond_the_last_sample_fires() -> None:
-    rows, _ = measured((0, 28))
-    assert "the marker was last measured before a quarter of the time to it" in extrapolated(joint(rows))
-
-
-def test_the_joint_model_guard_is_silent_where_the_marker_was_followed() -> None:
-    rows, _ = measured((0, 28, 90, 180, 270, 360, 450, 600, 800))
-    result = joint(rows)
-    assert [e for e in result.estimates if e.method == "guarded: joint model"]
-    assert extrapolated(result) == ""
-
-
 def test_a_window_without_a_landmark_is_refused() -> None:
     with pytest.raises(ValidationError, match="landmark_window_days goes with landmark_days"):
         InteractionQuestion.model_validate({**QUESTION, "landmark_window_days": 7})

@@ -82,7 +82,7 @@ def _panel(
         textcoords="offset points", fontsize=style.BASE, fontweight="bold", color=style.INK,
     )  # fmt: skip
     times = style.floats(data.get("times"))
-    axes.set_xticks(times, [tick_text(float(t)) for t in times])
+    axes.set_xticks(times, [tick_text(float(f"{t:.3g}")) for t in times])
     axes.set_xlabel(f"{data.get('time_unit') or 'day'}s")
     if first:
         axes.set_ylabel("cumulative incidence")
