@@ -55,7 +55,9 @@ def written(
 
 
 NOT_ANALYSABLE: dict[str, tuple[dict[str, list[str]], str]] = {
-    "one arm": ({"arms": ["drug"] * N}, "control = 'placebo' is no arm of the patients table; its arms are: drug"),
+    "one arm": (
+        {"arms": ["drug"] * N}, "control = 'placebo' is no arm of the patients table; its arms are: drug",
+    ),
     "no arm": ({"arms": [""] * N}, "control = 'placebo' is no arm of the patients table; its arms are: none"),
     "an arm without events": (
         {"events": ["last contact" if a == "drug" else e for a, e in zip(ARMS, EVENTS, strict=True)]},
@@ -81,7 +83,10 @@ def test_what_cannot_be_analysed_is_said_in_one_sentence_and_the_report_is_there
 ) -> None:
     """Status 2: nothing was answered. `check` finds no fault in the files themselves."""
     changes, words = NOT_ANALYSABLE[case]
-    study = written(tmp_path, **changes)
+    study = written(
+        tmp_path, arms=changes.get("arms", ARMS), scores=changes.get("scores", SCORES),
+        events=changes.get("events", EVENTS),
+    )  # fmt: skip
     done = troughline("study", study, "--out", tmp_path / "out")
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr + done.stdout

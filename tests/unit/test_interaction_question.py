@@ -191,6 +191,19 @@ def test_an_arm_without_events_is_not_analysable_and_the_halves_still_show() -> 
     assert [g.id for g in found.guards] == ["arm-without-events"]
 
 
+def test_a_cut_that_cannot_be_searched_is_said_and_the_median_shown() -> None:
+    """Nobody treated has the event: treatment has no finite estimate, so no cut is better than another."""
+    made = rows()
+    for row in made.events:
+        if made.patients[row["patient"]]["arm"] == "sorafenib":
+            row["event"] = "last contact"
+    found = result(asked(made, predictor={"covariate": "score", "bands": "optimal"}))
+    assert found.verdict is Verdict.NOT_ANALYSABLE
+    assert "nobody in the arm sorafenib had “death”" in found.summary
+    assert not [e for e in found.estimates if e.name == "interaction_cut_p"]
+    assert any(m.startswith("The cut could not be searched (") for m in found.methods)
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

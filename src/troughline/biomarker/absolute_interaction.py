@@ -75,7 +75,9 @@ def risk_interaction(
     """Difference of risk differences, one effect a column of `marker` (n, k).
 
     A linear model of the risk with treatment, marker and product, its variance robust (HC3: MacKinnon and
-    White 1985, doi 10.1016/0304-4076(85)90158-7). Raises `EndpointError` for collinear columns.
+    White 1985, J Econometrics 29:305–325, doi 10.1016/0304-4076(85)90158-7, not confirmed).
+
+    Raises `EndpointError` for collinear columns.
     """
     from scipy.special import ndtr, ndtri
 

@@ -94,7 +94,8 @@ def polynomial_interaction(
     Raises `EndpointError` where no polynomial can be fitted.
 
     Royston and Sauerbrei 2004, doi 10.1002/sim.1815; the four flexibilities as `flex(1)` to `flex(4)` of
-    Stata's mfpi; their type I errors with χ²: Royston and Sauerbrei 2013, doi 10.1002/sim.5813.
+    Stata's mfpi; their type I errors with χ²: Royston and Sauerbrei 2013, doi 10.1002/sim.5813
+    (not confirmed).
     """
     from scipy.special import chdtrc
 

@@ -79,7 +79,11 @@ def _halves(case: Case, parts: Parts, sample: Sample, marker: Marker) -> list[tu
     bands = case.asked.bands
     unit = unit_text(marker.unit)
     if bands == "optimal":
-        cut = _searched(case, parts, sample)
+        try:
+            cut = _searched(case, parts, sample)
+        except EndpointError as error:
+            parts.methods.append(f"The cut could not be searched ({error}): the median is shown instead.")
+            cut = float(np.median(sample.raw))
     elif isinstance(bands, tuple):
         cut = float(bands[0])
         high = sample.raw >= cut

@@ -68,7 +68,7 @@ def null_trials(
     Raises `EndpointError` where less than half of the drawn trials can be fitted.
 
     A parametric bootstrap of the model without interaction (Davison and Hinkley 1997, doi
-    10.1017/CBO9780511802843, algorithm 7.2).
+    10.1017/CBO9780511802843, not confirmed).
     """
     columns = np.column_stack((base, others))
     columns = columns - columns.mean(axis=0)

@@ -35,7 +35,8 @@ def tau_b(a: Floats, b: Floats, *, level: float = 0.95) -> Correlation:
     neither sum. The p-value is the normal one with the variance over permutations (`trend.kendall_s`). The
     interval comes from the jackknife on Fisher's scale z = artanh τ, widened by the t distribution.
     Raises `ValueError` where one of the two does not vary.
-    Source: Kendall 1945, doi 10.1093/biomet/33.3.239; for limits Helsel 2011, ISBN 9780470479889.
+    Source: Kendall 1945, doi 10.1093/biomet/33.3.239 (not confirmed); for limits Helsel 2011, ISBN
+    9780470479889.
     """
     s, variance = kendall_s(a, b)
     pairs_a, pairs_b = float((a * a).sum()), float((b * b).sum())
@@ -74,7 +75,7 @@ def partial_spearman(
     Fisher's scale by the jackknife.
     Raises `ValueError` with fewer than p + 4 patients, where a column is constant, or where the covariates
     leave nothing of it.
-    Source: Kendall 1942, doi 10.1093/biomet/32.3-4.277.
+    Source: Kendall 1942, doi 10.1093/biomet/32.3-4.277 (not confirmed).
     """
     from scipy.stats import rankdata
     from scipy.stats import t as student

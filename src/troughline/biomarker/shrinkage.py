@@ -46,8 +46,8 @@ def shrink(
     the estimates.
 
     y ~ N(A(μ, u), Σ), u_j ~ N(0, τ²), μ flat, τ ~ half-normal(scale). Given τ all is normal and exact; τ is
-    integrated on a grid of 300 points from 0 to 4 scales (Dixon and Simon 1991, doi 10.2307/2532645; the
-    prior: Röver and others 2021, doi 10.1002/jrsm.1475).
+    integrated on a grid of 300 points from 0 to 4 scales (Dixon and Simon 1991, doi
+    10.2307/2532645, not confirmed; the prior: Röver and others 2021, doi 10.1002/jrsm.1475).
 
     Raises `ValueError` for shapes that do not fit, a covariance that is not positive definite, or a scale
     that is not above 0.

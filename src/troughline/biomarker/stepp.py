@@ -102,12 +102,12 @@ def stepp(
     normal vector (t, for risks and means) with the correlation of the windows, which share patients (20,000
     draws); SE_k is that of the window itself. The test (`largest_score`, `draws` random draws) allows for a
     marker that is prognostic. Permuting the marker within arms, as the package stepp of R does, does not: it
-    makes the marker unrelated to the outcome, so that windows which differ in their course alone look as if
-    the treatment effect differed.
+    makes the marker unrelated to the outcome, and the permuted windows vary as no real ones do.
 
     Raises `ValueError` where fewer than three windows have an estimate.
 
-    Bonetti and Gelber 2004, doi 10.1093/biostatistics/kxh002; Bonetti and others 2009, doi 10.1002/sim.3524.
+    Bonetti and Gelber 2004, doi 10.1093/biostatistics/kxh002; Bonetti and others 2009, doi
+    10.1002/sim.3524 (not confirmed).
     """
     from scipy.special import ndtri, stdtrit
 

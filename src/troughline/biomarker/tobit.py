@@ -60,7 +60,7 @@ def fit_tobit(values: Floats, below: Flags, design: Floats) -> CensoredFit:
     Newton's method in Olsen's parameters β/σ and 1/σ, in which the log-likelihood is concave.
     Raises `NoCensoredEstimate` with fewer than three measured values, fewer patients than coefficients, or
     where no finite maximum exists; `ValueError` for shapes that do not fit.
-    Source: Tobin 1958, doi 10.2307/1907382; Olsen 1978, doi 10.2307/1913082.
+    Source: Tobin 1958, doi 10.2307/1907382; Olsen 1978, doi 10.2307/1913082 (not confirmed).
     """
     y, less = np.asarray(values, dtype=np.float64), np.asarray(below, dtype=np.bool_)
     n, p = design.shape

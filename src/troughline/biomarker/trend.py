@@ -91,7 +91,8 @@ def kendall_s(a: Floats, b: Floats) -> tuple[float, float]:
 
     With Γ = 2 S: Var Γ = 4 [Σ a_ij a_ik − Σ a_ij²][Σ b_ij b_ik − Σ b_ij²] / (n(n−1)(n−2))
     + 2 Σ a_ij² Σ b_ij² / (n(n−1)). Ties and hidden pairs are zeros of the matrices.
-    Source: Daniels 1944, doi 10.1093/biomet/33.2.129. Raises `ValueError` for fewer than three patients.
+    Source: Daniels 1944, doi 10.1093/biomet/33.2.129 (not confirmed).
+    Raises `ValueError` for fewer than three patients.
     """
     n = a.shape[0]
     if n < 3:

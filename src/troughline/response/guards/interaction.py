@@ -277,7 +277,7 @@ def arm_without_events(case: Case) -> Fired | None:
     detects="more than a tenth of the patients of the arms without the marker",
     absent="the marker is known in nine of ten patients or more",
     remedy="Say who was measured and why; compare the outcome of both; the answer holds for those measured.",
-    reference="McShane 2005 (REMARK), doi 10.1093/jnci/dji237",
+    reference="McShane 2005 (REMARK), doi 10.1038/sj.bjc.6602678",
     kinds=KIND,
 )
 def marker_partly_measured(case: Case) -> Fired | None:
