@@ -170,6 +170,54 @@ def _partly_measured(n: int, rng: np.random.Generator) -> Cohort:
     return asked(rows)
 
 
+def _extrapolated(n: int, rng: np.random.Generator) -> Cohort:
+    """The marker before treatment and three times by day 21, in a joint model of deaths long after."""
+    trial = predictive(n, rng)
+    rows = rows_of(trial, rng)
+    for i, patient in enumerate(rows.patients):
+        for day in (0, 7, 14, 21):
+            level = 100 * 2 ** float(trial.doublings[i]) * math.exp(0.2 * rng.standard_normal())
+            rows.level(patient, day, level, unit="pg/mL", analyte="ligand")
+    ligand = {"analyte": "ligand", "metric": "level", "unit": "pg/mL", "summary": "first"}
+    return asked(rows, predictor=ligand, over_time="joint")
+
+
+def _with_covariates(
+    n: int, rng: np.random.Generator, names: tuple[str, ...], weight: float, **changes: Any
+) -> tuple[Records, Json]:
+    """A trial with covariates `names`, the first of which raises the log hazard by `weight` an SD."""
+    trial = predictive(n, rng)
+    x = rng.standard_normal((n, len(names)))
+    earlier = np.ceil(EARLIEST_DEATH + (trial.day - EARLIEST_DEATH) * np.exp(-weight * x[:, 0]))
+    rows = rows_of(replace(trial, day=np.where(trial.died, earlier, trial.day)), rng)
+    for row, values in zip(rows.patients.values(), x.tolist(), strict=True):
+        row.update(zip(names, values, strict=True))
+    return rows, {**QUESTION, "signature": list(names), "bootstrap": 200, **changes}
+
+
+def _signature(rows: Records, question: Json) -> Cohort:
+    covariates = COVARIATES | {name: {"unit": "1"} for name in question["signature"]}
+    return rows.cohort([question], covariates=covariates)
+
+
+def worthy_signature(n: int, rng: np.random.Generator) -> Cohort:
+    """A signature of two covariates, one of which matters much: it is worth the same outside."""
+    return _signature(*_with_covariates(max(n, LARGE), rng, ("a", "b"), 1.5))
+
+
+def _overfitted(n: int, rng: np.random.Generator) -> Cohort:
+    """Twelve covariates of noise."""
+    return _signature(*_with_covariates(n, rng, tuple("abcdefghijkl"), 0.0, penalty="ridge"))
+
+
+def _signature_incomplete(n: int, rng: np.random.Generator) -> Cohort:
+    """A covariate that matters, missing in a quarter."""
+    rows, question = _with_covariates(max(n, LARGE), rng, ("a", "b"), 1.5)
+    for k, row in enumerate(rows.patients.values()):
+        row["b"] = math.nan if k % 4 == 0 else row["b"]
+    return _signature(rows, question)
+
+
 MAKERS: dict[str, Maker] = {
     "no-control-arm": _no_control_arm,
     "one-subgroup-significant": _one_subgroup,
@@ -180,6 +228,9 @@ MAKERS: dict[str, Maker] = {
     "arms-not-randomised": _not_randomised,
     "arm-without-events": _eventless,
     "marker-partly-measured": _partly_measured,
+    "joint-model-extrapolated": _extrapolated,
+    "overfitted-signature": _overfitted,
+    "signature-incomplete": _signature_incomplete,
 }
 CLEAN_QUESTIONS["interaction"] = QUESTION
 cohorts.CLEAN_MAKERS["interaction"] = clean

@@ -77,7 +77,7 @@ def simulate(seed: int = SEED) -> dict[str, list[Row]]:
                 **_liver(liver[i], int(impaired[i]), rng),
                 "etiology": str(rng.choice(["HCV", "HBV", "alcohol", "other"], p=[0.3, 0.2, 0.27, 0.23])),
                 "macrovascular_invasion": "yes" if invasion[i] else "no",
-                "afp": f"{math.exp(4 + 1.8 * rng.standard_normal() + 0.5 * invasion[i]):.0f}",
+                "afp": f"{math.exp(4 + 1.8 * rng.standard_normal() + 0.5 * invasion[i]):.1f}",
                 "age": f"{rng.normal(65, 10):.0f}",
             }
         )

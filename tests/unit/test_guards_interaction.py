@@ -114,8 +114,8 @@ def test_post_baseline_marker_is_silent_for_a_sample_before_treatment() -> None:
         for day, factor in ((0, 1.0), (28, 1.5)):
             level = 100 * factor * 2 ** float(trial.doublings[i])
             rows.level(patient, day, level, unit="pg/mL", analyte="ligand")
-    cohort = asked(rows, predictor={"analyte": "ligand", "metric": "level", "unit": "pg/mL"})
-    assert finding(cohort, "post-baseline-marker") is None
+    marker = {"analyte": "ligand", "metric": "level", "unit": "pg/mL", "summary": "first"}
+    assert finding(asked(rows, predictor=marker), "post-baseline-marker") is None
 
 
 def test_arms_not_randomised_fires_and_names_what_differs() -> None:
@@ -152,6 +152,26 @@ def test_marker_partly_measured_fires_and_compares_those_without() -> None:
 
 def test_marker_partly_measured_is_silent_where_all_have_it(silent: set[str]) -> None:
     assert silent == set()
+
+
+def test_joint_model_extrapolated_fires_with_both_days() -> None:
+    found = trap("joint-model-extrapolated")
+    assert found.effect.startswith("Median last sample day 21, median event day ")
+
+
+def test_joint_model_extrapolated_is_silent_where_the_marker_was_followed() -> None:
+    rng = np.random.default_rng(3)
+    trial = predictive(N, rng)
+    rows = rows_of(trial, rng)
+    for i, patient in enumerate(rows.patients):
+        for day in (0, 20, 40, 60, 90, 120, 160, 220, 300, 400, 600, 800):
+            level = 100 * 2 ** float(trial.doublings[i]) * np.exp(0.2 * rng.normal())
+            if day <= trial.day[i]:
+                rows.level(patient, day, float(level), unit="pg/mL", analyte="ligand")
+    marker = {"analyte": "ligand", "metric": "level", "unit": "pg/mL", "summary": "first"}
+    result = judge(asked(rows, predictor=marker, over_time="joint"))[0]
+    assert [e for e in result.estimates if e.method == "guarded: joint model"]
+    assert "joint-model-extrapolated" not in {g.id for g in result.guards}
 
 
 def with_questions(*markers: dict[str, Any], **changes: Any) -> StudyResult:

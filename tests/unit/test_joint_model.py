@@ -236,7 +236,7 @@ def test_a_prediction_does_not_look_ahead_or_beyond(fit: JointModelFit) -> None:
 def test_what_cannot_be_fitted_is_refused(sample: Sample) -> None:
     late = sample.at.copy()
     late[3] = 50.0
-    with pytest.raises(ValueError, match="measurement 3: 50 is outside the follow-up"):
+    with pytest.raises(ValueError, match="measurement 3: 50 is after the follow-up"):
         fit_joint_model(sample.time, sample.event, sample.patient, sample.who, late, sample.marker)
     with pytest.raises(JointModelError, match="no event among"):
         fit_joint_model(sample.time, np.zeros(400), sample.patient, sample.who, sample.at, sample.marker)

@@ -13,7 +13,7 @@ from troughline.biomarker.endpoint import Flags, Floats
 class DecisionCurve:
     """Net benefit per patient at each `threshold` (m,): of acting on the risk, with its interval, and on all.
 
-    To act on nobody has net benefit 0.
+    To act on nobody has net benefit 0. `gain` is that of the risk over the better of all and nobody.
     """
 
     threshold: Floats
@@ -21,6 +21,9 @@ class DecisionCurve:
     low: Floats
     high: Floats
     everybody: Floats
+    gain: Floats
+    gain_low: Floats
+    gain_high: Floats
     horizon: float
     level: float
 
@@ -73,15 +76,19 @@ def decision_curve(
     """
     value, everybody = net_benefit(time, event, risk, horizon=horizon, thresholds=thresholds)
     drawn: list[Floats] = []
+    gains: list[Floats] = []
     for _ in range(resamples):
         rows = rng.integers(0, time.size, time.size)
         if not event[rows].any() or horizon >= float(time[rows].max()):
             continue
-        drawn.append(
-            net_benefit(time[rows], event[rows], risk[rows], horizon=horizon, thresholds=thresholds)[0]
-        )
-    low, high = np.quantile(np.array(drawn), [(1 - level) / 2, (1 + level) / 2], axis=0)
+        one, all_of = net_benefit(time[rows], event[rows], risk[rows], horizon=horizon, thresholds=thresholds)
+        drawn.append(one)
+        gains.append(one - np.maximum(all_of, 0.0))
+    ends = [(1 - level) / 2, (1 + level) / 2]
+    low, high = np.quantile(np.array(drawn), ends, axis=0)
+    gain_low, gain_high = np.quantile(np.array(gains), ends, axis=0)
     return DecisionCurve(
-        threshold=thresholds, model=value, low=low, high=high, everybody=everybody, horizon=horizon,
+        threshold=thresholds, model=value, low=low, high=high, everybody=everybody,
+        gain=value - np.maximum(everybody, 0.0), gain_low=gain_low, gain_high=gain_high, horizon=horizon,
         level=level,
     )  # fmt: skip

@@ -8,6 +8,7 @@ import numpy as np
 
 from troughline.biomarker.endpoint import EndpointError
 from troughline.biomarker.interaction_answer import answer_in_words, methods_of
+from troughline.biomarker.interaction_below import settle_below
 from troughline.biomarker.interaction_data import (
     WORDS,
     Arms,
@@ -52,11 +53,13 @@ def run_interaction(cohort: Cohort, question: InteractionQuestion, drug: Drug | 
     arms = arms_of(cohort, question)
     outcomes = outcomes_of(cohort, question)
     marker = marker_of(cohort, question, drug, outcomes)
-    sample = sample_of(marker, outcomes, arms)
     facts = InteractionFacts(
         word=WORDS[outcomes.kind], no_control=arms.why_none, arms=arms.names, randomised=question.randomised,
         known_day=marker.post_baseline, known_group=marker.post_baseline_group,
+        n_published_later=marker.n_published_later,
     )  # fmt: skip
+    as_printed, marker = marker, settle_below(marker, outcomes, arms, facts)
+    sample = sample_of(marker, outcomes, arms)
     case = Case(
         cohort=cohort, question=question, drug=drug, predictor=marker.values, survival=outcomes.survival,
         interaction=facts,
@@ -67,10 +70,10 @@ def run_interaction(cohort: Cohort, question: InteractionQuestion, drug: Drug | 
     if arms.why_none:
         prognostic_only(case, parts, sample, marker, outcomes)
     else:
-        _two_arms(case, parts, arms, marker, outcomes)
+        _two_arms(case, parts, arms, (as_printed, marker), outcomes)
     liver_classes(case, parts, arms, outcomes)
-    marker_over_time(case, parts, arms, marker, outcomes)
-    signature_parts(case, parts, sample.patients, arms, outcomes)
+    marker_over_time(case, parts, arms, as_printed, outcomes)
+    signature_parts(case, parts, arms, outcomes)
     case.measured.n_events = sample.endpoint.n_events()
     exclude(case, {}, sample.patients)
     for patient in case.excluded:
@@ -79,15 +82,18 @@ def run_interaction(cohort: Cohort, question: InteractionQuestion, drug: Drug | 
             or outcomes.unknown.get(patient)
             or ("in neither arm" if not arms.why_none else f"{marker.label} is missing")
         )
-    parts.methods += methods_of(question, marker, outcomes, arms, sample)
+    parts.methods += methods_of(question, facts, marker, outcomes, arms, sample)
     parts.summary = answer_in_words(facts, marker, outcomes, sample, parts)
     return case, parts
 
 
-def _two_arms(case: Case, parts: Parts, arms: Arms, marker: Marker, outcomes: Outcomes) -> None:
+def _two_arms(
+    case: Case, parts: Parts, arms: Arms, markers: tuple[Marker, Marker], outcomes: Outcomes
+) -> None:
     assert case.interaction is not None
     facts = case.interaction
-    published = sample_of(marker, outcomes, arms, published=True)
+    as_printed, marker = markers
+    published = sample_of(as_printed, outcomes, arms, published=True)
     sample = sample_of(marker, outcomes, arms)
     if not (sample.treated.any() and (~sample.treated).any()):
         raise NotAnalysable(f"{marker.label} is known in one of the two arms only")
@@ -97,7 +103,7 @@ def _two_arms(case: Case, parts: Parts, arms: Arms, marker: Marker, outcomes: Ou
                 f"one patient of the arm {name!r} has {marker.label} and the endpoint: an effect that "
                 "differs with the marker cannot be told from that patient"
             )
-    as_published_halves(case, parts, published, marker)
+    as_published_halves(case, parts, published, as_printed)
     if facts.eventless:
         parts.not_analysable = (
             f"nobody in the arm {' or '.join(facts.eventless)} had “{outcomes.label}”: the treatment effect, "

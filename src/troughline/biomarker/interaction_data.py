@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troughline.biomarker.endpoint import Endpoint, Flags, Floats
+from troughline.response.guards.wording import number as number_text
+from troughline.response.guards.wording import unit_text
 from troughline.response.predictor import NotAnalysable, PredictorValues, predictor_values
 from troughline.response.questions.setup import outcome_of
 
@@ -66,8 +68,11 @@ class Outcomes:
 class Marker:
     """The marker of a question, coded for a regression.
 
-    `number` holds a measured or recorded number by patient, `category` a level. `post_baseline` is the median
-    day on which it was known where that is after treatment began; `left_out` says why a patient has none.
+    `number` holds a measured or recorded number by patient, `below` the limit of a patient whose level lies
+    below one (it has no number), `category` a level; `ordered` says that the levels are. In `as_published`
+    half a limit stands for a level below it, alone in the patients of `substituted`; `n_published_later`
+    patients have a sample after treatment began in it. `post_baseline` is the median day on which the marker
+    was known where that is after treatment began; `left_out` says why a patient has none.
     """
 
     label: str
@@ -76,7 +81,11 @@ class Marker:
     as_published: Mapping[str, float] = field(default_factory=dict[str, float])
     category: Mapping[str, str] = field(default_factory=dict[str, str])
     levels: tuple[str, ...] = ()
+    ordered: bool = False
     log: bool = False
+    below: Mapping[str, float] = field(default_factory=dict[str, float])
+    substituted: frozenset[str] = frozenset()
+    n_published_later: int = 0
     post_baseline: float | None = None
     post_baseline_group: str = ""
     left_out: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -89,16 +98,17 @@ class Marker:
 
     @property
     def patients(self) -> Mapping[str, Any]:
-        """Who has it."""
-        return self.number if self.is_number else self.category
+        """Who has it, known exactly or to lie below a limit."""
+        return {**self.number, **self.below} if self.is_number else self.category
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
     """The patients of one analysis: `treated` (n,), `columns` (n, k) named `names`, `raw` (n,) for a number.
 
-    `per` says in words what one unit of a column is; `reference` is the level that a category is held
-    against.
+    `per` says in words what one unit of a column is, `labels` (k,) what each column compares. `below` (n,)
+    marks levels below a limit: their `raw` is not a number, their first column the mean of the others, and
+    the last column is 1.
     """
 
     patients: tuple[str, ...]
@@ -108,7 +118,8 @@ class Sample:
     names: tuple[str, ...]
     raw: Floats | None
     per: str
-    reference: str = ""
+    labels: tuple[str, ...]
+    below: Flags | None = None
 
     @property
     def n(self) -> int:
@@ -210,9 +221,10 @@ def marker_of(cohort: Cohort, question: InteractionQuestion, drug: Drug | None, 
         levels = tuple(level for level in found.levels if level in set(found.category.values()))
         if len(levels) < 2:
             raise NotAnalysable(f"{found.label} is missing or the same in every patient")
+        spec = cohort.covariates.get(str(question.predictor.covariate))
         return Marker(
             label=found.label, unit="1", category=found.category, levels=levels, left_out=found.left_out,
-            values=found,
+            ordered=spec is not None and spec.ordered, values=found,
         )  # fmt: skip
     early = {p: v for p, v in found.guarded.items() if found.known_day.get(p, 0.0) <= 0}
     late: Mapping[str, float] = found.known_day if not early and found.guarded else {}
@@ -225,12 +237,27 @@ def marker_of(cohort: Cohort, question: InteractionQuestion, drug: Drug | None, 
     asked = found.log if question.predictor.log is None else question.predictor.log
     left_out = dict(found.left_out)
     left_out |= {p: "no sample before treatment" for p in found.guarded if p not in number}
+    below, substituted, n_later = _limits(found, number)
     return Marker(
-        label=found.label, unit=found.unit, number=number, as_published=found.as_published or number,
-        log=asked and positive,
+        label=found.label, unit=found.unit, number={p: v for p, v in number.items() if p not in below},
+        as_published=found.as_published or number, below=below, substituted=substituted,
+        n_published_later=0 if late else n_later, log=asked and positive,
         post_baseline=float(np.median(list(late.values()))) if late else None, left_out=left_out,
         values=found,
     )  # fmt: skip
+
+
+def _limits(
+    found: PredictorValues, number: Mapping[str, float]
+) -> tuple[dict[str, float], frozenset[str], int]:
+    """The limit of each level of `number` below one, whose published value is one, who has later samples."""
+    exposure = found.exposure
+    if exposure is None or found.model is not None:
+        return {}, frozenset(), 0
+    below = {p: e.samples[0].limit for p, e in exposure.guarded.items() if p in number and e.below_limit}
+    substituted = frozenset(p for p, e in exposure.as_published.items() if e.below_limit)
+    later = sum(any(s.day > 0 for s in e.samples) for e in exposure.as_published.values())
+    return below, substituted, later
 
 
 def _group(found: PredictorValues) -> Marker:
@@ -266,16 +293,33 @@ def sample_of(marker: Marker, outcomes: Outcomes, arms: Arms, *, published: bool
         columns = np.column_stack(
             [np.array([float(marker.category[p] == level) for p in patients]) for level in levels[1:]]
         )
+        per = f"against {levels[0]}"
         return Sample(
             patients=patients, endpoint=endpoint, treated=treated, columns=columns, names=levels[1:],
-            raw=None, per=f"against {levels[0]}", reference=levels[0],
+            raw=None, per=per, labels=tuple(f"{level} {per}" for level in levels[1:]),
         )  # fmt: skip
-    raw = np.array([source[p] for p in patients], dtype=np.float64)
-    scaled, per = scaled_number(raw, marker.log and bool(np.all(raw > 0)), marker.unit)
+    below = np.array([not published and p in marker.below for p in patients], dtype=np.bool_)
+    raw = np.array([math.nan if b else source[p] for p, b in zip(patients, below.tolist(), strict=True)])
+    known, per = scaled_number(raw[~below], marker.log and bool(np.all(raw[~below] > 0)), marker.unit)
+    if not below.any():
+        return Sample(
+            patients=patients, endpoint=endpoint, treated=treated, columns=known[:, np.newaxis],
+            names=(marker.label,), raw=raw, per=per, labels=(per,),
+        )  # fmt: skip
+    scaled = np.full(len(patients), float(known.mean()))
+    scaled[~below] = known
+    under = below_words({marker.below[p] for p, b in zip(patients, below.tolist(), strict=True) if b}, marker)
     return Sample(
-        patients=patients, endpoint=endpoint, treated=treated, columns=scaled[:, np.newaxis],
-        names=(marker.label,), raw=raw, per=per,
+        patients=patients, endpoint=endpoint, treated=treated,
+        columns=np.column_stack((scaled, below.astype(np.float64))), names=(marker.label, under), raw=raw,
+        per=per, labels=(f"{per}, where quantified", f"{under} against the mean level quantified"),
+        below=below,
     )  # fmt: skip
+
+
+def below_words(limits: set[float], marker: Marker) -> str:
+    """`below its limit (60 pg/mL)`, with every limit there is."""
+    return f"below its limit ({', '.join(number_text(v) for v in sorted(limits))}{unit_text(marker.unit)})"
 
 
 def scaled_number(raw: Floats, log: bool, unit: str) -> tuple[Floats, str]:

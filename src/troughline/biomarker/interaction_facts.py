@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from troughline.cohort.describe import readable
+from troughline.response.guards.wording import number
 
 if TYPE_CHECKING:
     from troughline.biomarker.interaction_data import Arms, Marker, Outcomes, Sample
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from troughline.response.case import Case
     from troughline.response.interaction_facts import InteractionFacts
 
+AT_RISK = 0.1
+"""The part of either group still at risk until when their risks are compared."""
 UNEQUAL = 0.25
 """Standardised mean difference between arms from which a covariate is named."""
 
@@ -77,11 +80,37 @@ def missing_facts(
     facts.n_total, facts.n_measured = len(everybody), len(have)
     if outcomes.kind == "continuous":
         return
+    with_it = [p for p in have if p in outcomes.happened]
     known = set(have)
-    for name, group in (
-        ("rate_measured", have),
-        ("rate_unmeasured", [p for p in everybody if p not in known]),
-    ):
-        seen = [outcomes.happened[p] for p in group if p in outcomes.happened]
-        if seen:
-            setattr(facts, name, sum(seen) / len(seen))
+    without = [p for p in everybody if p not in known and p in outcomes.happened]
+    if not with_it or not without:
+        return
+    if outcomes.kind == "binary":
+        facts.rate_measured, facts.rate_unmeasured = (
+            sum(outcomes.happened[p] for p in group) / len(group) for group in (with_it, without)
+        )
+        return
+    _risks(facts, outcomes, with_it, without)
+
+
+def _risks(facts: InteractionFacts, outcomes: Outcomes, with_it: list[str], without: list[str]) -> None:
+    """Kaplan–Meier risks when a tenth of either group is still at risk, and the log-rank test."""
+    from troughline.survival.kaplan_meier import kaplan_meier
+    from troughline.survival.log_rank import log_rank
+
+    time = np.array([outcomes.time[p] for p in (*with_it, *without)])
+    event = np.array([outcomes.happened[p] for p in (*with_it, *without)], dtype=np.bool_)
+    group = ["measured"] * len(with_it) + ["not"] * len(without)
+    measured = np.arange(time.size) < len(with_it)
+    at = min(
+        float(np.sort(time[rows])[::-1][max(math.ceil(AT_RISK * int(rows.sum())) - 1, 0)])
+        for rows in (measured, ~measured)
+    )
+    risks = [
+        1 - float(curve.at([at]).survival[0])
+        for curve in kaplan_meier(time, event, group, order=("measured", "not"))
+    ]
+    facts.rate_measured, facts.rate_unmeasured = risks
+    facts.rate_by = f"By {number(at)} {outcomes.unit}s"
+    p = log_rank(time, event, group).p_value
+    facts.rate_p = p if math.isfinite(p) else None

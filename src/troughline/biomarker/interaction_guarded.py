@@ -23,6 +23,7 @@ from troughline.results import Estimate
 if TYPE_CHECKING:
     from troughline.cohort.question_interaction import InteractionQuestion
     from troughline.response.case import Case
+    from troughline.response.interaction_facts import InteractionFacts
     from troughline.response.questions.parts import Parts
 
 MODEL = {"survival": "Cox", "binary": "logistic regression", "continuous": "linear regression"}
@@ -42,10 +43,11 @@ def guarded_interaction(case: Case, parts: Parts, sample: Sample, marker: Marker
         case.interaction.interaction = _ratio(case, sample, plain)
         sample, extra = _kept(sample, complete), extra[complete]
     fit = _fit(case, sample, extra, names)
-    _relative(case, parts, sample, marker, fit, outcomes, adjusted=bool(names))
+    _relative(case, parts, sample, marker, fit, outcomes, extra, names)
     _absolute(case, parts, sample, outcomes, question, extra)
     if sample.raw is not None:
-        _over_marker(case, parts, sample, marker, extra, question)
+        known = ~np.isnan(sample.raw)
+        _over_marker(case, parts, _kept(sample, known), marker, extra[known], question)
 
 
 def _kept(sample: Sample, complete: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Sample:
@@ -53,7 +55,8 @@ def _kept(sample: Sample, complete: np.ndarray[tuple[int], np.dtype[np.bool_]]) 
     return Sample(
         patients=patients, endpoint=sample.endpoint.of(complete), treated=sample.treated[complete],
         columns=sample.columns[complete], names=sample.names,
-        raw=None if sample.raw is None else sample.raw[complete], per=sample.per, reference=sample.reference,
+        raw=None if sample.raw is None else sample.raw[complete], per=sample.per, labels=sample.labels,
+        below=None if sample.below is None else sample.below[complete],
     )  # fmt: skip
 
 
@@ -79,21 +82,22 @@ def _relative(
     marker: Marker,
     fit: TreatmentByMarker,
     outcomes: Outcomes,
-    *,
-    adjusted: bool,
+    extra: Floats,
+    names: tuple[str, ...],
 ) -> None:
     assert case.interaction is not None
+    adjusted = bool(names)
     facts, kind, level = case.interaction, sample.endpoint.kind, case.cohort.study.study.level
     how = f"guarded: {MODEL[kind]} with treatment × marker"
     how += ", Firth's penalty" * fit.fit.penalised + ", adjusted" * adjusted
     word = f"ratio of {facts.word}s" if kind != "continuous" else "difference of differences"
     unit = outcomes.unit if kind == "continuous" else "1"
-    for name, effect in zip(sample.names, fit.interaction, strict=True):
-        label = f"{word}, {sample.per}" if sample.raw is not None else f"{word}, {name} {sample.per}"
+    parts.estimates += joint_tests(sample, marker, fit, how, facts)
+    for per, effect in zip(sample.labels, fit.interaction, strict=True):
         parts.estimates.append(
             effect_estimate(
-                kind, effect, n=sample.n, label=label, method=how, level=level, name=INTERACTIONS[kind],
-                unit=unit,
+                kind, effect, n=sample.n, label=f"{word}, {per}", method=how, level=level,
+                name=INTERACTIONS[kind], unit=unit,
             )
         )  # fmt: skip
     first = _ratio(case, sample, fit)
@@ -102,15 +106,13 @@ def _relative(
     else:
         facts.interaction = first
     facts.p_interaction = finite(fit.p_value)
-    if fit.freedom > 1:
-        parts.estimates.append(
-            Estimate(
-                name="interaction_test", value=None, level=None, n=sample.n, p_value=finite(fit.p_value),
-                label=f"all levels, {fit.freedom} degrees of freedom", method=how,
-            )
-        )  # fmt: skip
-    facts.detectable = _detectable(sample, fit)
+    facts.detectable, facts.detectable_between, worst = smallest_seen(sample, marker, fit)
+    facts.detectable_interval = as_interval(
+        effect_estimate(kind, fit.interaction[worst], n=sample.n, label="", method=how, level=level)
+    )
     facts.detectable_is_ratio = kind != "continuous"
+    if marker.ordered and fit.freedom > 1:
+        parts.estimates += _trend(case, sample, marker, extra, names, how, unit)
     for label, row in _positions(sample, marker):
         parts.estimates.append(
             effect_estimate(
@@ -119,8 +121,7 @@ def _relative(
             )
         )  # fmt: skip
     for where, effects in ((facts.arms[1], fit.prognostic), (facts.arms[0], fit.in_treated)):
-        for name, effect in zip(sample.names, effects, strict=True):
-            per = sample.per if sample.raw is not None else f"{name} {sample.per}"
+        for per, effect in zip(sample.labels, effects, strict=True):
             parts.estimates.append(
                 effect_estimate(
                     kind, effect, n=sample.n, label=f"in {where}, {per}", method=how, level=level,
@@ -129,45 +130,100 @@ def _relative(
             )  # fmt: skip
 
 
+def joint_tests(
+    sample: Sample, marker: Marker, fit: TreatmentByMarker, how: str, facts: InteractionFacts
+) -> list[Estimate]:
+    """The tests of all levels at once, treatment × marker and the marker in the control arm; of one, none."""
+    facts.p_prognostic = finite(fit.p_prognostic)
+    if fit.freedom < 2:
+        return []
+    what = "all levels" if not marker.is_number else "slope and below its limit"
+    return [
+        Estimate(
+            name=name, value=None, level=None, n=sample.n, p_value=finite(p), method=how,
+            label=f"{where}{what}, {fit.freedom} degrees of freedom",
+        )
+        for name, p, where in (
+            ("interaction_test", fit.p_value, ""),
+            ("prognostic_test", fit.p_prognostic, f"in {facts.arms[1]}, "),
+        )
+    ]  # fmt: skip
+
+
+def _trend(
+    case: Case, sample: Sample, marker: Marker, extra: Floats, names: tuple[str, ...], how: str, unit: str
+) -> list[Estimate]:
+    """The interaction per step of ordered levels, 0, 1, 2 … in their order."""
+    assert case.interaction is not None
+    level, kind = case.cohort.study.study.level, sample.endpoint.kind
+    rank = sample.columns @ np.arange(1.0, len(sample.names) + 1)
+    try:
+        fit = treatment_by_marker(
+            sample.endpoint, sample.treated, rank, ("rank",), adjust=extra, adjust_names=names, level=level
+        )
+    except EndpointError:
+        return []
+    case.interaction.p_trend = finite(fit.p_value)
+    return [
+        effect_estimate(
+            kind, fit.interaction[0], n=sample.n, level=level, unit=unit, name="interaction_trend",
+            label=f"per step of {' < '.join(marker.levels)}",
+            method=how.replace("treatment × marker", "treatment × rank of the level"),
+        )
+    ]  # fmt: skip
+
+
 def _positions(sample: Sample, marker: Marker) -> list[tuple[str, Floats]]:
-    """Where the treatment effect is stated: the quartiles of a number, or every level of a category."""
+    """Where the treatment effect is stated: every level of a category, or the quartiles of a number.
+
+    Quartiles are those of the levels quantified; below the limit stands for itself.
+    """
     if sample.raw is None:
         rows: list[tuple[str, Floats]] = [(f"{marker.label} {marker.levels[0]}", np.zeros(len(sample.names)))]
         rows += [
             (f"{marker.label} {name}", np.eye(len(sample.names))[k]) for k, name in enumerate(sample.names)
         ]
         return rows
-    order = np.argsort(sample.raw, kind="stable")
+    known = ~np.isnan(sample.raw)
+    raw, column = sample.raw[known], sample.columns[known, 0]
+    order = np.argsort(raw, kind="stable")
     found: list[tuple[str, Floats]] = []
-    first: Floats = sample.columns[order, 0]
+    if sample.below is not None:
+        found.append((f"{marker.label} {sample.names[1]}", sample.columns[sample.below][0]))
+    of = "" if sample.below is None else " where quantified"
     for words, q in (("first quartile", 0.25), ("third quartile", 0.75)):
-        at = float(np.quantile(sample.raw, q))
-        column = np.interp([at], sample.raw[order], first)
-        found.append(
-            (
-                f"{marker.label} at its {words} ({number(at)}{unit_text(marker.unit)})",
-                column,
-            )
-        )
+        at = float(np.quantile(raw, q))
+        row = np.zeros(sample.columns.shape[1])
+        row[0] = np.interp(at, raw[order], column[order])
+        found.append((f"{marker.label} at its {words}{of} ({number(at)}{unit_text(marker.unit)})", row))
     return found
 
 
-def _detectable(sample: Sample, fit: TreatmentByMarker) -> float | None:
-    """The smallest interaction between the halves (or the two levels) seen with 80 % power."""
-    error = fit.interaction[0].standard_error
-    if fit.fit.penalised or fit.n_columns > 1 or not (error > 0):
-        return None
-    gap = 1.0
-    if sample.raw is not None:
-        high = sample.raw > np.median(sample.raw)
-        if not high.any() or high.all():
-            return None
-        gap = float(sample.columns[high, 0].mean() - sample.columns[~high, 0].mean())
-    smallest = detectable(error) * gap
+def smallest_seen(sample: Sample, marker: Marker, fit: TreatmentByMarker) -> tuple[float | None, str, int]:
+    """The smallest interaction seen with 80 % power, between what, and in which column: the worst of them.
+
+    Between the halves of a number (those quantified), or each level and the first.
+    """
+    if fit.fit.penalised:
+        return None, "", 0
+    found: list[tuple[float, str, int]] = []
+    for j, effect in enumerate(fit.interaction):
+        if not effect.standard_error > 0:
+            return None, "", 0
+        gap, between = 1.0, f"{marker.label} {sample.labels[j].replace(' against ', ' and ')}"
+        if sample.raw is not None and j == 0:
+            known = ~np.isnan(sample.raw)
+            raw, column = sample.raw[known], sample.columns[known, 0]
+            high = raw > np.median(raw)
+            if not high.any() or high.all():
+                return None, "", 0
+            gap, between = float(column[high].mean() - column[~high].mean()), "low and high marker"
+        found.append((detectable(effect.standard_error) * gap, between, j))
+    smallest, between, worst = max(found)
     if sample.endpoint.kind != "continuous":
-        return math.exp(min(smallest, 700.0))
+        return math.exp(min(smallest, 700.0)), between, worst
     assert sample.endpoint.value is not None
-    return smallest / float(sample.endpoint.value.std(ddof=1))
+    return smallest / float(sample.endpoint.value.std(ddof=1)), between, worst
 
 
 def horizon(sample: Sample, days_per_unit: float, asked_days: float | None) -> tuple[float, str]:
@@ -213,8 +269,7 @@ def _absolute(
     except EndpointError as error:
         parts.methods.append(f"The interaction on the absolute scale has no estimate: {error}.")
         return
-    for column, effect in zip(sample.names, effects, strict=True):
-        label = sample.per if sample.raw is not None else f"{column} {sample.per}"
+    for label, effect in zip(sample.labels, effects, strict=True):
         parts.estimates.append(
             Estimate(
                 name=name, value=finite(effect.value), low=finite(effect.low), high=finite(effect.high),
@@ -321,9 +376,8 @@ def prognostic_only(case: Case, parts: Parts, sample: Sample, marker: Marker, ou
             fit = endpoint.regress(np.column_stack((sample.columns[rows], more[rows])), terms, level=level)
         except EndpointError as error:
             raise NotAnalysable(str(error)) from None
-        for name in sample.names:
+        for name, per in zip(sample.names, sample.labels, strict=True):
             effect: Effect = fit.named(name)
-            per = sample.per if sample.raw is not None else f"{name} {sample.per}"
             parts.estimates.append(
                 effect_estimate(
                     kind, effect, n=endpoint.n, label=f"no control arm, {per}", method=method, level=level,

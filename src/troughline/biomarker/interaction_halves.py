@@ -70,6 +70,10 @@ def _levels(marker: Marker, sample: Sample) -> list[tuple[str, NDArray[np.bool_]
 
 
 def _halves(case: Case, parts: Parts, sample: Sample, marker: Marker) -> list[tuple[str, NDArray[np.bool_]]]:
+    """The two sides of the cut; none where a stated cut has every patient on one side, which is then said.
+
+    A median that parts nobody gives way to the next value, and one that is only half a limit to the limit.
+    """
     assert case.interaction is not None
     assert sample.raw is not None
     bands = case.asked.bands
@@ -82,8 +86,19 @@ def _halves(case: Case, parts: Parts, sample: Sample, marker: Marker) -> list[tu
             cut = float(np.median(sample.raw))
     elif isinstance(bands, tuple):
         cut = float(bands[0])
+        high = sample.raw >= cut
+        if not high.any() or high.all():
+            where = "at or above" if high.any() else "below"
+            parts.methods.append(
+                f"As published: all {sample.n} patients lie {where} the stated cut of {number(cut)}{unit}; "
+                "there are no two halves to show."
+            )
+            return []
     else:
         cut = float(np.median(sample.raw))
+        alone = np.array([p in marker.substituted for p in sample.patients], dtype=np.bool_)
+        if alone.any() and not alone.all() and cut <= float(sample.raw[alone].max()):
+            return [(f"{marker.label} below its limit", alone), (f"{marker.label} quantified", ~alone)]
     high = sample.raw >= cut
     if not high.any() or high.all():
         cut = float(np.unique(sample.raw)[1]) if np.unique(sample.raw).size > 1 else cut

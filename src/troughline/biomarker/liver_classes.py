@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from troughline.cohort.question_interaction import InteractionQuestion
     from troughline.response.case import Case
     from troughline.response.questions.parts import Parts
+    from troughline.survival.competing import IncidenceCurve
     from troughline.survival.cox import CoxTerm
 
 
@@ -154,23 +155,42 @@ def _incidence(
             )
         )  # fmt: skip
     parts.tables["incidence-by-class"] = rows
-    parts.series["cumulative_incidence"] = {
-        "time_unit": outcomes.unit,
-        "origin": "the first dose",
-        "groups": [
+    _series(parts, outcomes, arms, [c for c in curves if c.cause == outcomes.label], time, groups, horizon)
+
+
+def _series(
+    parts: Parts,
+    outcomes: Outcomes,
+    arms: Arms,
+    curves: list[IncidenceCurve],
+    time: np.ndarray[Any, Any],
+    groups: list[str],
+    horizon: float,
+) -> None:
+    """`series["incidence_by_class"]`: a curve for each class and arm up to the horizon, and who was left."""
+    from troughline.response.questions.survival_series import round_times
+
+    times = round_times(horizon, 4)
+    if len(times) > 1 and horizon - times[-1] > times[1] / 2:
+        times.append(horizon)
+    named = np.array(groups, dtype=object)
+    classes: dict[str, list[dict[str, Any]]] = {}
+    for c in curves:
+        of, _, arm = c.group.partition(", ") if not arms.why_none else (c.group, "", "")
+        inside = time[named == c.group]
+        until = c.time <= horizon
+        classes.setdefault(of, []).append(
             {
-                "label": c.group,
-                "time": c.time,
-                "incidence": c.probability,
-                "low": None,
-                "high": None,
-                "stratum": c.group.split(", ")[0],
-                "control": c.group.endswith(f", {arms.names[1]}") and not arms.why_none,
+                "label": arm, "control": bool(arm) and arm == arms.names[1], "n": c.n,
+                "events": c.n_events_total, "last": float(inside.max()),
+                "time": c.time[until], "incidence": c.probability[until], "low": c.low[until],
+                "high": c.high[until], "at_risk": [int((inside >= t).sum()) for t in times],
             }
-            for c in curves
-            if c.cause == outcomes.label
-        ],
-    }
+        )  # fmt: skip
+    parts.series["incidence_by_class"] = {
+        "outcome": outcomes.label, "time_unit": outcomes.unit, "horizon": horizon, "times": times,
+        "classes": [{"label": label, "arms": rows} for label, rows in classes.items()],
+    }  # fmt: skip
 
 
 def _within_classes(

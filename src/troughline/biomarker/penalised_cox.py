@@ -66,13 +66,15 @@ def penalised_cox_path(
     covariates: Floats,
     *,
     mixing: float,
+    free: Flags | None = None,
     penalties: Floats | None = None,
     n_penalties: int = 30,
 ) -> PenalisedPath:
     """Minimise −l(β)/n + λ(α‖β‖₁ + (1 − α)‖β‖²/2) on standardised covariates, for each λ.
 
-    Parameters: `covariates` (n, p); `mixing` α: 1 lasso, 0 ridge, between them the elastic net; `penalties`
-    λ, falling (default: from the smallest that gives all zeros, with α at least 0.01, to a hundredth of it).
+    Parameters: `covariates` (n, p); `mixing` α: 1 lasso, 0 ridge, between them the elastic net; `free`
+    (p,) marks covariates without a penalty; `penalties` λ, falling (default: from the smallest that gives
+    all zeros, with α at least 0.01, to a hundredth of it).
 
     Newton steps on the penalised likelihood, each solved by coordinate descent and shortened until the
     objective falls. Raises `ValueError` where there is no event or a covariate does not vary.
@@ -88,27 +90,30 @@ def penalised_cox_path(
         raise ValueError(f"covariate {int(np.flatnonzero(spread <= 0)[0])} is the same in every patient")
     x = (covariates - covariates.mean(axis=0)) / spread
     likelihood, n, p = PartialLikelihood(time, event, x), time.size, int(covariates.shape[1])
-    if penalties is None:
-        greatest = (
-            float(np.abs(likelihood.derivatives(np.zeros(p, dtype=np.float64))[0]).max())
-            / n
-            / max(mixing, 0.01)
-        )
-        penalties = np.geomspace(greatest, greatest / 100, n_penalties)
+    bound = np.ones(p) if free is None else 1.0 - free
+    if not bound.any():
+        raise ValueError("every covariate is free of the penalty: there is no path")
     beta = np.zeros(p)
+    if free is not None and free.any():
+        alone = PartialLikelihood(time, event, x[:, free])
+        beta[free] = _minimise(alone, beta[free], n, np.zeros(int(free.sum())), mixing)
+    if penalties is None:
+        score = np.abs(likelihood.derivatives(beta)[0])[bound > 0]
+        greatest = float(score.max()) / n / max(mixing, 0.01)
+        penalties = np.geomspace(greatest, greatest / 100, n_penalties)
     path = np.empty((penalties.size, p))
     for k, penalty in enumerate(penalties.tolist()):
-        beta = _minimise(likelihood, beta, n, penalty, mixing)
+        beta = _minimise(likelihood, beta, n, penalty * bound, mixing)
         path[k] = beta / spread
     return PenalisedPath(penalties=penalties, coefficients=path, mixing=mixing)
 
 
-def _objective(likelihood: PartialLikelihood, beta: Floats, n: int, penalty: float, mixing: float) -> float:
-    ridge = 0.5 * (1 - mixing) * float(beta @ beta)
-    return -likelihood.value(beta) / n + penalty * (mixing * float(np.abs(beta).sum()) + ridge)
+def _objective(likelihood: PartialLikelihood, beta: Floats, n: int, penalty: Floats, mixing: float) -> float:
+    each = mixing * np.abs(beta) + 0.5 * (1 - mixing) * beta**2
+    return -likelihood.value(beta) / n + float(penalty @ each)
 
 
-def _minimise(likelihood: PartialLikelihood, start: Floats, n: int, penalty: float, mixing: float) -> Floats:
+def _minimise(likelihood: PartialLikelihood, start: Floats, n: int, penalty: Floats, mixing: float) -> Floats:
     beta = start.copy()
     value = _objective(likelihood, beta, n, penalty, mixing)
     for _ in range(_OUTER):
@@ -126,10 +131,12 @@ def _minimise(likelihood: PartialLikelihood, start: Floats, n: int, penalty: flo
         else:
             return beta
         beta, value = beta + length * step, trial
-    raise ValueError(f"the penalised likelihood was not maximised in {_OUTER} steps at penalty {penalty:g}")
+    raise ValueError(
+        f"the penalised likelihood was not maximised in {_OUTER} steps at penalty {penalty.max():g}"
+    )
 
 
-def _descend(score: Floats, information: Floats, beta: Floats, penalty: float, mixing: float) -> Floats:
+def _descend(score: Floats, information: Floats, beta: Floats, penalty: Floats, mixing: float) -> Floats:
     """Coordinate descent on the quadratic approximation around `beta`."""
     b = beta.copy()
     gradient = score.copy()
@@ -139,7 +146,8 @@ def _descend(score: Floats, information: Floats, beta: Floats, penalty: float, m
         moved = 0.0
         for j in range(b.size):
             pull = float(gradient[j] + curve[j] * b[j])
-            new = float(np.sign(pull)) * max(abs(pull) - lasso, 0.0) / (float(curve[j]) + ridge)
+            least = max(abs(pull) - float(lasso[j]), 0.0)
+            new = float(np.sign(pull)) * least / (float(curve[j]) + float(ridge[j]))
             change = new - float(b[j])
             if change:
                 gradient -= information[:, j] * change

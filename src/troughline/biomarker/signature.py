@@ -59,21 +59,28 @@ def folds(event: Flags, k: int, rng: np.random.Generator) -> NDArray[np.int64]:
 
 
 def choose_penalty(
-    time: Floats, event: Flags, covariates: Floats, mixing: float, k: int, rng: np.random.Generator
+    time: Floats,
+    event: Flags,
+    covariates: Floats,
+    mixing: float,
+    k: int,
+    rng: np.random.Generator,
+    *,
+    free: Flags | None = None,
 ) -> tuple[float, Floats]:
     """The penalty of the greatest cross-validated partial likelihood, and its coefficients (p,) in all.
 
     Σ over folds of l(β₋ₖ) − l₋ₖ(β₋ₖ), β₋ₖ fitted without the fold (Verweij and van Houwelingen 1993, doi
-    10.1002/sim.4780122407).
+    10.1002/sim.4780122407). `free` (p,) marks covariates without a penalty.
     """
-    whole = penalised_cox_path(time, event, covariates, mixing=mixing)
+    whole = penalised_cox_path(time, event, covariates, mixing=mixing, free=free)
     everybody = PartialLikelihood(time, event, covariates)
     total = np.zeros(whole.penalties.size)
     fold = folds(event, k, rng)
     for f in range(k):
         rest = fold != f
         path = penalised_cox_path(
-            time[rest], event[rest], covariates[rest], mixing=mixing, penalties=whole.penalties
+            time[rest], event[rest], covariates[rest], mixing=mixing, free=free, penalties=whole.penalties
         )
         without = PartialLikelihood(time[rest], event[rest], covariates[rest])
         total += [everybody.value(b) - without.value(b) for b in path.coefficients]
@@ -98,15 +105,18 @@ def nested_signature(
     penalty: str,
     horizon: float,
     rng: np.random.Generator,
+    beside: Floats | None = None,
     outer: int = 5,
     inner: int = 5,
     level: float = 0.95,
 ) -> Signature:
     """Fit a signature and judge it by nested cross-validation.
 
-    Parameters: `covariates` (n, p); `penalty` "ridge", "lasso" or "elastic-net" (mixing ½). In each of
-    `outer` folds the penalty is chosen by `inner` folds of the rest, so that no patient's prediction has
-    seen him (Varma and Simon 2006, doi 10.1186/1471-2105-7-91).
+    Parameters: `covariates` (n, p); `penalty` "ridge", "lasso" or "elastic-net" (mixing ½); `beside` (n,
+    q) is fitted with them, unpenalised, and then left aside (a treatment, for which no weight shall stand
+    in): predictions and their worth are of `covariates` alone, over everybody. In each of `outer` folds
+    the penalty is chosen by `inner` folds of the rest, so that no patient's prediction has seen him
+    (Varma and Simon 2006, doi 10.1186/1471-2105-7-91).
 
     Raises `ValueError` with fewer than two events a fold, or for a horizon outside follow-up.
     """
@@ -118,17 +128,21 @@ def nested_signature(
         )
     if not 0 < horizon < float(time.max()):
         raise ValueError(f"horizon {horizon:g} is outside follow-up, which ends at {time.max():g}")
-    mixing = MIXING[penalty]
+    mixing, p = MIXING[penalty], int(covariates.shape[1])
+    design = covariates if beside is None else np.column_stack((covariates, beside))
+    free = np.arange(int(design.shape[1])) >= p
     fold = folds(event, outer, rng)
     linear, risk = np.zeros(time.size), np.zeros(time.size)
     for f in range(outer):
         rest, held = fold != f, fold == f
-        _, beta = choose_penalty(time[rest], event[rest], covariates[rest], mixing, inner, rng)
+        _, beta = choose_penalty(time[rest], event[rest], design[rest], mixing, inner, rng, free=free)
+        beta = beta[:p]
         centre = covariates[rest].mean(axis=0)
         linear[held] = (covariates[held] - centre) @ beta
         base = baseline_hazard(time[rest], event[rest], (covariates[rest] - centre) @ beta, horizon)
         risk[held] = 1 - np.exp(-base * np.exp(linear[held]))
-    chosen, beta = choose_penalty(time, event, covariates, mixing, inner, rng)
+    chosen, beta = choose_penalty(time, event, design, mixing, inner, rng, free=free)
+    beta = beta[:p]
     nan = float("nan")
     slope = (nan, nan, nan)
     concordance, error = 0.5, nan

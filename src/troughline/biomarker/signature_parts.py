@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from troughline.biomarker.decision_curve import decision_curve
+from troughline.biomarker.decision_curve import DecisionCurve, decision_curve
+from troughline.biomarker.endpoint import Flags, Floats
 from troughline.biomarker.signature import nested_signature
-from troughline.cohort.describe import readable
+from troughline.biomarker.signature_scale import signature_columns
+from troughline.cohort.describe import listed, readable
+from troughline.response.case import Interval
 from troughline.response.guards.wording import number
-from troughline.response.questions.adjustment import adjustment
+from troughline.response.interaction_facts import SignatureFacts
 from troughline.response.questions.parts import finite, generator
 from troughline.results import Estimate
 
@@ -22,39 +26,49 @@ if TYPE_CHECKING:
 _THRESHOLDS = np.linspace(0.05, 0.95, 37)
 
 
-def signature_parts(
-    case: Case, parts: Parts, patients: tuple[str, ...], arms: Arms, outcomes: Outcomes
-) -> None:
+def signature_parts(case: Case, parts: Parts, arms: Arms, outcomes: Outcomes) -> None:
     """Add the signature: its worth in patients it had not seen. What failed is said among the methods."""
     question = case.question
     assert question.kind == "interaction"
     if not question.signature or outcomes.kind != "survival":
         return
+    assert case.interaction is not None
     level = case.cohort.study.study.level
     everybody = tuple(p for p in outcomes.time if arms.why_none or p in arms.treated)
-    found = adjustment(case.cohort, case.predictor, question.signature, everybody)
-    rows = found.complete
-    x, names = found.matrix[rows], list(found.names)
-    kept = [p for p, r in zip(everybody, rows.tolist(), strict=True) if r]
-    if not arms.why_none:
-        x = np.column_stack((x, [float(arms.treated[p]) for p in kept]))
-        names.append(f"{arms.names[0]} (treatment)")
+    found = signature_columns(case.cohort, question, case.predictor, everybody)
+    kept = [p for p, r in zip(everybody, found.complete.tolist(), strict=True) if r]
     time = np.array([outcomes.time[p] for p in kept])
     event = np.array([outcomes.happened[p] for p in kept], dtype=np.bool_)
+    counts = SignatureFacts(
+        n_complete=len(kept), n_total=len(everybody), n_events_complete=int(event.sum()),
+        n_events_total=sum(outcomes.happened[p] for p in everybody), missing=found.missing,
+    )  # fmt: skip
+    case.interaction.signature = counts
+    treated = None
+    if not arms.why_none:
+        treated = np.array([float(arms.treated[p]) for p in kept])[:, np.newaxis]
     horizon = (
         question.horizon_days / outcomes.days_per_unit if question.horizon_days else float(np.median(time))
     )
     rng = generator(case.cohort, f"{question.id}/signature")
     try:
         made = nested_signature(
-            time, event, x, penalty=question.penalty, horizon=horizon, rng=rng, level=level
+            time,
+            event,
+            found.x,
+            penalty=question.penalty,
+            horizon=horizon,
+            rng=rng,
+            level=level,
+            beside=treated,
         )
         curve = decision_curve(
             time, event, made.risk, horizon=horizon, thresholds=_THRESHOLDS, rng=rng,
             resamples=question.bootstrap, level=level,
         )  # fmt: skip
+        gained = _at_mean_risk(time, event, made.risk, horizon, rng, question.bootstrap, level)
     except ValueError as error:
-        parts.methods.append(f"The signature could not be judged: {error}.")
+        parts.methods.append(f"The signature could not be judged: {error}. {_counted(counts)}")
         return
     n = len(kept)
     outside = "guarded: in patients the model had not seen (nested cross-validation)"
@@ -72,10 +86,34 @@ def signature_parts(
             high=finite(made.slope_high), level=level, n=n, method=outside, label="signature",
         ),
     ]  # fmt: skip
+    until = f"{number(horizon)} {outcomes.unit}s"
+    if gained is not None:
+        parts.estimates.append(
+            Estimate(
+                name="net_benefit", value=float(gained.gain[0]), low=float(gained.gain_low[0]),
+                high=float(gained.gain_high[0]), level=level, n=n, method=outside,
+                label=f"at {100 * float(gained.threshold[0]):.0f} %, the risk of all by {until}",
+            )
+        )  # fmt: skip
+    case.interaction.signature = replace(
+        counts, concordance_apparent=made.concordance_apparent, horizon=until,
+        concordance=Interval(
+            value=made.concordance, low=finite(made.concordance_low), high=finite(made.concordance_high)
+        ),
+        slope=Interval(
+            value=finite(made.slope), low=finite(made.slope_low), high=finite(made.slope_high)
+        ),
+        net_benefit=None if gained is None else Interval(
+            value=float(gained.gain[0]), low=float(gained.gain_low[0]), high=float(gained.gain_high[0])
+        ),
+        threshold=None if gained is None else float(gained.threshold[0]),
+    )  # fmt: skip
     parts.tables["signature"] = [
         {"covariate": readable(name.split(" = ")[0], inside=True) + name[len(name.split(" = ")[0]) :],
-         "hazard_ratio": float(np.exp(b)), "chosen": bool(b != 0)}
-        for name, b in zip(names, made.coefficients.tolist(), strict=True)
+         "per": per, "hazard_ratio": float(np.exp(b * unit)), "chosen": bool(b != 0)}
+        for name, per, b, unit in zip(
+            found.names, found.per, made.coefficients.tolist(), found.unit.tolist(), strict=True
+        )
     ]  # fmt: skip
     parts.tables["calibration"] = [
         {"n": g.n, "predicted": g.predicted, "observed": finite(g.observed), "low": finite(g.low),
@@ -90,14 +128,54 @@ def signature_parts(
         "unit": outcomes.unit, "outcome": outcomes.label,
         "calibration": parts.tables["calibration"],
     }  # fmt: skip
+    beside = (
+        ""
+        if arms.why_none
+        else " Treatment is fitted beside them without a penalty and then left aside: the "
+        "risks and their worth are those of the covariates alone, over both arms."
+    )
+    how = f"{listed(list(found.logged)) or 'none'} in doublings, "
+    how += "as stated" if question.signature_log is not None else "where skewed"
+    if found.no_log:
+        how += f"; {listed(list(found.no_log))} skewed but not above 0 in all, and kept as measured"
     parts.methods.append(
-        f"Signature: {question.penalty} Cox model of {len(names)} columns, penalty by cross-validated "
-        f"partial likelihood inside, worth judged outside in five folds; risk by {number(horizon)} "
-        f"{outcomes.unit}s; the interval of the net benefit is that of the patients, the models "
-        "taken as fixed."
+        f"Signature: {question.penalty} Cox model of {len(found.names)} columns ({how}), penalty by "
+        f"cross-validated partial likelihood inside, worth judged outside in five folds; risk by {until}; "
+        "the interval of the net benefit is that of the patients, the models taken as fixed."
+        f"{beside} {_counted(counts)}"
     )
     parts.references += [
         "Simon 2011, doi 10.18637/jss.v039.i05",
         "Vickers 2006, doi 10.1177/0272989X06295361",
         "Verweij 1993, doi 10.1002/sim.4780122407",
     ]
+
+
+def _counted(facts: SignatureFacts) -> str:
+    said = (
+        f"{facts.n_complete} of {facts.n_total} patients have every covariate ({facts.n_events_complete} of "
+        f"{facts.n_events_total} events)"
+    )
+    missing = ", ".join(f"{name} in {n}" for name, n in facts.missing)
+    return f"{said}; missing: {missing}." if missing else f"{said}."
+
+
+def _at_mean_risk(
+    time: Floats,
+    event: Flags,
+    risk: Floats,
+    horizon: float,
+    rng: np.random.Generator,
+    resamples: int,
+    level: float,
+) -> DecisionCurve | None:
+    """The net benefit at the risk of all, where acting on all and on nobody are worth the same: nothing."""
+    from troughline.survival.kaplan_meier import kaplan_meier
+
+    mean = 1 - float(kaplan_meier(time, event)[0].at([horizon]).survival[0])
+    if not 0 < mean < 1:
+        return None
+    return decision_curve(
+        time, event, risk, horizon=horizon, thresholds=np.array([mean]), rng=rng, resamples=resamples,
+        level=level,
+    )  # fmt: skip

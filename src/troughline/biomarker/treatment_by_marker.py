@@ -17,13 +17,15 @@ class TreatmentByMarker:
 
     `interaction`: one effect a column of the marker; its exponential is the ratio of hazard (odds) ratios, or
     it is itself the difference of differences. `prognostic` is the marker's effect in the control arm,
-    `in_treated` that in the treated arm. `p_value` tests all interaction columns at once (`freedom` of them).
+    `in_treated` that in the treated arm. `p_value` tests all interaction columns at once (`freedom` of them),
+    `p_prognostic` all columns of the marker in the control arm.
     """
 
     interaction: tuple[Effect, ...]
     prognostic: tuple[Effect, ...]
     in_treated: tuple[Effect, ...]
     p_value: float
+    p_prognostic: float
     freedom: int
     fit: Regression
     n_columns: int
@@ -74,28 +76,34 @@ def treatment_by_marker(
         return w
 
     interaction = tuple(fit.effect(weights(1 + k + j)) for j in range(k))
-    p = interaction[0].p_value
+    prognostic = tuple(fit.effect(weights(1 + j)) for j in range(k))
+    p, p_prognostic = interaction[0].p_value, prognostic[0].p_value
     if k > 1:
-        p = _joint(endpoint, fit, np.column_stack((a, x, extra)), ("treated", *names, *adjust_names), k)
+        more = ("treated", *names, *adjust_names)
+        p = _joint(endpoint, fit, np.column_stack((a, x, extra)), more, slice(1 + k, 1 + 2 * k))
+        without = np.column_stack((a, a[:, np.newaxis] * x, extra))
+        p_prognostic = _joint(endpoint, fit, without, more, slice(1, 1 + k))
     return TreatmentByMarker(
         interaction=interaction,
-        prognostic=tuple(fit.effect(weights(1 + j)) for j in range(k)),
+        prognostic=prognostic,
         in_treated=tuple(fit.effect(weights(1 + j, 1 + k + j)) for j in range(k)),
         p_value=p,
+        p_prognostic=p_prognostic,
         freedom=k,
         fit=fit,
         n_columns=k,
     )
 
 
-def _joint(endpoint: Endpoint, fit: Regression, design: Floats, names: Sequence[str], k: int) -> float:
+def _joint(endpoint: Endpoint, fit: Regression, without: Floats, names: Sequence[str], rows: slice) -> float:
+    """The test of the coefficients `rows` at once: against the design `without` them, or by Wald."""
     from scipy.special import chdtrc
 
+    k = int(rows.stop - rows.start)
     if not fit.penalised:
-        without = endpoint.regress(design, names)
-        if not without.penalised:
-            return float(chdtrc(k, max(0.0, 2 * (fit.log_likelihood - without.log_likelihood))))
-    rows = slice(1 + k, 1 + 2 * k)
+        less = endpoint.regress(without, names)
+        if not less.penalised:
+            return float(chdtrc(k, max(0.0, 2 * (fit.log_likelihood - less.log_likelihood))))
     d, v = fit.coefficients[rows], fit.covariance[rows, rows]
     return float(chdtrc(k, float(d @ np.linalg.solve(v, d))))
 

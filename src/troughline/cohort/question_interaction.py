@@ -17,7 +17,8 @@ class InteractionQuestion(QuestionBase):
     yes/no) or `value`, a covariate that is a number. `randomised` says how the arms came about. `subgroups`
     are categories for the subgroup forest, with a half-normal prior of scale `shrinkage` on the log ratio
     (or in standard deviations of `value`). `competing` and `liver_class` ask for the incidence by class and
-    arm. `over_time` follows a measured marker: at a `landmark_days`, or by a joint model. `signature` is a
+    arm. `over_time` follows a measured marker: at a `landmark_days` (the later sample from no more than
+    `landmark_window_days` before it), or by a joint model. `signature` is a
     list of covariates for a penalised Cox model with penalty `penalty`, judged at `horizon_days`. The tests
     over the marker take `draws` random draws; `flexibility` is how freely the powers of the fractional
     polynomial are chosen, 1 (those of the main effect) to 4 (a power of its own in each arm).
@@ -36,14 +37,16 @@ class InteractionQuestion(QuestionBase):
     liver_class: str | None = None
     over_time: Literal["landmark", "joint"] | None = None
     landmark_days: Positive | None = None
+    landmark_window_days: Positive | None = None
     rmst_days: Positive | None = None
     signature: tuple[str, ...] = ()
+    signature_log: tuple[str, ...] | None = None
     penalty: Literal["ridge", "lasso", "elastic-net"] = "elastic-net"
     horizon_days: Positive | None = None
     draws: int = Field(default=1000, ge=200, le=100_000)
     flexibility: Literal[1, 2, 3, 4] = 2
 
-    @field_validator("competing", "subgroups", "signature", mode="before")
+    @field_validator("competing", "subgroups", "signature", "signature_log", mode="before")
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
@@ -61,10 +64,15 @@ class InteractionQuestion(QuestionBase):
             raise ValueError("over_time follows a measured marker: give the predictor as an analyte")
         if self.landmark_days is not None and self.over_time != "landmark":
             raise ValueError('landmark_days goes with over_time = "landmark"')
+        if self.landmark_window_days is not None and self.landmark_days is None:
+            raise ValueError("landmark_window_days goes with landmark_days")
         if self.over_time == "landmark" and self.landmark_days is None:
             raise ValueError('over_time = "landmark" needs landmark_days')
         if len(self.signature) == 1:
             raise ValueError("signature: a signature needs two covariates or more")
+        alien = [name for name in self.signature_log or () if name not in self.signature]
+        if alien:
+            raise ValueError(f"signature_log: {', '.join(alien)} is not in the signature")
         if isinstance(self.predictor.bands, tuple) and len(self.predictor.bands) != 1:
             raise ValueError("bands: the as-published column splits at one cut, 'median' or 'optimal'")
         if self.predictor.bands in ("tertiles", "quartiles"):

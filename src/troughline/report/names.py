@@ -13,12 +13,16 @@ from troughline.report.numbers import Style
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EstimateName:
-    """The readable names of one estimate; `glance` orders the numbers on a card, None keeps it off."""
+    """The readable names of one estimate; `glance` orders the numbers on a card, None keeps it off.
+
+    `unless` names the estimate beside which it is kept off too.
+    """
 
     label: str
     short: str
     style: Style
     glance: int | None
+    unless: str = ""
 
 
 @cache
@@ -43,7 +47,11 @@ def estimate_name(name: str) -> EstimateName:
     label = str(entry.get("label", words[:1].upper() + words[1:]))
     style: Style = entry.get("style") or ("number" if entry else _guessed_style(name))
     return EstimateName(
-        label=label, short=str(entry.get("short", label)), style=style, glance=entry.get("glance")
+        label=label,
+        short=str(entry.get("short", label)),
+        style=style,
+        glance=entry.get("glance"),
+        unless=str(entry.get("unless", "")),
     )
 
 

@@ -207,10 +207,11 @@ def card_numbers(question: Json) -> list[CardNumber]:
     chosen: dict[tuple[int, int], CardNumber] = {}
     seen: set[str] = set()
     listed: list[tuple[int, Json]] = list(enumerate(entries(question, "estimates")))
+    present = {str(estimate.get("name")) for _, estimate in listed}
     for k, estimate in sorted(listed, key=lambda one: (bool(one[1].get("label")), one[0])):
         name = estimate_name(str(estimate.get("name")))
         guarded = str(estimate.get("method", "")).startswith("guarded")
-        if not guarded or name.glance is None or name.short in seen:
+        if not guarded or name.glance is None or name.short in seen or name.unless in present:
             continue
         value, span = value_and_interval(estimate, name)
         if value == NO_VALUE:

@@ -93,11 +93,11 @@ def fit_joint_model(
     """Fit a marker's line and the hazard that follows it together.
 
     Parameters: `time`, `event` (n,) as in `checked_times`, `patient` (n,) who, each once; one entry a
-    measurement: `measured_patient`, `measured_at`, `marker` (r,), the marker on the scale on which its lines
-    are straight (a logarithm for a level); `covariates` (n, r) of the hazard, `marker_covariates` (n, q) of
-    the marker's level; `slope_association` also lets the hazard follow the slope; the baseline hazard is
-    constant between `cuts`, or in `intervals` parts with as many ends of follow-up each; `nodes` of the
-    integral in each direction.
+    measurement: `measured_patient`, `measured_at` (before time 0 is below 0), `marker` (r,), the marker on
+    the scale on which its lines are straight (a logarithm for a level); `covariates` (n, r) of the hazard,
+    `marker_covariates` (n, q) of the marker's level; `slope_association` also lets the hazard follow the
+    slope; the baseline hazard is constant between `cuts`, or in `intervals` parts with as many ends of
+    follow-up each; `nodes` of the integral in each direction.
 
     Raises `ValueError` for a measurement after its patient's end of follow-up, cuts that do not rise within
     follow-up, and what `checked_times` and `marker_histories` refuse; `JointModelError` where there is no
@@ -149,9 +149,10 @@ def _refuse_late(
 ) -> None:
     end = dict(zip((str(p) for p in patient), times.time.tolist(), strict=True))
     for k, (who, at) in enumerate(zip(measured_patient, measured_at.tolist(), strict=True)):
-        if not 0 <= at <= end[str(who)]:
+        if at > end[str(who)]:
             raise ValueError(
-                f"measurement {k}: {at:g} is outside the follow-up of patient {who!r}, 0 to {end[str(who)]:g}"
+                f"measurement {k}: {at:g} is after the follow-up of patient {who!r}, which ends at "
+                f"{end[str(who)]:g}"
             )
 
 

@@ -210,9 +210,11 @@ def _caption(exposure: Json, samples: list[Json], whose: str) -> str:
     values = np.array([float(s["value"]) for s in samples if s.get("used") != "not used"])
     patients = len({s.get("patient") for s in samples})
     many = len(samples) > style.BARS_ABOVE
-    text = f"Each dot is one sample ({len(samples)} of {patients} patients), in the row of the daily dose. "
+    counted = f"{len(samples)} sample{'s' * (len(samples) != 1)} of {patients} patient{'s' * (patients != 1)}"
+    dosed = any(s.get("dose_mg_per_day") is not None for s in samples)
+    text = f"Each dot is one sample ({counted})" + (", in the row of the daily dose. " if dosed else ". ")
     if many:
-        text = f"How often each level was measured ({len(samples)} of {patients} patients), by daily dose. "
+        text = f"How often each level was measured ({counted})" + (", by daily dose. " if dosed else ". ")
     if whose:
         text += f"What was used is what the question “{micro(whose)}” uses. "
     if values.size:

@@ -17,7 +17,6 @@ from troughline.report.numbers import micro, percent
 from troughline.report.reading import entries
 
 _WIDTH, _HEIGHT = 4.75, 2.6
-_DASHES: dict[bool, Any] = {False: "-", True: (0, (2.2, 1.2))}
 
 
 def sketch_incidence(question: Json) -> Sketch:
@@ -25,7 +24,7 @@ def sketch_incidence(question: Json) -> Sketch:
     data: Json = question["series"]["cumulative_incidence"]
     groups: list[Json] = data["groups"]
     naive = {str(g.get("label")): g for g in entries(data, "naive")}
-    colors = _colors(groups)
+    colors = style.ramp(len(groups))
     longest = max(float(np.nanmax(style.floats(g["time"]), initial=0.0)) for g in groups) or 1.0
     greatest = max(
         float(np.nanmax(style.floats(g["incidence"]), initial=0.0)) for g in [*groups, *naive.values()]
@@ -46,12 +45,7 @@ def sketch_incidence(question: Json) -> Sketch:
             axes.fill_between(
                 time[keep], low[keep], high[keep], step="post", color=color, alpha=0.13, linewidth=0
             )
-        look: dict[str, Any] = {
-            "color": color,
-            "linewidth": 2.0,
-            "zorder": 4,
-            "linestyle": _DASHES[bool(group.get("control"))],
-        }
+        look: dict[str, Any] = {"color": color, "linewidth": 2.0, "zorder": 4}
         axes.step(time[keep], incidence[keep], where="post", **look)
         axes.plot([time[-1], longest * 1.01], [incidence[-1]] * 2, **look)
         label = micro(str(group.get("label") or "cumulative incidence"))
@@ -96,10 +90,6 @@ def sketch_incidence(question: Json) -> Sketch:
     axes.set_xlabel(f"{unit}s" if not unit.endswith("s") else unit)
     axes.set_ylabel("cumulative incidence")
     caption = "Solid steps with bands count the competing events as what they are."
-    if any(g.get("control") for g in groups):
-        caption = (
-            "The competing events are counted as what they are. Dashed: the control arm of the same colour."
-        )
     if naive:
         caption += (
             " Dashed: 1 − Kaplan–Meier, which treats a patient who had the competing event as if the event "
@@ -111,13 +101,6 @@ def sketch_incidence(question: Json) -> Sketch:
         caption,
         f"Step curves, last values: {'; '.join(listed)}.",
     )
-
-
-def _colors(groups: list[Json]) -> list[str]:
-    """A colour each; groups of one `stratum` (two arms) share it."""
-    strata = list(dict.fromkeys(str(g.get("stratum") or g.get("label") or k) for k, g in enumerate(groups)))
-    ramp = dict(zip(strata, style.ramp(len(strata)), strict=True))
-    return [ramp[str(g.get("stratum") or g.get("label") or k)] for k, g in enumerate(groups)]
 
 
 def _from_zero(group: Json, key: str) -> tuple[FloatArray, FloatArray]:

@@ -89,6 +89,8 @@ def _of_question(question: Json) -> list[Planned]:
         found.append(("hazard", _hazard))
     if part(series, "cumulative_incidence").get("groups"):
         found.append(("incidence", _incidence))
+    if part(series, "incidence_by_class").get("classes"):
+        found.append(("incidence", _incidence_by_class))
     if question.get("replication"):
         found.append(("replication", _replication))
     found += _of_association(series)
@@ -179,6 +181,12 @@ def _incidence(question: Json) -> Sketch:
     from troughline.report.figures.incidence import sketch_incidence
 
     return sketch_incidence(question)
+
+
+def _incidence_by_class(question: Json) -> Sketch:
+    from troughline.report.figures.incidence_by_class import sketch_incidence_by_class
+
+    return sketch_incidence_by_class(question)
 
 
 def _replication(question: Json) -> Sketch:

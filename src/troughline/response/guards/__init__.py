@@ -8,6 +8,7 @@ from troughline.response.guards import (
     interaction,
     modelled,
     sampling,
+    signatures,
     timing,
 )
 from troughline.response.guards.registry import REGISTRY, Guard, check
@@ -23,5 +24,6 @@ __all__ = [
     "interaction",
     "modelled",
     "sampling",
+    "signatures",
     "timing",
 ]

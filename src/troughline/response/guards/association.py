@@ -10,6 +10,7 @@ from troughline.results import GuardSeverity
 
 if TYPE_CHECKING:
     from troughline.response.case import Case
+    from troughline.response.interaction_facts import InteractionFacts
 
 KINDS = ("association",)
 ALPHA = 0.05
@@ -244,14 +245,18 @@ def family_of_tests(case: Case) -> Fired | None:
 @guard(
     "marker-below-limit",
     title="Marker below its limit of quantification",
-    detects=f"values below the limit in more than {100 * BELOW_SHARE:.0f} % of those measured",
-    absent=f"no more than {100 * BELOW_SHARE:.0f} % lie below the limit",
-    remedy="Ranks and a censored regression, both in the guarded column; no mean, no half-limit.",
+    detects=f"values below the limit in more than {100 * BELOW_SHARE:.0f} % of those measured; in an "
+    "interaction question, any",
+    absent=f"no more than {100 * BELOW_SHARE:.0f} % lie below the limit; in an interaction question, none",
+    remedy="No mean, no half-limit: ranks and a censored regression, or, where a marker predicts, a group of "
+    "its own for the values below the limit, all in the guarded column.",
     reference="Helsel 2011, ISBN 9780470479889; Tobin 1958, doi 10.2307/1907382",
-    kinds=KINDS,
+    kinds=(*KINDS, "interaction"),
 )
 def marker_below_limit(case: Case) -> Fired | None:
     """The share of values below the limit, by marker."""
+    if case.interaction is not None:
+        return _predictive_below(case.interaction)
     facts = case.association
     low = [m for m in facts.markers if m.n and m.n_below / m.n > BELOW_SHARE] if facts else []
     if not low:
@@ -261,6 +266,27 @@ def marker_below_limit(case: Case) -> Fired | None:
         finding=f"Below the limit of quantification: {said}.",
         effect="The as-published column puts half the limit in their place; the guarded one knows only that "
         "they lie below it.",
+    )
+
+
+def _predictive_below(facts: InteractionFacts) -> Fired | None:
+    if not (facts.n_below or facts.n_changes_below):
+        return None
+    finding, effect = "", ""
+    share = facts.n_below / max(facts.n_with_level, 1)
+    if facts.n_below:
+        finding = f"{facts.n_below} of {facts.n_with_level} levels ({100 * share:.0f} %) lie "
+        finding += f"{facts.below_words}."
+        effect = f"As published half the limit stands for them; guarded, {facts.below_how}."
+    if facts.n_changes_below:
+        finding += f" {facts.n_changes_below} changes by the landmark have a level below its limit."
+        effect += " Their change is not known and they are left out of the landmark."
+    return Fired(
+        finding=finding.strip(),
+        effect=effect.strip(),
+        severity=GuardSeverity.CAUTION
+        if share > BELOW_SHARE or facts.n_changes_below
+        else GuardSeverity.NOTE,
     )
 
 

@@ -132,7 +132,8 @@ def many_subgroups(case: Case) -> Fired | None:
     "interaction-power",
     title="Only a large interaction could have been seen",
     detects="no interaction shown in a study that had 80 % power only for one of a ratio above 2 (half a "
-    "standard deviation of a number) between low and high marker",
+    "standard deviation of a number) between low and high marker, or between the two levels hardest to tell "
+    "apart",
     absent="the interaction is significant, or a smaller one would have been seen",
     remedy="Say which interactions the interval leaves open; do not conclude that the effect is the same.",
     reference="Brookes 2004, doi 10.1016/j.jclinepi.2003.08.009",
@@ -151,9 +152,9 @@ def interaction_power(case: Case) -> Fired | None:
         if facts.detectable_is_ratio
         else f"a difference of {number(facts.detectable)} standard deviations"
     )
-    shown = facts.interaction_adjusted or facts.interaction
+    shown = facts.detectable_interval or facts.interaction
     return Fired(
-        finding=f"With 80 % power this study sees {least} between low and high marker, not less.",
+        finding=f"With 80 % power this study sees {least} between {facts.detectable_between}, not less.",
         effect=f"The interval of the interaction, {interval(shown)}, shows what remains possible.",
     )
 
@@ -162,7 +163,7 @@ def interaction_power(case: Case) -> Fired | None:
     "post-baseline-marker",
     title="Marker known only after treatment began",
     detects="a marker measured, or a group formed, after treatment began, asked to tell who benefits from it",
-    absent="the marker was measured before treatment",
+    absent="the marker was measured before treatment, in both columns",
     remedy="Use the value before treatment; hold a later one against what follows, from a landmark "
     '(`over_time = "landmark"`), and call it prognostic.',
     reference="Anderson 1983, doi 10.1200/JCO.1983.1.11.710; Ballman 2015, doi 10.1200/JCO.2015.63.3651",
@@ -170,14 +171,47 @@ def interaction_power(case: Case) -> Fired | None:
     kinds=KIND,
 )
 def post_baseline_marker(case: Case) -> Fired | None:
-    """The marker's day lies after the first dose."""
+    """The marker's day lies after the first dose; a note where the as-published column alone has one."""
     facts = case.interaction
-    if facts is None or facts.known_day is None:
+    if facts is None:
         return None
+    if facts.known_day is None:
+        if not facts.n_published_later:
+            return None
+        return Fired(
+            finding="As published, the marker holds samples drawn after treatment began in "
+            f"{count(facts.n_published_later, 'patient')}.",
+            effect="The halves of the as-published column depend on what the treatment did to the marker; "
+            'the guarded column takes the sample before it (`summary = "first"` does so in both).',
+            severity=GuardSeverity.NOTE,
+        )
     what = f"The group “{facts.known_group}”" if facts.known_group else "The marker"
     return Fired(
         finding=f"{what} was known on day {day(facts.known_day)} (median), after treatment began.",
         effect="Whoever had the event before is not in it, and the treatment may have changed it.",
+    )
+
+
+@guard(
+    "joint-model-extrapolated",
+    title="Joint model far beyond the last sample",
+    detects="a marker last measured before a quarter of the time to the event, in most of those with it",
+    absent="most of them were measured later, or there is no joint model",
+    remedy='Measure until the events, or hold the change against what follows (`over_time = "landmark"`).',
+    reference="Rizopoulos 2012, doi 10.1201/b12208",
+    kinds=KIND,
+)
+def joint_model_extrapolated(case: Case) -> Fired | None:
+    """The line of the marker at the events is drawn, not measured."""
+    facts = case.interaction
+    late = facts.late_events if facts is not None else None
+    if late is None or 2 * late.n_late <= late.n_events:
+        return None
+    return Fired(
+        finding=f"In {late.n_late} of {count(late.n_events, 'patient')} with the event the marker was last "
+        "measured before a quarter of the time to it.",
+        effect=f"Median last sample day {day(late.last_sample)}, median event day {day(late.event_day)}: the "
+        "value at the event is that of a line drawn on.",
     )
 
 
@@ -256,10 +290,14 @@ def marker_partly_measured(case: Case) -> Fired | None:
         return None
     effect = ""
     if facts.rate_measured is not None and facts.rate_unmeasured is not None:
-        effect = (
+        both = (
             f"{100 * facts.rate_measured:.0f} % of those measured had the event, "
-            f"{100 * facts.rate_unmeasured:.0f} % of the others."
+            f"{100 * facts.rate_unmeasured:.0f} % of the others"
         )
+        effect = f"{both}."
+        if facts.rate_by:
+            test = f", log-rank {p_value(facts.rate_p)}" if facts.rate_p is not None else ""
+            effect = f"{facts.rate_by} {both} (Kaplan–Meier{test})."
     return Fired(
         finding=f"The marker is known in {facts.n_measured} of {count(facts.n_total, 'patient')}.",
         effect=effect,

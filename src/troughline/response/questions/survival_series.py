@@ -19,7 +19,7 @@ def kaplan_meier_series(column: Column, unit: str, level: float, *, title: str, 
     group = column.group if column.group is not None else ("all patients",) * len(column.patients)
     order = column.order if column.group is not None else ("all patients",)
     curves = kaplan_meier(column.time, column.event, group, order=order, level=level)
-    ticks = _ticks(float(column.time.max()))
+    ticks = round_times(float(column.time.max()))
     groups: list[dict[str, Any]] = [
         {
             "label": c.group,
@@ -42,7 +42,7 @@ def kaplan_meier_series(column: Column, unit: str, level: float, *, title: str, 
     }
 
 
-def _ticks(longest: float) -> list[float]:
-    """Round times from 0 to the end of follow-up, at most seven."""
-    step = next((s for s in TICKS if longest / s <= 6), longest / 6)
+def round_times(longest: float, most: int = 6) -> list[float]:
+    """Round times from 0 to `longest`, at most `most` after 0."""
+    step = next((s for s in TICKS if longest / s <= most), longest / most)
     return [k * step for k in range(int(longest / step) + 1)]
