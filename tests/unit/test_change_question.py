@@ -96,7 +96,7 @@ def test_days_define_occasions(tmp_path: Path) -> None:
 
 def test_three_occasions_are_each_held_against_the_first(tmp_path: Path) -> None:
     late = [f"P{i},56,IL-6,{5 + i + (0.1 if i % 2 else -0.1)},pg/mL,0,1,late" for i in range(12)]
-    question = QUESTION.replace('"after"]', '"after", "late"]\ncorrection = "holm"')
+    question = QUESTION.replace('"after"]', '"after", "late"]')
     result = run_study(load_study(study(tmp_path, rises() + late, question=question))).question("change")
     labels = [e.label for e in result.estimates if e.name == "change_ratio"]
     assert labels == ["IL-6, after", "IL-6, late"]
@@ -207,7 +207,19 @@ def test_contradictions_about_an_upper_limit_are_errors(tmp_path: Path, row: str
         ('occasions = ["before", "after"]', "days = [[7, 0], [8, 9]]", "range 1 runs from 7 down to 0"),
         ("permutations = 999", 'dose = "dose"', "give group as well"),
         ("permutations = 999", 'test = "tobit"', 'correction = "holm" with test = "tobit"'),
-        ('"before", "after"', '"before", "after", "late"', "exchanges two occasions"),
+        ("permutations = 999", "counted_from = 'second sample'", "counted_from goes with outcome"),
+        ("permutations = 999", "responder = { percent = 20 }", "responder goes with outcome"),
+        (
+            "permutations = 999",
+            'outcome = { event = "death" }\nresponder = { percent = 100 }',
+            "no level falls by",
+        ),
+        (
+            "permutations = 999",
+            'outcome = { event = "death" }\ncounted_from = "second sample"',
+            "goes with an outcome in columns",
+        ),
+        ("permutations = 999", 'outcome = { time = "days" }', "time and status go together"),
         ("permutations = 999", 'predictor = { covariate = "age" }', "give its analyte"),
         ("permutations = 999", 'group = "centre"', "'centre' is not declared under \\[covariates\\]"),
         ('unit = "pg/mL"', 'unit = "spoon"', "is no unit known here"),

@@ -81,6 +81,12 @@ def run_change(cohort: Cohort, question: ChangeQuestion, drug: Drug | None) -> t
     _who(case, markers, facts)
     parts = Parts()
     fill_parts(parts, cohort, question, groups, markers, facts, exposure)
+    if question.outcome is not None:
+        from troughline.biomarker.change_outcome import link_to_outcome
+        from troughline.biomarker.change_outcome_parts import fill_outcome
+
+        facts.link = link_to_outcome(cohort, question, markers, rng, parts)
+        fill_outcome(parts, question, facts.link, cohort.study.study.level)
     return case, parts
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from troughline.biomarker.ancova import Ancova
     from troughline.biomarker.group_time import Change, Contrast
+    from troughline.biomarker.outcome_facts import OutcomeLink
     from troughline.biomarker.paired_normal import PairedNormal
     from troughline.biomarker.paired_tests import SignTest
     from troughline.biomarker.pattern import PatternFrequency
@@ -105,7 +106,8 @@ class Silent:
 
 @dataclass(slots=True, kw_only=True)
 class ChangeFacts:
-    """Everything a `change` question found. `groups` maps each patient to a group."""
+    """Everything a `change` question found. `groups` maps each patient to a group; `link` is what the changes
+    say of an outcome, where the question has one."""
 
     group_label: str
     group_names: tuple[str, ...]
@@ -120,6 +122,7 @@ class ChangeFacts:
     batches: list[str] = field(default_factory=list[str])
     too_small: list[str] = field(default_factory=list[str])
     randomised: bool = False
+    link: OutcomeLink | None = None
 
     @property
     def tested(self) -> list[GroupFinding]:
