@@ -73,7 +73,7 @@ def test_the_guarded_column_does_not_claim_that_doses_differ(report: Path) -> No
     between = [e for e in q["estimates"] if e["name"] == "group_by_time"]
     assert len(between) == 3
     assert all(e["p_value"] > 0.05 for e in between)
-    assert "never above 0.15 ng/mL in 114 samples of 57 patients" in q["summary"]
+    assert "never above 0.15 ng/mL in 123 samples of 66 patients" in q["summary"]
 
 
 def test_the_true_factors_lie_in_the_intervals_of_the_large_group(report: Path) -> None:
