@@ -185,6 +185,5 @@ def published_groups(
 
 def responder_words(rule: Responder) -> tuple[str, str]:
     """The two groups in words: those who respond, and the others."""
-    by = f" by {rule.percent:g} % or more" if rule.percent else ""
-    rest = " or no second sample" if rule.unsampled == "non-responders" else ""
-    return f"{rule.change}{by}", f"no such {rule.change}{rest}"
+    others = "others and unsampled" if rule.unsampled == "non-responders" else "others"
+    return f"{rule.change} ≥ {rule.percent:g} %" if rule.percent else rule.change, others

@@ -18,12 +18,11 @@ from troughline.biomarker.at_risk import (
     responder_words,
     responds,
 )
-from troughline.biomarker.endpoint import Effect, Endpoint, EndpointError, Regression
-from troughline.biomarker.imputation import Pooled, imputed_levels, pool
+from troughline.biomarker.change_regression import regress_on_change
+from troughline.biomarker.endpoint import Effect, Endpoint, EndpointError
 from troughline.biomarker.outcome_facts import LinkFinding, OutcomeLink
 
 if TYPE_CHECKING:
-    from troughline.biomarker.censored import Censored, Pairs
     from troughline.biomarker.change_data import MarkerData, PairedLevels
     from troughline.cohort.cohort import Cohort
     from troughline.cohort.question_change import ChangeQuestion
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 FEWEST_EVENTS = 3
-FAR = 10.0
-"""How far beyond its limit a level is put, as a factor, to see what the answer owes to the model."""
 
 
 def link_to_outcome(
@@ -164,84 +161,16 @@ def _guarded(
             f"the second sample; at least {FEWEST_EVENTS} are needed"
         )
         return
-    pairs = one.pairs[rows]
-    found.n_beyond = int((~pairs.before.exact).sum() + (~pairs.after.exact).sum())
     try:
-        drawn = imputed_levels(pairs, np.column_stack([_of_outcome(endpoint), covariates]), rng)
-        step = (
-            math.log(2)
-            if question.scale == "ratio"
-            else float((drawn[..., 1] - drawn[..., 0]).std(axis=1).mean())
+        effect = regress_on_change(
+            endpoint, one.pairs[rows], covariates, names, rng, log=question.scale == "ratio", level=level
         )
-        if not step > 0:
-            raise ValueError("no change differs from another")
-        fits = [_regress(endpoint, x, covariates, names, step, level) for x in drawn]
     except ValueError as error:
         found.why.append(str(error))
         return
-    found.penalised = any(f.penalised for f in fits)
-    if len(fits) == 1:
-        found.change, found.first_level = fits[0].named("change"), fits[0].named("first level")
-        return
-    pooled = pool(np.array([f.coefficients for f in fits]), np.array([f.covariance for f in fits]))
-    found.change, found.first_level = _effect(pooled, 0, level), _effect(pooled, 1, level)
-    found.missing_information = float(pooled.missing_information[0])
-    log = question.scale == "ratio"
-    for name, far in (("near", False), ("far", True)):
-        try:
-            end = _regress(endpoint, _at_ends(pairs, far, log), covariates, names, step, level)
-        except ValueError:
-            continue
-        setattr(found, name, float(end.coefficients[0]))
-
-
-def _regress(
-    endpoint: Endpoint, levels: Floats, covariates: Floats, names: tuple[str, ...], step: float, level: float
-) -> Regression:
-    """The regression on the change (per `step`), the first level and the covariates; `levels` (n, 2)."""
-    x = np.column_stack([(levels[:, 1] - levels[:, 0]) / step, levels[:, 0] / step, covariates])
-    return endpoint.regress(x, ("change", "first level", *names), level=level)
-
-
-def _effect(pooled: Pooled, k: int, level: float) -> Effect:
-    from scipy.stats import t as student
-
-    value, error = float(pooled.coefficients[k]), math.sqrt(float(pooled.covariance[k, k]))
-    freedom = float(pooled.freedom[k])
-    half = float(student.isf((1 - level) / 2, freedom)) * error
-    return Effect(
-        value=value, low=value - half, high=value + half, standard_error=error,
-        p_value=2 * float(student.sf(abs(value / error), freedom)),
-    )  # fmt: skip
-
-
-def _of_outcome(endpoint: Endpoint) -> Floats:
-    """What an imputation must know of the outcome, `(n, k)`: the event, and Nelson–Aalen's hazard so far."""
-    assert endpoint.event is not None
-    event = endpoint.event.astype(np.float64)
-    if endpoint.time is None:
-        return event[:, None]
-    time = endpoint.time
-    order = np.argsort(time, kind="stable")
-    at = np.searchsorted(time[order], time[order], side="left")
-    steps = event[order] / (len(time) - at)
-    hazard = np.cumsum(steps)[np.searchsorted(time[order], time, side="right") - 1]
-    return np.column_stack([event, hazard])
-
-
-def _at_ends(pairs: Pairs, far: bool, log: bool) -> Floats:
-    """Levels (n, 2) with each beyond its limit put at it, or `FAR` times beyond (0 on the plain scale)."""
-    return np.column_stack([_at_end(one, far, log) for one in (pairs.before, pairs.after)])
-
-
-def _at_end(one: Censored, far: bool, log: bool) -> Floats:
-    below, above = one.below, one.above
-    near = np.where(below, one.high, one.low)
-    if not far:
-        return near
-    if log:
-        return near - math.log(FAR) * below + math.log(FAR) * above
-    return np.where(below, 0.0, np.where(above, near * FAR, near))
+    found.change, found.first_level, found.penalised = effect.change, effect.first_level, effect.penalised
+    found.n_beyond, found.missing_information = effect.n_beyond, effect.missing_information
+    found.near, found.far = effect.near, effect.far
 
 
 def _curves(
@@ -260,10 +189,10 @@ def _curves(
     after = [responds(one.before[i], one.after[i], rule) for i in here.places]
     start = "the second sample" if outcome.from_sample else "the first dose"
     sampled = tuple(one.patients[i] for i in here.places)
-    without = no.removesuffix(" or no second sample")
-    _curve(parts, "km_as_published", groups.patients, groups.endpoint, groups.responder.tolist(), (no, yes),
+    _curve(parts, "km_as_published", groups.patients, groups.endpoint, groups.responder.tolist(),
+           ("others" if outcome.from_sample else no, yes),
            start, outcome, marker, level)  # fmt: skip
-    _curve(parts, "km_guarded", sampled, here.endpoint, after, (without, yes), "the second sample", outcome,
+    _curve(parts, "km_guarded", sampled, here.endpoint, after, ("others", yes), "the second sample", outcome,
            marker, level)  # fmt: skip
 
 

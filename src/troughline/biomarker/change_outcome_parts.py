@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from troughline.biomarker.change_outcome import FAR
+from troughline.biomarker.change_regression import FAR
 from troughline.biomarker.imputation import IMPUTATIONS
 from troughline.cohort.describe import listed
 from troughline.response.guards.wording import count, day, number, p_value
@@ -53,7 +53,7 @@ def _estimates(
     later = f"{model} {'from' if link.kind == 'survival' else 'among those at risk at'} the second sample"
     adjusted = listed(("the first level", *question.adjust))
     out: list[Estimate] = []
-    two = f"{marker}: {link.responder} against the others"
+    two = f"{marker}: {link.responder} vs others"
     whole = "" if f.step == "per doubling" else " of the change"
     for effect, words, method, n, note in (
         (f.published, two, f"as-published: {origin}", f.n_published,
