@@ -241,24 +241,6 @@ def test_an_occasion_that_no_row_has_is_a_warning(tmp_path: Path) -> None:
     assert result.question("change").verdict is Verdict.NOT_ANALYSABLE
 
 
-def test_change_is_held_against_a_measured_exposure() -> None:
-    """The log ratio follows the level of the drug: Kendall's trend is found."""
-    rng = np.random.default_rng(5)
-    rows = change_records((20, 20), rng)
-    for name in rows.patients:
-        own = {r["occasion"]: r["value"] for r in rows.measurements if r["patient"] == name}
-        ratio = own["week 4"] / own["before"]
-        rows.dose(name, 0.0, 400.0)
-        rows.level(name, 14.0, 3.0 * ratio * math.exp(0.1 * rng.normal()))
-    predictor = {"analyte": "sorafenib", "metric": "trough", "unit": "ug/mL"}
-    result, case = judge(change_cohort(rows, predictor=predictor))
-    trend = next(e for e in result.estimates if e.name == "exposure_trend")
-    assert trend.n == 40
-    assert trend.p_value is not None
-    assert trend.p_value < 0.01
-    assert case.predictor.is_drug_level
-
-
 def test_a_cohort_without_groups_is_one_group() -> None:
     rows = change_records((20, 20), np.random.default_rng(6))
     question = {k: v for k, v in CHANGE_QUESTION.items() if k != "group"}

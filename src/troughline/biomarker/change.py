@@ -115,9 +115,9 @@ def _analyse(
         adjust = _adjustment(cohort, question, one)
         between = between_findings(
             data, one, groups, model, question, rng,
-            exposure={} if exposure is None else exposure.guarded,
+            exposure=exposure,
             covariates=None if adjust is None else adjust.matrix,
-            complete=np.ones(len(one), dtype=np.bool_) if adjust is None else adjust.complete,
+            complete=np.ones(len(one), dtype=np.bool_) if adjust is None else adjust.complete, level=level,
         )  # fmt: skip
         between.why[:0] = why
         facts.between.append(between)
