@@ -96,7 +96,7 @@ def test_days_define_occasions(tmp_path: Path) -> None:
 
 def test_three_occasions_are_each_held_against_the_first(tmp_path: Path) -> None:
     late = [f"P{i},56,IL-6,{5 + i + (0.1 if i % 2 else -0.1)},pg/mL,0,1,late" for i in range(12)]
-    question = QUESTION.replace('"after"]', '"after", "late"]\ncorrection = "holm"')
+    question = QUESTION.replace('"after"]', '"after", "late"]')
     result = run_study(load_study(study(tmp_path, rises() + late, question=question))).question("change")
     labels = [e.label for e in result.estimates if e.name == "change_ratio"]
     assert labels == ["IL-6, after", "IL-6, late"]
@@ -207,7 +207,19 @@ def test_contradictions_about_an_upper_limit_are_errors(tmp_path: Path, row: str
         ('occasions = ["before", "after"]', "days = [[7, 0], [8, 9]]", "range 1 runs from 7 down to 0"),
         ("permutations = 999", 'dose = "dose"', "give group as well"),
         ("permutations = 999", 'test = "tobit"', 'correction = "holm" with test = "tobit"'),
-        ('"before", "after"', '"before", "after", "late"', "exchanges two occasions"),
+        ("permutations = 999", "counted_from = 'second sample'", "counted_from goes with outcome"),
+        ("permutations = 999", "responder = { percent = 20 }", "responder goes with outcome"),
+        (
+            "permutations = 999",
+            'outcome = { event = "death" }\nresponder = { percent = 100 }',
+            "no level falls by",
+        ),
+        (
+            "permutations = 999",
+            'outcome = { event = "death" }\ncounted_from = "second sample"',
+            "goes with an outcome in columns",
+        ),
+        ("permutations = 999", 'outcome = { time = "days" }', "time and status go together"),
         ("permutations = 999", 'predictor = { covariate = "age" }', "give its analyte"),
         ("permutations = 999", 'group = "centre"', "'centre' is not declared under \\[covariates\\]"),
         ('unit = "pg/mL"', 'unit = "spoon"', "is no unit known here"),
@@ -227,24 +239,6 @@ def test_an_occasion_that_no_row_has_is_a_warning(tmp_path: Path) -> None:
     result = run_study(load_study(path))
     assert any(f["code"] == "occasion-absent" for f in result.contents["issues"])
     assert result.question("change").verdict is Verdict.NOT_ANALYSABLE
-
-
-def test_change_is_held_against_a_measured_exposure() -> None:
-    """The log ratio follows the level of the drug: Kendall's trend is found."""
-    rng = np.random.default_rng(5)
-    rows = change_records((20, 20), rng)
-    for name in rows.patients:
-        own = {r["occasion"]: r["value"] for r in rows.measurements if r["patient"] == name}
-        ratio = own["week 4"] / own["before"]
-        rows.dose(name, 0.0, 400.0)
-        rows.level(name, 14.0, 3.0 * ratio * math.exp(0.1 * rng.normal()))
-    predictor = {"analyte": "sorafenib", "metric": "trough", "unit": "ug/mL"}
-    result, case = judge(change_cohort(rows, predictor=predictor))
-    trend = next(e for e in result.estimates if e.name == "exposure_trend")
-    assert trend.n == 40
-    assert trend.p_value is not None
-    assert trend.p_value < 0.01
-    assert case.predictor.is_drug_level
 
 
 def test_a_cohort_without_groups_is_one_group() -> None:

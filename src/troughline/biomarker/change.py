@@ -81,6 +81,12 @@ def run_change(cohort: Cohort, question: ChangeQuestion, drug: Drug | None) -> t
     _who(case, markers, facts)
     parts = Parts()
     fill_parts(parts, cohort, question, groups, markers, facts, exposure)
+    if question.outcome is not None:
+        from troughline.biomarker.change_outcome import link_to_outcome
+        from troughline.biomarker.change_outcome_parts import fill_outcome
+
+        facts.link = link_to_outcome(cohort, question, markers, rng, parts)
+        fill_outcome(parts, question, facts.link, cohort.study.study.level)
     return case, parts
 
 
@@ -109,9 +115,9 @@ def _analyse(
         adjust = _adjustment(cohort, question, one)
         between = between_findings(
             data, one, groups, model, question, rng,
-            exposure={} if exposure is None else exposure.guarded,
+            exposure=exposure,
             covariates=None if adjust is None else adjust.matrix,
-            complete=np.ones(len(one), dtype=np.bool_) if adjust is None else adjust.complete,
+            complete=np.ones(len(one), dtype=np.bool_) if adjust is None else adjust.complete, level=level,
         )  # fmt: skip
         between.why[:0] = why
         facts.between.append(between)

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from troughline.biomarker.ancova import Ancova
+    from troughline.biomarker.exposure_slope import Slope
     from troughline.biomarker.group_time import Change, Contrast
+    from troughline.biomarker.outcome_facts import OutcomeLink
     from troughline.biomarker.paired_normal import PairedNormal
     from troughline.biomarker.paired_tests import SignTest
     from troughline.biomarker.pattern import PatternFrequency
+    from troughline.biomarker.published_tests import PrintedTest
     from troughline.biomarker.shift import Shift
     from troughline.biomarker.sign_flip import PairedTest
     from troughline.biomarker.trend import Trend
@@ -65,7 +68,9 @@ class BetweenFinding:
     """One marker compared between groups; a part is None where it could not be computed (`why` says it).
 
     `sd_of_change` and `common_change` come from the Tobit model; `baseline_p` is Kruskal–Wallis's of the
-    levels at the first occasion. `p_adjusted` is that of group × time, corrected over the markers.
+    levels at the first occasion. `exposure` is the trend of the change over the guarded exposure,
+    `exposure_slope` its size, `exposure_published` what a paper would print. `p_adjusted` is that of group ×
+    time, corrected over the markers.
     """
 
     marker: str
@@ -77,6 +82,9 @@ class BetweenFinding:
     ancova: Ancova | None = None
     exposure: Trend | None = None
     exposure_n: int = 0
+    exposure_slope: Slope | None = None
+    exposure_published: PrintedTest | None = None
+    exposure_published_n: int = 0
     sd_of_change: float | None = None
     common_change: float | None = None
     baseline_p: float | None = None
@@ -105,7 +113,8 @@ class Silent:
 
 @dataclass(slots=True, kw_only=True)
 class ChangeFacts:
-    """Everything a `change` question found. `groups` maps each patient to a group."""
+    """Everything a `change` question found. `groups` maps each patient to a group; `link` is what the changes
+    say of an outcome, where the question has one."""
 
     group_label: str
     group_names: tuple[str, ...]
@@ -120,6 +129,7 @@ class ChangeFacts:
     batches: list[str] = field(default_factory=list[str])
     too_small: list[str] = field(default_factory=list[str])
     randomised: bool = False
+    link: OutcomeLink | None = None
 
     @property
     def tested(self) -> list[GroupFinding]:

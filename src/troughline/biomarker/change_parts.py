@@ -36,7 +36,7 @@ def fill_parts(
         parts.estimates += _group_estimates(finding, facts, question, level, several)
     parts.estimates += _counts(facts)
     for between in facts.between:
-        parts.estimates += _between_estimates(between, facts, groups, exposure, several)
+        parts.estimates += _between_estimates(between, facts, groups, exposure, several, level)
     parts.estimates += [_silent_estimate(s, level) for s in facts.silent if s.share_bound is not None]
     parts.tables = {
         "levels": _level_table(question, groups, markers),
@@ -140,7 +140,12 @@ def _counts(facts: ChangeFacts) -> list[Estimate]:
 
 
 def _between_estimates(
-    b: BetweenFinding, facts: ChangeFacts, groups: Groups, exposure: PredictorValues | None, several: bool
+    b: BetweenFinding,
+    facts: ChangeFacts,
+    groups: Groups,
+    exposure: PredictorValues | None,
+    several: bool,
+    level: float,
 ) -> list[Estimate]:
     label = label_of(b, "", several)
     n = sum(f.n for f in facts.findings if (f.marker, f.occasion) == (b.marker, b.occasion))
@@ -187,6 +192,39 @@ def _between_estimates(
                 name="exposure_trend", value=b.exposure.z, level=None, n=b.exposure.n, label=label,
                 p_value=b.exposure.p_value, method=f"guarded: Kendall's test of change over {exposure.label}",
                 note=f"Kendall's τ {b.exposure.tau:.2f}",
+            )
+        )  # fmt: skip
+    return out + ([] if exposure is None else _exposure_estimates(b, facts, exposure, label, level))
+
+
+def _exposure_estimates(
+    b: BetweenFinding, facts: ChangeFacts, exposure: PredictorValues, label: str, level: float
+) -> list[Estimate]:
+    """The correlation that a paper would print, and how much more the marker changes per doubling."""
+    out: list[Estimate] = []
+    printed, slope = b.exposure_published, b.exposure_slope
+    if printed is not None and math.isfinite(printed.statistic):
+        out.append(
+            Estimate(
+                name="exposure_correlation", value=printed.statistic, level=None, n=b.exposure_published_n,
+                label=label, p_value=finite(printed.p_value),
+                method=f"as-published: {printed.name} with {exposure.label_as_published or exposure.label}, "
+                "half the limit below it",
+            )
+        )  # fmt: skip
+    if slope is not None:
+        ratio = facts.scale == "ratio"
+
+        def shown(value: float) -> float | None:
+            return finite(math.exp(value) if ratio and value < 700 else value)
+
+        per = "doubling" if all(v > 0 for v in exposure.guarded.values()) else f"1 {exposure.unit}"
+        out.append(
+            Estimate(
+                name="exposure_slope", value=shown(slope.value), low=shown(slope.low), high=shown(slope.high),
+                level=level, n=slope.n, label=label, p_value=slope.p_value,
+                method=f"guarded: {'ratio of changes' if ratio else 'difference of changes'} per {per} of "
+                f"{exposure.label}, censored regression, profile likelihood",
             )
         )  # fmt: skip
     return out

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from troughline.biomarker.ancova import Ancova
     from troughline.biomarker.censored import Pairs
     from troughline.cohort.question_change import ChangeQuestion
+    from troughline.response.predictor import PredictorValues
 
 Floats = NDArray[np.float64]
 Value = TypeVar("Value")
@@ -118,9 +119,10 @@ def between_findings(
     question: ChangeQuestion,
     rng: np.random.Generator,
     *,
-    exposure: Mapping[str, float],
+    exposure: PredictorValues | None,
     covariates: Floats | None,
     complete: NDArray[np.bool_],
+    level: float,
 ) -> BetweenFinding:
     """What one marker shows between groups: group × time, dose trend, ANCOVA, trend over exposure.
 
@@ -154,18 +156,50 @@ def between_findings(
     if several:
         found.ancova = _ancova(one, dose if groups.ordered else None, has_dose, covariates, complete, found)
         found.baseline_p = attempt(lambda: baseline_difference(one.pairs, one.group))
-    if exposure:
-        known = np.array([i for i, p in enumerate(one.patients) if p in exposure], dtype=np.intp)
-        found.exposure_n = len(known)
-        x = np.array([exposure[one.patients[i]] for i in known])
-        found.exposure = attempt(
-            lambda: jonckheere_terpstra(
-                one.pairs.change[known], x, rng=rng, permute_below=math.inf,
-                permutations=question.permutations,
-            ),
-            found.why, "trend over exposure",
-        )  # fmt: skip
+    if exposure is not None:
+        _over_exposure(one, question, exposure, found, rng, level)
     return found
+
+
+def _over_exposure(
+    one: PairedLevels,
+    question: ChangeQuestion,
+    exposure: PredictorValues,
+    found: BetweenFinding,
+    rng: np.random.Generator,
+    level: float,
+) -> None:
+    """Trend and slope of the change over the guarded exposure; the correlation that a paper would print."""
+    from troughline.biomarker.exposure_slope import change_by_exposure
+    from troughline.biomarker.published_tests import correlation_test
+    from troughline.biomarker.trend import jonckheere_terpstra
+
+    known, x = _exposed(one, exposure.guarded)
+    found.exposure_n = len(known)
+    found.exposure = attempt(
+        lambda: jonckheere_terpstra(
+            one.pairs.change[known], x, rng=rng, permute_below=math.inf, permutations=question.permutations
+        ),
+        found.why, "trend over exposure",
+    )  # fmt: skip
+    found.exposure_slope = attempt(
+        lambda: change_by_exposure(one.pairs[known], np.log2(x) if (x > 0).all() else x, level=level),
+        found.why, "slope over exposure",
+    )  # fmt: skip
+    rows, printed = _exposed(one, exposure.as_published)
+    chosen: list[int] = rows.tolist()
+    if len(chosen) > 2:
+        before = np.array([one.before[i].at_half_limit for i in chosen])
+        after = np.array([one.after[i].at_half_limit for i in chosen])
+        change = after / before if question.scale == "ratio" else after - before
+        found.exposure_published = correlation_test(change, printed, "ranks")
+        found.exposure_published_n = len(chosen)
+
+
+def _exposed(one: PairedLevels, exposure: Mapping[str, float]) -> tuple[NDArray[np.intp], Floats]:
+    """The pairs whose patient has an exposure, and the exposures."""
+    rows = [i for i, p in enumerate(one.patients) if p in exposure]
+    return np.array(rows, dtype=np.intp), np.array([exposure[one.patients[i]] for i in rows])
 
 
 def patient_doses(one: PairedLevels, groups: Groups) -> tuple[Floats, NDArray[np.bool_]]:

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from troughline.response.guards.wording import count, number, p_value, unit_text
+from troughline.response.questions.parts import model_methods
 
 if TYPE_CHECKING:
     from troughline.biomarker.change_facts import BetweenFinding, ChangeFacts, GroupFinding, Silent
@@ -144,8 +145,10 @@ def methods(facts: ChangeFacts, question: ChangeQuestion, exposure: PredictorVal
     if exposure is not None:
         lines.append(
             f"Over exposure: Kendall's test of the changes against {exposure.label}, {exposure.chosen}, by "
-            "permutation."
+            "permutation; the size per doubling by a line through the changes in the Tobit mixed model, "
+            "likelihood ratios read as F. As published: Spearman's correlation."
         )
+        lines += model_methods(exposure, propagated=False)
     return lines
 
 

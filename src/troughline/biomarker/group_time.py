@@ -93,8 +93,8 @@ class GroupTime:
             return math.sqrt(self._held_at(group, value).f) / limit - 1.0
 
         away = self._runs_away(group, found, step)
-        low = -math.inf if away < 0 else -_edge(lambda x: excess(-x), -found, step)
-        high = math.inf if away > 0 else _edge(excess, found, step)
+        low = -math.inf if away < 0 else -profile_edge(lambda x: excess(-x), -found, step)
+        high = math.inf if away > 0 else profile_edge(excess, found, step)
         return Change(
             value=None if away else found, low=low, high=high, p_value=self.p_of(group, 0.0),
             n=int(self.sizes[group]),
@@ -176,8 +176,11 @@ def f_contrast(ratio: float, numerator: int, denominator: float, m: int) -> Cont
     )  # fmt: skip
 
 
-def _edge(excess: Callable[[float], float], inside: float, step: float) -> float:
-    """Where `excess`, negative at `inside` and rising, crosses 0 above it; infinite where it never does."""
+def profile_edge(excess: Callable[[float], float], inside: float, step: float) -> float:
+    """Where `excess`, negative at `inside` and rising, crosses 0 above it; infinite where it never does.
+
+    `step` is about how far away that may be: seven doublings of it are searched.
+    """
     low, high = inside, inside + step
     at_low, at_high = -1.0, excess(high)
     for _ in range(7):

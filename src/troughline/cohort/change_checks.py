@@ -56,6 +56,17 @@ def check_change(
             )  # fmt: skip
         elif measurements is not None:
             check_analyte(marker.analyte, marker.unit, measurements, place, f"{where} markers", found)
+    outcome = question.outcome
+    if (
+        outcome is not None
+        and outcome.time is None
+        and outcome.column is None
+        and ("events" not in study.tables)
+    ):
+        found.add(
+            Severity.ERROR, "table-needed", "the outcome is found in the events table: give tables.events",
+            file=place, column=f"{where} outcome",
+        )  # fmt: skip
     if "measurements" not in study.tables:
         found.add(
             Severity.ERROR, "table-needed", "a change is found in the measurements table: give "
