@@ -252,3 +252,16 @@ def test_an_unknown_group_column_says_so() -> None:
     rows = change_records((6, 6), np.random.default_rng(7))
     with pytest.raises(NotAnalysable, match="no column 'arm'"):
         judge(change_cohort(rows, group="arm"))
+
+
+def test_a_model_without_a_maximum_is_said_and_the_tests_stand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The search stopped after one step: no Tobit estimate, the reason in the table, the rank tests as before."""
+    cohort = change_cohort(change_records((20, 18), np.random.default_rng(4)))
+    before = answer(cohort).question("change")
+    assert any(e.name == "change_ratio_tobit" for e in before.estimates)
+    monkeypatch.setattr("troughline.biomarker.maximum.MOST_STEPS", 1)
+    after = answer(cohort).question("change")
+    assert not any(e.name in ("change_ratio_tobit", "group_by_time") for e in after.estimates)
+    assert "did not converge" in after.tables["between-groups"][0]["not computed"]
+    first, second = (q.estimate("change_ratio", label="sTNF-alpha, A").p_value for q in (before, after))
+    assert first == second

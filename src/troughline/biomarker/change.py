@@ -10,6 +10,7 @@ import numpy as np
 from troughline.biomarker.censored import share_one_sided_bound
 from troughline.biomarker.change_data import Groups, MarkerData, PairedLevels, groups_of, marker_data
 from troughline.biomarker.change_facts import ChangeFacts, Silent
+from troughline.biomarker.change_family import correct
 from troughline.biomarker.change_tests import (
     attempt,
     between_findings,
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from troughline.cohort.question_change import ChangeQuestion
     from troughline.evidence.records import Drug
     from troughline.response.questions.adjustment import Adjustment
-
-MOST_FOR_MIN_P = 25
-"""Up to so many tests Westfall–Young compares p-values; with more, 10,000 draws are too coarse for that."""
 
 
 def run_change(cohort: Cohort, question: ChangeQuestion, drug: Drug | None) -> tuple[Case, Parts]:
@@ -68,7 +66,7 @@ def run_change(cohort: Cohort, question: ChangeQuestion, drug: Drug | None) -> t
         scores += _analyse(cohort, question, data, groups, facts, exposure, rng)
     if not facts.findings:
         raise NotAnalysable(_nothing(facts))
-    _correct(facts, scores, cohort, question, rng)
+    facts.draws = correct(facts, scores, cohort, question)
     _patterns(facts, rng)
     facts.batches = _batches(markers, question.occasion_names)
     case = Case(
@@ -110,7 +108,7 @@ def _analyse(
         one = whole.subset(rows)
         why: list[str] = []
         model = fitted_model(one, why)
-        found = group_findings(data, one, groups, model, question, level)
+        found = group_findings(data, one, groups, model, question, level, why)
         facts.findings += found
         adjust = _adjustment(cohort, question, one)
         between = between_findings(
@@ -190,34 +188,6 @@ def _silent(data: MarkerData) -> Silent:
 def _nothing(facts: ChangeFacts) -> str:
     told = [f"{s.marker}: {s.reason}" for s in facts.silent] + facts.too_small
     return "no marker can be analysed (" + "; ".join(told) + ")"
-
-
-def _correct(
-    facts: ChangeFacts, scores: list[np.ndarray], cohort: Cohort, question: ChangeQuestion,
-    rng: np.random.Generator,
-) -> None:  # fmt: skip
-    """Adjusted p-values: within groups over the whole family, between groups over the markers (Holm)."""
-    from troughline.biomarker.multiplicity import westfall_young
-    from troughline.response.multiplicity import benjamini_hochberg, holm
-
-    p = np.array([math.nan if f.p_value is None else f.p_value for f in facts.findings])
-    if question.correction == "westfall-young":
-        method = "min-p" if len(p) <= MOST_FOR_MIN_P else "max-t"
-        adjusted = westfall_young(
-            np.column_stack(scores), rng, permutations=question.permutations, method=method
-        )
-        # A corrected p-value is never below the one it corrects.
-        adjusted = np.maximum(adjusted, p)
-    else:
-        adjusted = (holm if question.correction == "holm" else benjamini_hochberg)(p)
-    for finding, value in zip(facts.findings, adjusted, strict=True):
-        finding.p_adjusted = None if math.isnan(value) else float(value)
-    correct = benjamini_hochberg if question.correction == "benjamini-hochberg" else holm
-    same = np.array([math.nan if b.same is None else b.same.p_value for b in facts.between])
-    trend = np.array([math.nan if b.trend is None else b.trend.p_value for b in facts.between])
-    for b, s, t in zip(facts.between, correct(same), correct(trend), strict=True):
-        b.p_adjusted = None if math.isnan(s) else float(s)
-        b.trend_adjusted = None if math.isnan(t) else float(t)
 
 
 def _patterns(facts: ChangeFacts, rng: np.random.Generator) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from troughline.biomarker.ancova import Ancova
+    from troughline.biomarker.change_family import Draws
     from troughline.biomarker.exposure_slope import Slope
     from troughline.biomarker.group_time import Change, Contrast
     from troughline.biomarker.outcome_facts import OutcomeLink
@@ -41,8 +42,8 @@ class Published:
 class GroupFinding:
     """One marker in one group between two occasions; `p_adjusted` is set once the family is known.
 
-    `scores` are what each pair adds to the test of the family, for Westfall–Young; None for a test that has
-    none. `tobit` and `normal` are None where their likelihood has no maximum.
+    `p_error` is the Monte-Carlo error of `p_adjusted`, None where nothing was drawn. `tobit` and `normal` are
+    None where their likelihood has no maximum.
     """
 
     marker: str
@@ -61,6 +62,7 @@ class GroupFinding:
     tobit: Change | None
     p_value: float | None
     p_adjusted: float | None = None
+    p_error: float | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -114,7 +116,7 @@ class Silent:
 @dataclass(slots=True, kw_only=True)
 class ChangeFacts:
     """Everything a `change` question found. `groups` maps each patient to a group; `link` is what the changes
-    say of an outcome, where the question has one."""
+    say of an outcome, where the question has one; `draws` are those of Westfall–Young's correction."""
 
     group_label: str
     group_names: tuple[str, ...]
@@ -130,6 +132,7 @@ class ChangeFacts:
     too_small: list[str] = field(default_factory=list[str])
     randomised: bool = False
     link: OutcomeLink | None = None
+    draws: Draws | None = None
 
     @property
     def tested(self) -> list[GroupFinding]:

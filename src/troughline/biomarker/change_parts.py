@@ -113,6 +113,8 @@ def _alone(f: GroupFinding) -> str:
     words: list[str] = []
     if f.p_value is not None:
         words.append(f"p alone {f.p_value:.2g}")
+    if f.p_error is not None and f.p_error >= 0.0005:
+        words.append(f"Monte-Carlo error of the corrected p {f.p_error:.1g}")
     if f.rank.n_informative < f.n:
         words.append(f"{f.rank.n_informative} of {f.n} pairs tell a direction")
     return "; ".join(words)
@@ -302,6 +304,7 @@ def _group_row(f: GroupFinding) -> Json:
         "tobit_p": None if f.tobit is None else f.tobit.p_value,
         "smallest_possible_p": f.rank.least_p,
         "corrected_p": f.p_adjusted,
+        "monte_carlo_error": f.p_error,
         "as_published_wilcoxon_p": f.published.p_wilcoxon,
         "as_published_t_p": f.published.p_t,
     }

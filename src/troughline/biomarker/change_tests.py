@@ -79,9 +79,12 @@ def published_tests(one: PairedLevels, rows: NDArray[np.intp], level: float) -> 
 
 def group_findings(
     data: MarkerData, one: PairedLevels, groups: Groups, model: GroupTime | None, question: ChangeQuestion,
-    level: float,
+    level: float, why: list[str],
 ) -> list[GroupFinding]:  # fmt: skip
-    """What each group shows; `one` holds groups of two or more pairs only, and so does `model`."""
+    """What each group shows; `one` holds groups of two or more pairs only, and so does `model`.
+
+    What cannot be computed is said in `why`.
+    """
     from troughline.biomarker.paired_normal import paired_normal
     from troughline.biomarker.paired_tests import prentice_wilcoxon_test, sign_test, signed_rank_test
     from troughline.biomarker.shift import hodges_lehmann
@@ -92,7 +95,11 @@ def group_findings(
         name, rows = groups.names[g], np.flatnonzero(one.group == g)
         own = one.pairs[rows]
         rank, prentice, signs = signed_rank_test(own), prentice_wilcoxon_test(own), sign_test(own)
-        tobit = attempt(lambda k=place[g]: model.change(k, level=level)) if model is not None else None
+        tobit = None
+        if model is not None:
+            tobit = attempt(
+                lambda k=place[g]: model.change(k, level=level), why, f"Tobit mixed model, {name}"
+            )
         p = {
             "signed-rank": rank.p_value,
             "prentice-wilcoxon": prentice.p_value,
@@ -135,7 +142,7 @@ def between_findings(
     several = len(present) > 1
     if model is not None:
         found.sd_of_change = model.full.within_sd * math.sqrt(2)
-        found.common_change = attempt(model.common_change)
+        found.common_change = attempt(model.common_change, found.why, "one common change")
         if several:
             found.same = attempt(model.same_change, found.why, "group × time")
     dose, has_dose = patient_doses(one, groups)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from troughline.biomarker.change_family import undecided
 from troughline.response.guards.wording import count, number, p_value, unit_text
 from troughline.response.questions.parts import model_methods
 
@@ -41,6 +42,7 @@ def summary(facts: ChangeFacts, question: ChangeQuestion) -> str:
     text += f"{len(held) or 'none'} {'show' if len(held) > 1 else 'shows'} a change"
     text += f": {told}." if told else "."
     text += f" As published, uncorrected, {len(naive)} of {len(facts.findings)} have p < 0.05."
+    text += undecided(facts)
     text += _between(facts) if several else ""
     text += _over_exposure(facts)
     for s in facts.silent:
@@ -120,15 +122,16 @@ def methods(facts: ChangeFacts, question: ChangeQuestion, exposure: PredictorVal
     """How both columns came about, as sentences."""
     first = question.occasion_names[0]
     ratio = question.scale == "ratio"
+    drawn = "" if facts.draws is None else f" ({facts.draws.words})"
     lines = [
         f"Pairs: the first level of a patient at each occasion, each later one against “{first}”; both by "
         "one assay.",
         "As published: half the limit in the place of levels below it (the limit for levels above), "
         "Student's and Wilcoxon's paired tests within each group, nothing corrected.",
         f"Guarded: {TESTS[question.test]} enters the family of {count(len(facts.tested), 'test')}, corrected "
-        f"by {CORRECTIONS[question.correction]}; levels beyond a limit count as what they are, and the two "
-        "levels of a pair are seen through the same limit. Up to 16 informative pairs the tests are exact, "
-        "with mid-p values; beyond, normal.",
+        f"by {CORRECTIONS[question.correction]}{drawn}; levels beyond a limit count as what they are, and "
+        "the two levels of a pair are seen through the same limit. Up to 16 informative pairs the tests are "
+        "exact, with mid-p values; beyond, normal.",
         f"The {'ratio' if ratio else 'difference'} is Hodges–Lehmann's, its interval the values that the "
         "signed-rank test accepts; beside it that of a Tobit mixed model (random intercept, group × time, "
         f"one pair of standard deviations{', log scale' if ratio else ''}) with profile-likelihood "

@@ -55,14 +55,14 @@ def change_by_exposure(pairs: Pairs, x: Floats, *, level: float = 0.95) -> Slope
     none, one = np.zeros(n), np.ones(n)
     held = np.column_stack([np.concatenate([one, one]), np.concatenate([z, z]), np.concatenate([none, one])])
     moving = np.concatenate([none, z])
-    full = fit_tobit(records, np.column_stack([held, moving]))
+    full = fit_tobit(records, np.column_stack([held, moving])).reached()
     if full.unbounded.any():
         raise ValueError("the levels beyond a limit leave the slope without a maximum of its likelihood")
     start = np.delete(full.start, 3)
 
     def at(value: float) -> float:
         nonlocal start
-        null: TobitFit = fit_tobit(records, held, offset=moving * value, start=start)
+        null: TobitFit = fit_tobit(records, held, offset=moving * value, start=start).reached()
         start = null.start
         return f_contrast(2 * (full.log_likelihood - null.log_likelihood), 1, m - 2.0, m).f
 

@@ -118,7 +118,9 @@ def _fitted(pairs: Pairs, design: Floats, start: Floats | None = None) -> TobitF
         np.concatenate([pairs.before.low, pairs.after.low]),
         np.concatenate([pairs.before.high, pairs.after.high]),
     )
-    fit = fit_tobit(Records(level, np.concatenate([np.arange(n), np.arange(n)])), design, start=start)
+    fit = fit_tobit(
+        Records(level, np.concatenate([np.arange(n), np.arange(n)])), design, start=start
+    ).reached()
     if fit.unbounded.any():
         raise ValueError("the levels beyond a limit leave a model of the levels without a maximum")
     return fit
