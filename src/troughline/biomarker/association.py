@@ -77,6 +77,14 @@ def run_association(cohort: Cohort, question: AssociationQuestion, drug: Drug | 
         cohort, question, markers, characteristics, found, family, parts.estimates
     )
     parts.methods, parts.references = _methods(question, markers, found), list(REFERENCES)
+    if question.published is not None:
+        from troughline.biomarker.printed_markers import printed_associations
+
+        named = {c.name: c for c in characteristics}
+        if rows := printed_associations(question.published, markers, named, found, family):
+            parts.tables["printed"] = rows
+        else:
+            parts.methods.append(f"{question.published} printed nothing of these markers.")
     parts.summary = _summary(markers, characteristics, found, family, unusable)
     return case, parts
 

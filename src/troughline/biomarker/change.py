@@ -81,6 +81,13 @@ def run_change(cohort: Cohort, question: ChangeQuestion, drug: Drug | None) -> t
     _who(case, markers, facts)
     parts = Parts()
     fill_parts(parts, cohort, question, groups, markers, facts, exposure)
+    if question.published is not None:
+        from troughline.biomarker.printed_markers import printed_changes
+
+        if rows := printed_changes(question.published, facts):
+            parts.tables["printed"] = rows
+        else:
+            parts.methods.append(f"{question.published} printed no change of these markers.")
     if question.outcome is not None:
         from troughline.biomarker.change_outcome import link_to_outcome
         from troughline.biomarker.change_outcome_parts import fill_outcome
