@@ -84,6 +84,15 @@ def test_the_true_factors_lie_in_the_intervals_of_the_large_group(report: Path) 
             assert e["low"] < truth[e["label"].split(",")[0]] < e["high"]
 
 
+def test_what_was_printed_stands_beside_what_was_found(report: Path) -> None:
+    """The eight changes of the evidence file, each with the same direction here as published."""
+    rows = question(report)["tables"]["printed"]
+    assert len(rows) == 8
+    for row in rows:
+        assert row["as_published_here"].split(" (")[0] == row["printed"]
+        assert row["source"] == "nagai-2014, abstract, Results"
+
+
 def test_deaths_are_held_against_the_change_from_the_second_sample_on(report: Path) -> None:
     """66 began, 9 never came to a second sample (7 deaths); no change was made to go with death."""
     q = question(report, "cytokines-and-death")

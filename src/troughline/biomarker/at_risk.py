@@ -14,7 +14,8 @@ from troughline.biomarker.endpoint import Endpoint
 from troughline.biomarker.outcome_facts import BeforeSample
 
 if TYPE_CHECKING:
-    from troughline.biomarker.change_data import Level, PairedLevels
+    from troughline.biomarker.change_data import PairedLevels
+    from troughline.biomarker.marker_levels import Level
     from troughline.cohort.cohort import Cohort
     from troughline.cohort.question_change import ChangeQuestion, Responder
 

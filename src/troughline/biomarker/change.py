@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from troughline.biomarker.censored import share_one_sided_bound
 from troughline.biomarker.change_data import Groups, MarkerData, PairedLevels, groups_of, marker_data
 from troughline.biomarker.change_facts import ChangeFacts, Silent
 from troughline.biomarker.change_family import correct
@@ -18,6 +17,7 @@ from troughline.biomarker.change_tests import (
     group_findings,
     large_enough,
 )
+from troughline.biomarker.marker_levels import all_beyond
 from troughline.response.case import Case
 from troughline.response.predictor import NotAnalysable, PredictorValues, predictor_values
 from troughline.response.questions.parts import Parts, generator
@@ -79,6 +79,13 @@ def run_change(cohort: Cohort, question: ChangeQuestion, drug: Drug | None) -> t
     _who(case, markers, facts)
     parts = Parts()
     fill_parts(parts, cohort, question, groups, markers, facts, exposure)
+    if question.published is not None:
+        from troughline.biomarker.printed_markers import printed_changes
+
+        if rows := printed_changes(question.published, facts):
+            parts.tables["printed"] = rows
+        else:
+            parts.methods.append(f"{question.published} printed no change of these markers.")
     if question.outcome is not None:
         from troughline.biomarker.change_outcome import link_to_outcome
         from troughline.biomarker.change_outcome_parts import fill_outcome
@@ -175,19 +182,17 @@ def _exposure(
 
 
 def _silent(data: MarkerData) -> Silent:
-    limits = [v.limit for v in data.levels if v.below]
-    n = len({v.patient for v in data.levels})
-    all_below = bool(data.levels) and all(v.below for v in data.levels)
     return Silent(
         marker=data.analyte, unit=data.unit, reason=data.not_analysable, n_levels=len(data.levels),
-        n_patients=n, limit=max(limits) if all_below else None,
-        share_bound=share_one_sided_bound(0, n) if all_below else None,
+        n_patients=len({v.patient for v in data.levels}), beyond=all_beyond(list(data.levels)),
     )  # fmt: skip
 
 
 def _nothing(facts: ChangeFacts) -> str:
-    told = [f"{s.marker}: {s.reason}" for s in facts.silent] + facts.too_small
-    return "no marker can be analysed (" + "; ".join(told) + ")"
+    from troughline.biomarker.change_words import silent_words
+
+    told = [silent_words(s).rstrip(".") for s in facts.silent] + facts.too_small
+    return f"no marker can be analysed ({'; '.join(told)})"
 
 
 def _patterns(facts: ChangeFacts, rng: np.random.Generator) -> None:

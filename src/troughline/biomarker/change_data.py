@@ -11,38 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troughline.biomarker.censored import Censored, Pairs, levels
+from troughline.biomarker.marker_levels import Level, all_beyond, measured_levels
 
 if TYPE_CHECKING:
     from troughline.cohort.cohort import Cohort
     from troughline.cohort.question_change import ChangeQuestion, Marker
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Level:
-    """One measured level in the marker's unit; NaN beyond its limit, where `limit` holds.
-
-    `floor` and `ceiling` are the limits of its assay, minus or plus infinity where none is known.
-    """
-
-    patient: str
-    occasion: int
-    day: float
-    value: float
-    below: bool
-    above: bool
-    limit: float
-    assay: str
-    batch: str
-    row: int
-    floor: float = -math.inf
-    ceiling: float = math.inf
-
-    @property
-    def at_half_limit(self) -> float:
-        """The level as a paper would count it: half the limit below it, the limit above it."""
-        return self.limit / 2 if self.below else self.limit if self.above else self.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +139,10 @@ def marker_data(cohort: Cohort, question: ChangeQuestion, marker: Marker, groups
     different assays is no pair. Raises `ValueError` where the marker was not measured or its unit does not
     convert.
     """
-    found = _levels(cohort, question, marker)
+    found = measured_levels(
+        cohort, marker.analyte, marker.unit, assay=marker.assay,
+        occasion_of=lambda day, named: _occasion(question, day, named),
+    )  # fmt: skip
     first: dict[tuple[str, int], Level] = {}
     for one in found:
         first.setdefault((one.patient, one.occasion), one)
@@ -250,10 +228,9 @@ def _why_not(used: tuple[Level, ...], paired: list[PairedLevels], names: tuple[s
     if len(there) < 2:
         only = names[next(iter(there))] if there else "no occasion"
         return f"it was measured at one occasion only (“{only}”)" if there else "it has no level"
-    if all(v.below for v in used):
-        return f"all {len(used)} levels lie below the limit of quantification"
-    if all(v.above for v in used):
-        return f"all {len(used)} levels lie above the upper limit of quantification"
+    beyond = all_beyond(list(used))
+    if beyond is not None:
+        return beyond.reason
     if not any(len(one) for one in paired):
         return "no patient has a level at both occasions by one assay"
     if len({v.value for v in used if not (v.below or v.above)}) == 1 and not any(
@@ -261,39 +238,6 @@ def _why_not(used: tuple[Level, ...], paired: list[PairedLevels], names: tuple[s
     ):
         return f"it is the same ({used[0].value:g}) in every sample"
     return ""
-
-
-def _levels(cohort: Cohort, question: ChangeQuestion, marker: Marker) -> list[Level]:
-    """Every level of the marker at an occasion of the question, by day and row."""
-    from troughline.units import convert, molar_mass_g_per_mol
-
-    table = cohort.measurements[cohort.measurements["analyte"].str.lower() == marker.analyte.lower()]
-    if marker.assay is not None:
-        table = table[table["assay"] == marker.assay]
-    if table.empty:
-        of = f" by {marker.assay}" if marker.assay else ""
-        raise ValueError(f"no measurement of {marker.analyte!r}{of}")
-    mass = molar_mass_g_per_mol(marker.analyte)
-    names = (
-        "patient", "day", "value", "unit", "below_limit", "above_limit", "limit", "assay", "batch",
-        "occasion", "row",
-    )  # fmt: skip
-    records: Any = zip(*(table[c].tolist() for c in names), strict=True)
-    found: list[Level] = []
-    for patient, day, value, unit, below, above, limit, assay, batch, named, row in records:
-        occasion = _occasion(question, float(day), named)
-        if occasion is None:
-            continue
-        factor = float(convert(1.0, str(unit), marker.unit, molar_mass_g_per_mol=mass))
-        found.append(
-            Level(
-                patient=str(patient), occasion=occasion, day=float(day), value=float(value) * factor,
-                below=bool(below), above=bool(above), limit=float(limit) * factor,
-                assay=assay if isinstance(assay, str) else "",
-                batch=batch if isinstance(batch, str) else "", row=int(row),
-            )
-        )  # fmt: skip
-    return sorted(found, key=lambda v: (v.day, v.row))
 
 
 def _occasion(question: ChangeQuestion, day: float, named: Any) -> int | None:

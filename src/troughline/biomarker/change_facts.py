@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from troughline.biomarker.change_family import Draws
     from troughline.biomarker.exposure_slope import Slope
     from troughline.biomarker.group_time import Change, Contrast
+    from troughline.biomarker.marker_levels import Beyond
     from troughline.biomarker.outcome_facts import OutcomeLink
     from troughline.biomarker.paired_normal import PairedNormal
     from troughline.biomarker.paired_tests import SignTest
@@ -98,19 +99,14 @@ class BetweenFinding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Silent:
-    """A marker that cannot be analysed: why, and what its levels say all the same.
-
-    `share_bound` bounds the share of levels above the limit (one-sided, `level`), `limit` is the highest
-    limit; None where the reason is another.
-    """
+    """A marker that cannot be analysed: why, and what its levels say all the same (`beyond`, or None)."""
 
     marker: str
     unit: str
     reason: str
     n_levels: int
     n_patients: int
-    limit: float | None = None
-    share_bound: float | None = None
+    beyond: Beyond | None = None
 
 
 @dataclass(slots=True, kw_only=True)

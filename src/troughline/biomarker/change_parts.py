@@ -12,8 +12,9 @@ from troughline.response.questions.parts import finite
 from troughline.results import Estimate, Json
 
 if TYPE_CHECKING:
-    from troughline.biomarker.change_data import Groups, Level, MarkerData, PairedLevels
-    from troughline.biomarker.change_facts import BetweenFinding, ChangeFacts, GroupFinding, Silent
+    from troughline.biomarker.change_data import Groups, MarkerData, PairedLevels
+    from troughline.biomarker.change_facts import BetweenFinding, ChangeFacts, GroupFinding
+    from troughline.biomarker.marker_levels import Beyond, Level
     from troughline.cohort.cohort import Cohort
     from troughline.cohort.question_change import ChangeQuestion
     from troughline.response.predictor import PredictorValues
@@ -37,7 +38,9 @@ def fill_parts(
     parts.estimates += _counts(facts)
     for between in facts.between:
         parts.estimates += _between_estimates(between, facts, groups, exposure, several, level)
-    parts.estimates += [_silent_estimate(s, level) for s in facts.silent if s.share_bound is not None]
+    parts.estimates += [
+        beyond_estimate(s.marker, s.unit, s.beyond) for s in facts.silent if s.beyond is not None
+    ]
     parts.tables = {
         "levels": _level_table(question, groups, markers),
         "within-groups": [_group_row(f) for f in facts.findings],
@@ -236,11 +239,13 @@ def _p(p: float | None) -> str:
     return "not computed" if p is None else f"p = {p:.2g}"
 
 
-def _silent_estimate(s: Silent, level: float) -> Estimate:
+def beyond_estimate(marker: str, unit: str, beyond: Beyond) -> Estimate:
+    """The share of patients on the side of the limit where no level was, with its one-sided bound."""
     return Estimate(
-        name="share_above_limit", value=0.0, low=0.0, high=s.share_bound, level=level, n=s.n_patients,
-        label=s.marker, method="guarded: exact one-sided bound (Clopper–Pearson), one count a patient",
-        note=f"never above {s.limit:g} {s.unit} in {s.n_levels} samples",
+        name=f"share_{beyond.other_side}_limit", value=0.0, low=0.0, high=beyond.share_bound,
+        n=beyond.n_patients, label=marker,
+        method="guarded: exact one-sided bound (Clopper–Pearson), one count a patient",
+        note=f"never {beyond.other_side} {beyond.limit:g} {unit} in {beyond.n_levels} samples",
     )  # fmt: skip
 
 

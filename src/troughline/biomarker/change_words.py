@@ -109,13 +109,8 @@ def _names(found: list[BetweenFinding]) -> str:
 
 def silent_words(s: Silent) -> str:
     """What can still be said of a marker that cannot be analysed."""
-    if s.share_bound is None or s.limit is None:
-        return f"{s.marker} is not analysable: {s.reason}."
-    return (
-        f"{s.marker} is not analysable: {s.reason}. What can be said: never above {number(s.limit)}"
-        f"{unit_text(s.unit)} in {s.n_levels} samples of {count(s.n_patients, 'patient')}; at most "
-        f"{100 * s.share_bound:.0f} % of such patients would have a level above it."
-    )
+    said = "" if s.beyond is None else f" What can be said: {s.beyond.words(s.unit)}."
+    return f"{s.marker} is not analysable: {s.reason}.{said}"
 
 
 def methods(facts: ChangeFacts, question: ChangeQuestion, exposure: PredictorValues | None) -> list[str]:

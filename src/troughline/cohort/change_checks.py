@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from troughline.cohort.checks import check_analyte
+from troughline.cohort.question_checks import check_published
 from troughline.cohort.reporting import shown
 from troughline.issues import Findings, Severity
 from troughline.units import is_unit
@@ -37,6 +38,7 @@ def check_change(
     def wrong(column: str, message: str) -> None:
         found.add(Severity.ERROR, "covariate-undeclared", message, file=place, column=f"{where} {column}")
 
+    check_published(question, place, found)
     for column, name in (("group", question.group), ("dose", question.dose)):
         if name is None or (column == "group" and name in GROUP_COLUMNS):
             continue

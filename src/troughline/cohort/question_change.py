@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from troughline.cohort.question_base import Outcome, Predictor, QuestionBase, Strict
+from troughline.cohort.question_base import Outcome, Predictor, QuestionBase, Strict, only_a_study
 
 ChangeTest = Literal["signed-rank", "prentice-wilcoxon", "sign", "tobit"]
 Correction = Literal["westfall-young", "holm", "benjamini-hochberg"]
@@ -111,6 +111,7 @@ class ChangeQuestion(QuestionBase):
                 'write correction = "holm" with test = "tobit"'
             )
         self._check_outcome()
+        only_a_study(self.published)
         return self
 
     def _check_outcome(self) -> None:
