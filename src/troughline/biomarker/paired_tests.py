@@ -53,14 +53,17 @@ def sign_test(pairs: Pairs) -> SignTest:
     )
 
 
-def signed_rank_scores(pairs: Pairs, shift: float = 0.0) -> Floats:
+def signed_rank_scores(
+    pairs: Pairs, shift: float = 0.0, limits: tuple[Floats, Floats] | None = None
+) -> Floats:
     """Signed ranks of after − (before + shift), `(n,)`; 0 where that is 0 or its sign is not known.
 
     Each change is ranked by the least that its size can be; of two equal ones a censored one ranks higher,
     because its size is more. Zeros take part in the ranking and have no sign (Pratt 1959, doi
-    10.1080/01621459.1959.10501526). This is the censored test of NADA2's cen_signedranktest.
+    10.1080/01621459.1959.10501526). This is the censored test of NADA2's cen_signedranktest. `limits` are
+    those of the pairs, for who asks at many shifts.
     """
-    change = pairs.seen_change(shift)
+    change = pairs.seen_change(shift, limits)
     signs = sign(change)
     return signs * _mean_ranks(least_size(change), ~change.exact & (signs != 0))
 
@@ -72,14 +75,15 @@ def signed_rank_test(pairs: Pairs) -> PairedTest:
 
 def _mean_ranks(size: Floats, above_ties: Flags) -> Floats:
     """Ranks from 1, ties averaged, of pairs (size, above_ties) in lexicographic order, `(n,)`."""
-    from scipy.stats import rankdata
-
     order = np.lexsort((above_ties, size))
     s, c = size[order], above_ties[order]
-    new = np.concatenate([[True], (s[1:] != s[:-1]) | (c[1:] != c[:-1])])
-    group = np.empty(len(size))
-    group[order] = np.cumsum(new)
-    return np.asarray(rankdata(group), dtype=np.float64)
+    first = np.concatenate([[True], (s[1:] != s[:-1]) | (c[1:] != c[:-1])])
+    start = np.flatnonzero(first)
+    # Of a group of equal ones, at places start + 1 to the next start, each has the middle one.
+    ranks = (start + 1 + np.append(start[1:], len(size))) / 2
+    mean = np.empty(len(size))
+    mean[order] = ranks[np.cumsum(first) - 1]
+    return mean
 
 
 def prentice_wilcoxon_scores(pairs: Pairs) -> Floats:
