@@ -91,7 +91,7 @@ def test_a_measured_exposure_has_trend_size_and_what_a_paper_prints() -> None:
 
 
 def test_guards_about_samples_speak_of_the_exposure_of_a_change_too() -> None:
-    """Levels 2 h after the dose are no troughs, and one after the marker's last level comes too late."""
+    """Levels 2 h after the dose are no troughs, and one after the later level of the pair comes too late."""
     rng = np.random.default_rng(5)
     rows = change_records((20, 20), rng)
     for k, name in enumerate(rows.patients):
@@ -99,7 +99,7 @@ def test_guards_about_samples_speak_of_the_exposure_of_a_change_too() -> None:
         rows.level(name, 40.0 if k == 0 else 14.0, float(rng.uniform(2, 6)), hours=2.0 if 0 < k < 5 else 12.0)
     found = {g.id: g for g in judge(change_cohort(rows, predictor=LEVEL))[0].guards}
     assert "not-a-trough" in found
-    assert "1 sample in 1 patient were drawn after the last level of the marker" in (
+    assert "1 sample in 1 patient were drawn after the later level of the pair" in (
         found["exposure-after-change"].finding
     )
 
@@ -131,3 +131,56 @@ def test_an_exposure_that_a_model_predicts_is_held_against_the_change() -> None:
     assert slope.high is not None
     assert slope.low < 2.0 < slope.high
     assert any("one-compartment-precise" in m for m in answer(cohort).questions[0].methods)
+
+
+def late_and_early() -> tuple[QuestionResult, list[str]]:
+    """One marker sampled again on day 28, another on day 10; the drug's level on day 20 goes with both.
+
+    The log ratio of either marker is that of the level, error 0.1; half of the patients have a first level of
+    the drug on day 9 as well, which has nothing to do with any change.
+    """
+    rng = np.random.default_rng(8)
+    rows = change_records((20, 20), rng)
+    for k, name in enumerate(rows.patients):
+        rows.dose(name, 0.0, 400.0)
+        own = {r["occasion"]: r["value"] for r in rows.measurements if r["patient"] == name}
+        ratio = own["week 4"] / own["before"]
+        rows.level(name, 20.0, 3.0 * ratio * math.exp(0.1 * rng.normal()))
+        for day, value, when in ((0.0, 5.0, "before"), (10.0, 5.0 * ratio, "week 4")):
+            rows.level(
+                name, day, value, unit="pg/mL", assay="ELISA", analyte="sFas", occasion=when, batch="plate 1"
+            )
+        if k % 2:
+            rows.level(name, 9.0, float(rng.uniform(2, 6)))
+    markers = [{"analyte": a, "unit": "pg/mL"} for a in ("sTNF-alpha", "sFas")]
+    cohort = change_cohort(rows, markers=markers, predictor=LEVEL)
+    _, case = judge(cohort)
+    assert case.change is not None
+    return answer(cohort).question("change"), [b.exposure_left_out for b in case.change.between]
+
+
+def test_each_marker_has_the_exposure_of_samples_up_to_its_own_later_level() -> None:
+    """The level of day 20 comes before one marker's later level and after the other's."""
+    result, left_out = late_and_early()
+    trends = {e.label: e for e in result.estimates if e.name == "exposure_trend"}
+    assert trends["sTNF-alpha"].n == 40
+    assert trends["sFas"].n == 20
+    assert left_out == ["", "20 drawn after the later level of the pair"]
+    assert "20 drawn after the later level of the pair" in trends["sFas"].note
+    p = trends["sTNF-alpha"].p_value
+    assert p is not None
+    assert p < 0.05
+
+
+def test_no_sample_before_the_later_level_is_said_and_the_marker_answered() -> None:
+    rng = np.random.default_rng(8)
+    rows = change_records((20, 20), rng)
+    for name in rows.patients:
+        rows.dose(name, 0.0, 400.0)
+        rows.level(name, 40.0, float(rng.uniform(2, 6)))
+    result = answer(change_cohort(rows, predictor=LEVEL)).question("change")
+    assert not any(e.name in ("exposure_trend", "exposure_slope") for e in result.estimates)
+    assert "No exposure up to the later level: sTNF-alpha." in result.summary
+    said = result.tables["between-groups"][0]["not computed"]
+    assert "none of 40 patients has one (40 drawn after the later level of the pair)" in said
+    assert any(e.name == "change_ratio" for e in result.estimates)

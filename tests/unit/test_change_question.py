@@ -255,7 +255,7 @@ def test_an_unknown_group_column_says_so() -> None:
 
 
 def test_a_model_without_a_maximum_is_said_and_the_tests_stand(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The search stopped after one step: no Tobit estimate, the reason in the table, the rank tests as before."""
+    """The search stopped after one step: no Tobit estimate, the reason in the table, rank tests as before."""
     cohort = change_cohort(change_records((20, 18), np.random.default_rng(4)))
     before = answer(cohort).question("change")
     assert any(e.name == "change_ratio_tobit" for e in before.estimates)

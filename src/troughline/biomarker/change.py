@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from troughline.biomarker.change_data import Groups, MarkerData, PairedLevels, groups_of, marker_data
+from troughline.biomarker.change_data import Groups, MarkerData, groups_of, marker_data
+from troughline.biomarker.change_exposure import exposures_of
 from troughline.biomarker.change_facts import ChangeFacts, Silent
 from troughline.biomarker.change_family import correct
-from troughline.biomarker.change_tests import (
-    attempt,
-    between_findings,
-    fitted_model,
-    group_findings,
-    large_enough,
-)
-from troughline.biomarker.marker_levels import all_beyond
+from troughline.biomarker.change_pairing import Pairing, analyse, work_out
+from troughline.biomarker.change_tests import attempt
+from troughline.biomarker.marker_levels import all_beyond, analyte_tables
 from troughline.response.case import Case
-from troughline.response.predictor import NotAnalysable, PredictorValues, predictor_values
+from troughline.response.predictor import NotAnalysable, PredictorValues
 from troughline.response.questions.parts import Parts, generator
 
 if TYPE_CHECKING:
     from troughline.cohort.cohort import Cohort
     from troughline.cohort.question_change import ChangeQuestion
     from troughline.evidence.records import Drug
-    from troughline.response.questions.adjustment import Adjustment
 
 
 def run_change(cohort: Cohort, question: ChangeQuestion, drug: Drug | None) -> tuple[Case, Parts]:
@@ -46,29 +40,22 @@ def run_change(cohort: Cohort, question: ChangeQuestion, drug: Drug | None) -> t
         correction=question.correction, randomised=question.randomised,
     )  # fmt: skip
     rng = generator(cohort, question.id)
-    markers: list[MarkerData] = []
-    scores: list[np.ndarray] = []
-    exposure: PredictorValues | None = None
-    for marker in question.markers:
-        try:
-            data = marker_data(cohort, question, marker, groups)
-        except ValueError as error:
-            facts.silent.append(
-                Silent(marker=marker.analyte, unit=marker.unit, reason=str(error), n_levels=0, n_patients=0)
-            )
-            continue
-        markers.append(data)
-        if data.not_analysable:
-            facts.silent.append(_silent(data))
-            continue
-        if exposure is None and question.predictor is not None:
-            exposure = _exposure(cohort, question, data, drug)
-        scores += _analyse(cohort, question, data, groups, facts, exposure, rng)
+    markers = _markers(cohort, question, groups, facts)
+    exposures = exposures_of(cohort, question, markers, drug)
+    pairings = [
+        Pairing(data=data, whole=whole, exposure=exposures.get((data.analyte, whole.occasion)))
+        for data in markers
+        if not data.not_analysable
+        for whole in data.paired
+    ]
+    scores = analyse(cohort, question, groups, facts, pairings, rng)
     if not facts.findings:
         raise NotAnalysable(_nothing(facts))
     facts.draws = correct(facts, scores, cohort, question)
+    work_out(cohort, question, groups, pairings)
     _patterns(facts, rng)
     facts.batches = _batches(markers, question.occasion_names)
+    exposure = next((e.values for e in exposures.values() if e.values is not None), None)
     case = Case(
         cohort=cohort,
         question=question,
@@ -90,95 +77,30 @@ def run_change(cohort: Cohort, question: ChangeQuestion, drug: Drug | None) -> t
         from troughline.biomarker.change_outcome import link_to_outcome
         from troughline.biomarker.change_outcome_parts import fill_outcome
 
-        facts.link = link_to_outcome(cohort, question, markers, rng, parts)
+        in_full = [m for m in markers if facts.worked_out(m.analyte)]
+        facts.link = link_to_outcome(cohort, question, in_full, rng, parts)
         fill_outcome(parts, question, facts.link, cohort.study.study.level)
     return case, parts
 
 
-def _analyse(
-    cohort: Cohort,
-    question: ChangeQuestion,
-    data: MarkerData,
-    groups: Groups,
-    facts: ChangeFacts,
-    exposure: PredictorValues | None,
-    rng: np.random.Generator,
-) -> list[np.ndarray]:
-    """Every test of one marker; returns the scores of each group's test over the patients of the cohort."""
-    level = cohort.study.study.level
-    columns: list[np.ndarray] = []
-    for whole in data.paired:
-        _name_small(data, whole, groups, facts)
-        rows = large_enough(whole)
-        if not len(rows):
+def _markers(
+    cohort: Cohort, question: ChangeQuestion, groups: Groups, facts: ChangeFacts
+) -> list[MarkerData]:
+    """The levels and pairs of every marker that was measured; the others are silent."""
+    tables = analyte_tables(cohort, (m.analyte for m in question.markers))
+    markers: list[MarkerData] = []
+    for marker in question.markers:
+        try:
+            data = marker_data(cohort, question, marker, groups, tables.get(marker.analyte.casefold()))
+        except ValueError as error:
+            facts.silent.append(
+                Silent(marker=marker.analyte, unit=marker.unit, reason=str(error), n_levels=0, n_patients=0)
+            )
             continue
-        one = whole.subset(rows)
-        why: list[str] = []
-        model = fitted_model(one, why)
-        found = group_findings(data, one, groups, model, question, level, why)
-        facts.findings += found
-        adjust = _adjustment(cohort, question, one)
-        between = between_findings(
-            data, one, groups, model, question, rng,
-            exposure=exposure,
-            covariates=None if adjust is None else adjust.matrix,
-            complete=np.ones(len(one), dtype=np.bool_) if adjust is None else adjust.complete, level=level,
-        )  # fmt: skip
-        between.why[:0] = why
-        facts.between.append(between)
-        columns += _scores(cohort, question, one, groups, [f.group for f in found])
-    return columns
-
-
-def _name_small(data: MarkerData, one: PairedLevels, groups: Groups, facts: ChangeFacts) -> None:
-    sizes = np.bincount(one.group, minlength=len(groups.names)) if len(one) else np.zeros(len(groups.names))
-    for g, n in enumerate(sizes):
-        if n < 2:
-            facts.too_small.append(f"{data.analyte}, {groups.names[g]}: {'one pair' if n else 'no pair'}")
-
-
-def _scores(
-    cohort: Cohort, question: ChangeQuestion, one: PairedLevels, groups: Groups, names: list[str]
-) -> list[np.ndarray]:
-    from troughline.biomarker.censored import sign
-    from troughline.biomarker.paired_tests import prentice_wilcoxon_scores, signed_rank_scores
-
-    place = {p: i for i, p in enumerate(cohort.patient_ids)}
-    made: list[np.ndarray] = []
-    for name in names:
-        rows = np.flatnonzero(one.group == groups.names.index(name))
-        own = one.pairs[rows]
-        column = np.zeros(len(place))
-        if question.test == "signed-rank":
-            values = signed_rank_scores(own)
-        elif question.test == "prentice-wilcoxon":
-            values = prentice_wilcoxon_scores(own)
-        else:
-            values = sign(own.seen_change())
-        column[[place[one.patients[i]] for i in rows]] = values
-        made.append(column)
-    return made
-
-
-def _adjustment(cohort: Cohort, question: ChangeQuestion, one: PairedLevels) -> Adjustment | None:
-    from troughline.response.questions.adjustment import adjustment
-
-    if not question.adjust:
-        return None
-    return adjustment(cohort, PredictorValues(label="", unit="1"), question.adjust, one.patients)
-
-
-def _exposure(
-    cohort: Cohort, question: ChangeQuestion, data: MarkerData, drug: Drug | None
-) -> PredictorValues:
-    """The exposure of each patient, from samples no later than the last level of the marker."""
-    assert question.predictor is not None
-    last: dict[str, float] = {}
-    for one in data.levels:
-        last[one.patient] = max(one.day, last.get(one.patient, -math.inf))
-    return predictor_values(
-        cohort, question.predictor, drug, event_day=last, event_name="the last level of the marker"
-    )
+        markers.append(data)
+        if data.not_analysable:
+            facts.silent.append(_silent(data))
+    return markers
 
 
 def _silent(data: MarkerData) -> Silent:

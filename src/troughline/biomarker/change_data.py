@@ -14,6 +14,8 @@ from troughline.biomarker.censored import Censored, Pairs, levels
 from troughline.biomarker.marker_levels import Level, all_beyond, measured_levels
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from troughline.cohort.cohort import Cohort
     from troughline.cohort.question_change import ChangeQuestion, Marker
 
@@ -132,15 +134,21 @@ def _doses(cohort: Cohort, question: ChangeQuestion) -> tuple[dict[str, float], 
     return values, cohort.covariates[question.dose].unit or "1"
 
 
-def marker_data(cohort: Cohort, question: ChangeQuestion, marker: Marker, groups: Groups) -> MarkerData:
-    """The levels and pairs of one marker.
+def marker_data(
+    cohort: Cohort,
+    question: ChangeQuestion,
+    marker: Marker,
+    groups: Groups,
+    table: pd.DataFrame | None = None,
+) -> MarkerData:
+    """The levels and pairs of one marker; `table` are its rows of the measurements, for who has them.
 
     Of several levels of a patient at one occasion the first counts. A pair whose two levels come from
     different assays is no pair. Raises `ValueError` where the marker was not measured or its unit does not
     convert.
     """
     found = measured_levels(
-        cohort, marker.analyte, marker.unit, assay=marker.assay,
+        cohort, marker.analyte, marker.unit, assay=marker.assay, table=table,
         occasion_of=lambda day, named: _occasion(question, day, named),
     )  # fmt: skip
     first: dict[tuple[str, int], Level] = {}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from troughline.biomarker.change_words import methods, references, summary
+from troughline.biomarker.marker_levels import quantile_words
 from troughline.response.questions.parts import finite
 from troughline.results import Estimate, Json
 
@@ -34,16 +35,17 @@ def fill_parts(
     level = cohort.study.study.level
     several = len(question.occasion_names) > 2
     for finding in facts.findings:
-        parts.estimates += _group_estimates(finding, facts, question, level, several)
+        if finding.shift is not None:
+            parts.estimates += _group_estimates(finding, facts, question, level, several)
     parts.estimates += _counts(facts)
-    for between in facts.between:
-        parts.estimates += _between_estimates(between, facts, groups, exposure, several, level)
+    for between in (b for b in facts.between if b.in_full):
+        parts.estimates += _between_estimates(between, facts, groups, several, level)
     parts.estimates += [
         beyond_estimate(s.marker, s.unit, s.beyond) for s in facts.silent if s.beyond is not None
     ]
     parts.tables = {
         "levels": _level_table(question, groups, markers),
-        "within-groups": [_group_row(f) for f in facts.findings],
+        "within-groups": [_group_row(f, facts) for f in _by_p(facts)],
         "between-groups": [_between_row(b) for b in facts.between],
         "not-analysable": [
             {"marker": s.marker, "reason": s.reason, "levels": s.n_levels, "patients": s.n_patients}
@@ -51,7 +53,7 @@ def fill_parts(
         ],
     }
     parts.tables = {name: rows for name, rows in parts.tables.items() if rows}
-    parts.series["change"] = _series(question, groups, markers, facts, exposure)
+    parts.series["change"] = _series(question, groups, markers, facts)
     parts.summary = summary(facts, question)
     parts.methods += methods(facts, question, exposure)
     parts.references += references(question)
@@ -67,6 +69,7 @@ def _group_estimates(
     f: GroupFinding, facts: ChangeFacts, question: ChangeQuestion, level: float, several: bool
 ) -> list[Estimate]:
     label = label_of(f, f.group if len(facts.group_names) > 1 else "", several)
+    assert f.shift is not None
     ratio = question.scale == "ratio"
     name, unit = ("change_ratio", "1") if ratio else ("change_difference", f.unit)
 
@@ -148,7 +151,6 @@ def _between_estimates(
     b: BetweenFinding,
     facts: ChangeFacts,
     groups: Groups,
-    exposure: PredictorValues | None,
     several: bool,
     level: float,
 ) -> list[Estimate]:
@@ -191,12 +193,14 @@ def _between_estimates(
                 note=f"{100 * b.ancova.baseline_slope:.0f} % of a difference at baseline is left",
             )
         )  # fmt: skip
+    exposure = b.exposure_values
     if b.exposure is not None and exposure is not None:
         out.append(
             Estimate(
                 name="exposure_trend", value=b.exposure.z, level=None, n=b.exposure.n, label=label,
                 p_value=b.exposure.p_value, method=f"guarded: Kendall's test of change over {exposure.label}",
-                note=f"Kendall's τ {b.exposure.tau:.2f}",
+                note=f"Kendall's τ {b.exposure.tau:.2f}"
+                + (f"; without an exposure: {b.exposure_left_out}" if b.exposure_left_out else ""),
             )
         )  # fmt: skip
     return out + ([] if exposure is None else _exposure_estimates(b, facts, exposure, label, level))
@@ -269,30 +273,26 @@ def _level_table(question: ChangeQuestion, groups: Groups, markers: list[MarkerD
                         "above limit": sum(v.above for v in mine),
                         "limits": ", ".join(f"{x:g}" for x in sorted({v.limit for v in beyond}))
                         or "none met",
-                        "median": _quantile(mine, 0.5),
-                        "first quartile": _quantile(mine, 0.25),
-                        "third quartile": _quantile(mine, 0.75),
+                        "median": quantile_words(mine, 0.5),
+                        "first quartile": quantile_words(mine, 0.25),
+                        "third quartile": quantile_words(mine, 0.75),
                         "unit": data.unit,
                     }
                 )
     return rows
 
 
-def _quantile(found: list[Level], share: float) -> str:
-    """A quantile of levels, those below a limit lowest: a number, or `< limit` where it lies among them."""
-    ordered = sorted(found, key=lambda v: (v.below is False, v.limit if v.above or v.below else v.value))
-    at = share * (len(ordered) - 1)
-    low, high = ordered[math.floor(at)], ordered[math.ceil(at)]
-    for one in (low, high):
-        if one.below:
-            return f"< {one.limit:g}"
-        if one.above:
-            return f"> {one.limit:g}"
-    value = low.value + (at - math.floor(at)) * (high.value - low.value)
-    return f"{value:.3g}"
+def _by_p(facts: ChangeFacts) -> list[GroupFinding]:
+    """The findings in their order; by their corrected p-values where some markers were only tested."""
+    if not facts.only_tested:
+        return facts.findings
+    return sorted(
+        facts.findings, key=lambda f: (1.0 if f.p_adjusted is None else f.p_adjusted, f.p_value or 1.0)
+    )
 
 
-def _group_row(f: GroupFinding) -> Json:
+def _group_row(f: GroupFinding, facts: ChangeFacts) -> Json:
+    ratio, size = facts.scale == "ratio", f.fitted
     return {
         "marker": f.marker,
         "group": f.group,
@@ -312,6 +312,10 @@ def _group_row(f: GroupFinding) -> Json:
         "monte_carlo_error": f.p_error,
         "as_published_wilcoxon_p": f.published.p_wilcoxon,
         "as_published_t_p": f.published.p_t,
+        "tobit_ratio" if ratio else "tobit_difference": None
+        if size is None
+        else finite(math.exp(size) if ratio and size < 700 else size),
+        "in full": f.shift is not None,
     }
 
 
@@ -328,6 +332,7 @@ def _between_row(b: BetweenFinding) -> Json:
         "ancova_trend_p": None if b.ancova is None or b.ancova.trend is None else b.ancova.trend.p_value,
         "baseline_p": b.baseline_p,
         "exposure_trend_p": None if b.exposure is None else b.exposure.p_value,
+        "in full": b.in_full,
         "not computed": "; ".join(b.why),
     }
 
@@ -337,19 +342,22 @@ def _series(
     groups: Groups,
     markers: list[MarkerData],
     facts: ChangeFacts,
-    exposure: PredictorValues | None,
 ) -> Json:
-    """What the figures are drawn from: every pair, each group's change, the trend."""
+    """What the figures are drawn from: the pairs of what is worked out in full, each change, the trend."""
     ratio = question.scale == "ratio"
     drawn: list[Json] = []
     by = {(f.marker, f.occasion, f.group): f for f in facts.findings}
-    known = {} if exposure is None else dict(exposure.guarded)
+    exposure = next((b.exposure_values for b in facts.between if b.exposure_values is not None), None)
     between = {(b.marker, b.occasion): b for b in facts.between}
     for data in markers:
         if data.not_analysable:
             continue
         for one in data.paired:
             b = between.get((data.analyte, one.occasion))
+            if b is not None and not b.in_full:
+                continue
+            values = None if b is None else b.exposure_values
+            known = {} if values is None else dict(values.guarded)
             drawn.append(
                 {
                     "marker": data.analyte,
@@ -391,6 +399,7 @@ def _group_series(
     one: PairedLevels, g: int, name: str, f: GroupFinding | None, ratio: bool, exposure: dict[str, float]
 ) -> Json:
     rows = [i for i in range(len(one)) if one.group[i] == g]
+    shift = None if f is None else f.shift
 
     def end(value: float | None) -> float | None:
         value = finite(value)
@@ -409,9 +418,9 @@ def _group_series(
         "before_above": [one.before[i].above for i in rows],
         "after_above": [one.after[i].above for i in rows],
         "exposure": [exposure.get(one.patients[i]) for i in rows],
-        "change": None if f is None else end(f.shift.value),
-        "low": None if f is None else end(f.shift.low),
-        "high": None if f is None else end(f.shift.high),
+        "change": None if shift is None else end(shift.value),
+        "low": None if shift is None else end(shift.low),
+        "high": None if shift is None else end(shift.high),
         "p": None if f is None else f.p_value,
         "p_adjusted": None if f is None else f.p_adjusted,
         "p_published": None if f is None else f.published.p_wilcoxon,

@@ -81,6 +81,11 @@ class GroupTime:
         self._last: dict[int, Floats] = {}
         self.full: TobitFit = fit_tobit(self._records, np.hstack([self._baseline, self._after])).reached()
 
+    def fitted(self, group: int) -> float | None:
+        """The change of one group as fitted; None where it ran away."""
+        k = self.n_groups + group
+        return None if self.full.unbounded[k] else float(self.full.coefficients[k])
+
     def change(self, group: int, *, level: float = 0.95) -> Change:
         """The change of one group with its interval, the other groups as they are."""
         from scipy.stats import f as fisher

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from troughline.biomarker.censored import share_one_sided_bound
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from troughline.cohort.cohort import Cohort
 
 
@@ -40,6 +42,14 @@ class Level:
         return self.limit / 2 if self.below else self.limit if self.above else self.value
 
 
+def analyte_tables(cohort: Cohort, analytes: Iterable[str]) -> dict[str, pd.DataFrame]:
+    """The rows of the measurements of each analyte, by its name in lower case; empty where it has none."""
+    named = cohort.measurements["analyte"]
+    lower = {name: str(name).casefold() for name in named.dropna().unique()}
+    rows = {str(k): v for k, v in cohort.measurements.groupby(named.map(lower), sort=False)}
+    return {a.casefold(): rows.get(a.casefold(), cohort.measurements.iloc[:0]) for a in analytes}
+
+
 def measured_levels(
     cohort: Cohort,
     analyte: str,
@@ -47,19 +57,21 @@ def measured_levels(
     *,
     assay: str | None = None,
     molar_mass_g_per_mol: float | None = None,
+    table: pd.DataFrame | None = None,
     occasion_of: Callable[[float, Any], int | None] = lambda day, named: 0,
 ) -> list[Level]:
     """Every level of a marker, by day and row.
 
     `occasion_of` takes the study day and the name of the occasion of a sample (None where it has none) and
     tells its place, or None for a sample that no occasion of the question holds. The molar mass is that of
-    the analyte where left out.
+    the analyte where left out; `table` are the rows of the analyte, for who has them (`analyte_tables`).
     Raises `ValueError` where the marker was not measured or a unit does not convert.
     """
     from troughline.units import convert
     from troughline.units import molar_mass_g_per_mol as known_mass
 
-    table = cohort.measurements[cohort.measurements["analyte"].str.lower() == analyte.lower()]
+    if table is None:
+        table = analyte_tables(cohort, [analyte])[analyte.casefold()]
     if assay is not None:
         table = table[table["assay"] == assay]
     if table.empty:
@@ -71,12 +83,15 @@ def measured_levels(
         "occasion", "row",
     )  # fmt: skip
     records: Any = zip(*(table[c].tolist() for c in names), strict=True)
+    factors: dict[str, float] = {}
     found: list[Level] = []
     for patient, day, value, written, below, above, limit, by, batch, named, row in records:
         occasion = occasion_of(float(day), named)
         if occasion is None:
             continue
-        factor = float(convert(1.0, str(written), unit, molar_mass_g_per_mol=mass))
+        if written not in factors:
+            factors[written] = float(convert(1.0, str(written), unit, molar_mass_g_per_mol=mass))
+        factor = factors[written]
         found.append(
             Level(
                 patient=str(patient), occasion=occasion, day=float(day), value=float(value) * factor,
@@ -139,3 +154,31 @@ def all_beyond(levels: list[Level], *, level: float = 0.95) -> Beyond | None:
         side="below" if below else "above", limit=max(limits) if below else min(limits),
         n_levels=len(levels), n_patients=n, share_bound=share_one_sided_bound(0, n, level=level),
     )  # fmt: skip
+
+
+def quantile_words(levels: Sequence[Level], share: float) -> str:
+    """A quantile as far as the limits let it be known: `5.2`, `< 10`, `> 40`, or `5 to 10`.
+
+    It lies between the quantile of the least and that of the most that each level can be (linear
+    interpolation between neighbours); nothing is assumed of what lies beyond a limit.
+    """
+    low = _quantile([-math.inf if v.below else v.limit if v.above else v.value for v in levels], share)
+    high = _quantile([math.inf if v.above else v.limit if v.below else v.value for v in levels], share)
+    if low == high:
+        return f"{low:.3g}"
+    if math.isinf(low) and math.isinf(high):
+        return "not known"
+    if math.isinf(low):
+        sign = "<" if any(v.below and v.limit == high for v in levels) else "≤"
+        return f"{sign} {high:.3g}"
+    if math.isinf(high):
+        return f"{'>' if any(v.above and v.limit == low for v in levels) else '≥'} {low:.3g}"
+    return f"{low:.3g} to {high:.3g}"
+
+
+def _quantile(values: list[float], share: float) -> float:
+    ordered = sorted(values)
+    at = share * (len(ordered) - 1)
+    low, high = ordered[math.floor(at)], ordered[math.ceil(at)]
+    part = at - math.floor(at)
+    return low if low == high or part == 0 else (1 - part) * low + part * high

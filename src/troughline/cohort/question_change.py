@@ -55,6 +55,8 @@ class ChangeQuestion(QuestionBase):
     - `predictor`: a measured or predicted exposure over which the change is held instead of the dose;
     - `scale`: `ratio` (on the log scale) or `difference`;
     - `test`: which test enters the family; `correction`: how the family is corrected;
+    - `in_full`: with more markers (times later occasions) than this, all are tested, and so many with the
+      smallest p-values are worked out in full: intervals, models, figures;
     - `randomised`: whether chance chose the group;
     - `outcome`: an event or a yes/no outcome that the change is held against, from the second sample on;
       `responder`: who is compared with whom as published; `counted_from`: from when a time, or an outcome
@@ -72,6 +74,7 @@ class ChangeQuestion(QuestionBase):
     test: ChangeTest = "signed-rank"
     correction: Correction = "westfall-young"
     permutations: int = Field(default=10_000, ge=999, le=1_000_000)
+    in_full: int = Field(default=40, ge=1, le=10_000)
     randomised: bool = False
     outcome: Outcome | None = None
     responder: Responder = Responder()

@@ -80,7 +80,7 @@ def exposure_after_change(case: Case) -> Fired | None:
     if not late:
         return None
     patients = {s.patient for s in late}
-    end = "last level of the marker" if case.question.kind == "change" else "event"
+    end = "later level of the pair" if case.question.kind == "change" else "event"
     return Fired(
         finding=f"{count(len(late), 'sample')} in {count(len(patients), 'patient')} were drawn after the "
         f"{end} or after the dose was changed, and enter the as-published value.",
