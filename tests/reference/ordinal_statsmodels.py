@@ -1,9 +1,9 @@
 """Proportional odds by statsmodels, stored in `ordinal_statsmodels.json` beside this file.
 
 Run with statsmodels installed (no test needs it): `python tests/reference/ordinal_statsmodels.py`. The data
-are drawn here with a fixed seed: 86 patients, two covariates, five ordered stages with logistic error. Slopes,
-their standard errors and the log-likelihood are those of `OrderedModel(distr="logit")` by Newton's method;
-its thresholds are stored as statsmodels parametrises them turned back into cut points.
+are drawn here with a fixed seed: 86 patients, two covariates, five ordered stages with logistic error.
+Slopes, their standard errors and the log-likelihood are those of `OrderedModel(distr="logit")` by Newton's
+method; its thresholds are stored as cut points.
 """
 
 from __future__ import annotations

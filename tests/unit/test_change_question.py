@@ -103,6 +103,23 @@ def test_three_occasions_are_each_held_against_the_first(tmp_path: Path) -> None
     assert result.estimate("change_ratio", label="IL-6, late").value == pytest.approx(1.0, abs=0.02)
 
 
+def test_an_occasion_that_repeats_another_costs_nothing_under_westfall_young(tmp_path: Path) -> None:
+    """The levels of `after` again as `late`: the corrected p-value is that of one test; Holm doubles."""
+    late = [r.replace(",28,", ",56,").replace(",after", ",late") for r in rises() if r.endswith(",after")]
+    alone = run_study(load_study(study(tmp_path / "a", rises()))).question("change")
+    three = QUESTION.replace('"after"]', '"after", "late"]')
+    both = run_study(load_study(study(tmp_path / "b", rises() + late, question=three))).question("change")
+    held = three.replace("permutations", 'correction = "holm"\npermutations')
+    holm = run_study(load_study(study(tmp_path / "c", rises() + late, question=held))).question("change")
+    p = alone.estimate("change_ratio").p_value
+    assert p is not None
+    for name in ("after", "late"):
+        assert both.estimate("change_ratio", label=f"IL-6, {name}").p_value == pytest.approx(p, abs=0.003)
+    assert holm.tables["within-groups"][0]["corrected_p"] == pytest.approx(
+        2 * holm.tables["within-groups"][0]["signed_rank_p"]
+    )
+
+
 def test_differences_have_the_unit_of_the_marker(tmp_path: Path) -> None:
     question = QUESTION + 'scale = "difference"\n'
     result = run_study(load_study(study(tmp_path, rises(), question=question))).question("change")

@@ -102,3 +102,14 @@ def test_the_detectable_change_is_found_in_about_four_of_five_studies() -> None:
     effect = detectable_change(1.0, 10)
     found = pattern_frequency((10,), effect, (True,), np.random.default_rng(3), sets=40_000)
     assert found.power[0] == pytest.approx(0.8, abs=0.03)
+
+
+@pytest.mark.parametrize("law", ["normal, autoregressive", "exponential"])
+def test_one_sign_a_patient_holds_the_level_over_several_occasions(law: str) -> None:
+    """300 families of two markers at three later occasions in 10 patients, nothing changed: any finding in at
+    most 5 % + 2 errors (2.5 points); uncorrected in more than 15 %."""
+    from benchmarks.several_occasions import LAWS, false_findings
+
+    plain, _, corrected = false_findings(LAWS[law], 10, 0.0, 300, 3, one_changed=False)
+    assert corrected <= 7.5
+    assert plain > 15

@@ -24,8 +24,14 @@ def westfall_young(
     `permutations` draws before and after are exchanged in about half of the patients, in all tests at once,
     so the tests stay as related as they are. `max-t` compares standardised sums; `min-p` their p-values in
     the same draws, which is fair between small and large groups. Adjusted p-values count the draw observed.
-    A test without a score has p = 1. Westfall & Young 1993, Resampling-based multiple testing, algorithm 2.8;
-    Ge, Dudoit & Speed 2003, doi 10.1007/BF02595811.
+    A test without a score has p = 1.
+
+    Several later occasions of one patient are tests like others: each change from the first is symmetric
+    about 0 where nothing changed, and the sign of the whole patient keeps their products, so their
+    correlation. That is exact where a patient's changes are symmetric together (normal errors of any covariance),
+    otherwise for many patients (`docs/change-operating-characteristics.md`).
+    Westfall & Young 1993, Resampling-based multiple testing, algorithm 2.8; Ge, Dudoit & Speed 2003,
+    doi 10.1007/BF02595811.
     Raises `ValueError` for scores that are no table of finite numbers, or fewer than one permutation.
     """
     if scores.ndim != 2 or not np.isfinite(scores).all():
