@@ -28,8 +28,8 @@ def westfall_young(
 
     Several later occasions of one patient are tests like others: each change from the first is symmetric
     about 0 where nothing changed, and the sign of the whole patient keeps their products, so their
-    correlation. That is exact where a patient's changes are symmetric together (normal errors of any covariance),
-    otherwise for many patients (`docs/change-operating-characteristics.md`).
+    correlation. That is exact where a patient's changes are symmetric together (normal errors of any
+    covariance), otherwise for many patients (`docs/change-operating-characteristics.md`).
     Westfall & Young 1993, Resampling-based multiple testing, algorithm 2.8; Ge, Dudoit & Speed 2003,
     doi 10.1007/BF02595811.
     Raises `ValueError` for scores that are no table of finite numbers, or fewer than one permutation.
