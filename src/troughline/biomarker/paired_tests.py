@@ -72,14 +72,13 @@ def signed_rank_test(pairs: Pairs) -> PairedTest:
 
 def _mean_ranks(size: Floats, above_ties: Flags) -> Floats:
     """Ranks from 1, ties averaged, of pairs (size, above_ties) in lexicographic order, `(n,)`."""
-    from scipy.stats import rankdata
-
     order = np.lexsort((above_ties, size))
     s, c = size[order], above_ties[order]
-    new = np.concatenate([[True], (s[1:] != s[:-1]) | (c[1:] != c[:-1])])
-    group = np.empty(len(size))
-    group[order] = np.cumsum(new)
-    return np.asarray(rankdata(group), dtype=np.float64)
+    group = np.cumsum(np.concatenate([[False], (s[1:] != s[:-1]) | (c[1:] != c[:-1])]))
+    counts = np.bincount(group)
+    ranks = np.empty(len(size))
+    ranks[order] = (np.cumsum(counts) - (counts - 1) / 2)[group]
+    return ranks
 
 
 def prentice_wilcoxon_scores(pairs: Pairs) -> Floats:
