@@ -103,6 +103,23 @@ def test_three_occasions_are_each_held_against_the_first(tmp_path: Path) -> None
     assert result.estimate("change_ratio", label="IL-6, late").value == pytest.approx(1.0, abs=0.02)
 
 
+def test_an_occasion_that_repeats_another_costs_nothing_under_westfall_young(tmp_path: Path) -> None:
+    """The levels of `after` again as `late`: the corrected p-value is that of one test; Holm doubles."""
+    late = [r.replace(",28,", ",56,").replace(",after", ",late") for r in rises() if r.endswith(",after")]
+    alone = run_study(load_study(study(tmp_path / "a", rises()))).question("change")
+    three = QUESTION.replace('"after"]', '"after", "late"]')
+    both = run_study(load_study(study(tmp_path / "b", rises() + late, question=three))).question("change")
+    held = three.replace("permutations", 'correction = "holm"\npermutations')
+    holm = run_study(load_study(study(tmp_path / "c", rises() + late, question=held))).question("change")
+    p = alone.estimate("change_ratio").p_value
+    assert p is not None
+    for name in ("after", "late"):
+        assert both.estimate("change_ratio", label=f"IL-6, {name}").p_value == pytest.approx(p, abs=0.003)
+    assert holm.tables["within-groups"][0]["corrected_p"] == pytest.approx(
+        2 * holm.tables["within-groups"][0]["signed_rank_p"]
+    )
+
+
 def test_differences_have_the_unit_of_the_marker(tmp_path: Path) -> None:
     question = QUESTION + 'scale = "difference"\n'
     result = run_study(load_study(study(tmp_path, rises(), question=question))).question("change")
@@ -265,3 +282,24 @@ def test_a_model_without_a_maximum_is_said_and_the_tests_stand(monkeypatch: pyte
     assert "did not converge" in after.tables["between-groups"][0]["not computed"]
     first, second = (q.estimate("change_ratio", label="sTNF-alpha, A").p_value for q in (before, after))
     assert first == second
+
+
+def test_a_unit_that_does_not_convert_leaves_out_its_marker_alone(tmp_path: Path) -> None:
+    """IL-6 in pg/mL is answered; IL-8 in IU/mL is left out, and only that is said; so with a predictor."""
+    other = [r.replace("IL-6", "IL-8").replace("pg/mL", "IU/mL") for r in rises()]
+    both = QUESTION.replace('unit = "pg/mL" }]', 'unit = "pg/mL" }, { analyte = "IL-8", unit = "pg/mL" }]')
+    result = run_study(load_study(study(tmp_path, rises() + other, question=both)))
+    said = [f for f in result.contents["issues"] if f["code"] == "unit-not-convertible"]
+    assert len(said) == 1
+    assert said[0]["message"].endswith("does not convert to the question's pg/mL: this marker is left out")
+    assert said[0]["column"] == "question change markers"
+    question = result.question("change")
+    assert question.estimate("change_ratio").n == 12
+    assert [r["marker"] for r in question.tables["not-analysable"]] == ["IL-8"]
+    held = QUESTION + 'predictor = { analyte = "IL-8", metric = "level", unit = "pg/mL" }\n'
+    alone = run_study(load_study(study(tmp_path, rises() + other, question=held)))
+    messages = [f["message"] for f in alone.contents["issues"] if f["code"] == "unit-not-convertible"]
+    assert len(messages) == 1
+    assert messages[0].endswith("no change is held against it")
+    assert alone.question("change").estimate("change_ratio").n == 12
+    assert "No exposure up to the later level: IL-6." in alone.question("change").summary

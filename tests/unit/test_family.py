@@ -126,3 +126,14 @@ def test_corrected_p_values_hardly_depend_on_the_seed() -> None:
     assert near.any()
     assert (spread[near] < 0.003).all()
     assert (spread < 1.4 * np.array([monte_carlo_error(m, 10_000) for m in mean.tolist()]) + 1e-4).all()
+
+
+@pytest.mark.parametrize("law", ["normal, autoregressive", "exponential"])
+def test_one_sign_a_patient_holds_the_level_over_several_occasions(law: str) -> None:
+    """300 families of two markers at three later occasions in 10 patients, nothing changed: any finding in at
+    most 5 % + 2 errors (2.5 points); uncorrected in more than 15 %."""
+    from benchmarks.several_occasions import LAWS, false_findings
+
+    plain, _, corrected = false_findings(LAWS[law], 10, 0.0, 300, 3, one_changed=False)
+    assert corrected <= 7.5
+    assert plain > 15

@@ -29,8 +29,14 @@ def westfall_young(
     which is fair between small and large groups: as in `flip_test` by the exact law of the signs or by the
     normal one, so that the draws are needed for the smallest of them alone and the error is that of a share
     (`monte_carlo_error`). Adjusted p-values count the draw observed.
-    A test without a score has p = 1. Westfall & Young 1993, Resampling-based multiple testing, algorithm 2.8;
-    Ge, Dudoit & Speed 2003, doi 10.1007/BF02595811.
+    A test without a score has p = 1.
+
+    Several later occasions of one patient are tests like others: each change from the first is symmetric
+    about 0 where nothing changed, and the sign of the whole patient keeps their products, so their
+    correlation. That is exact where a patient's changes are symmetric together (normal errors of any
+    covariance), otherwise for many patients (`docs/change-operating-characteristics.md`).
+    Westfall & Young 1993, Resampling-based multiple testing, algorithm 2.8; Ge, Dudoit & Speed 2003,
+    doi 10.1007/BF02595811.
     Raises `ValueError` for scores that are no table of finite numbers, or fewer than one permutation.
     """
     if scores.ndim != 2 or not np.isfinite(scores).all():

@@ -77,13 +77,11 @@ def _mean_ranks(size: Floats, above_ties: Flags) -> Floats:
     """Ranks from 1, ties averaged, of pairs (size, above_ties) in lexicographic order, `(n,)`."""
     order = np.lexsort((above_ties, size))
     s, c = size[order], above_ties[order]
-    first = np.concatenate([[True], (s[1:] != s[:-1]) | (c[1:] != c[:-1])])
-    start = np.flatnonzero(first)
-    # Of a group of equal ones, at places start + 1 to the next start, each has the middle one.
-    ranks = (start + 1 + np.append(start[1:], len(size))) / 2
-    mean = np.empty(len(size))
-    mean[order] = ranks[np.cumsum(first) - 1]
-    return mean
+    group = np.cumsum(np.concatenate([[False], (s[1:] != s[:-1]) | (c[1:] != c[:-1])]))
+    counts = np.bincount(group)
+    ranks = np.empty(len(size))
+    ranks[order] = (np.cumsum(counts) - (counts - 1) / 2)[group]
+    return ranks
 
 
 def prentice_wilcoxon_scores(pairs: Pairs) -> Floats:
