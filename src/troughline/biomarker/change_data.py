@@ -259,8 +259,6 @@ def _occasion(question: ChangeQuestion, day: float, named: Any) -> int | None:
 
 def _with_limits(found: list[Level]) -> list[Level]:
     """Each level with the limits of its assay: its own, or the strictest that the assay's others tell of."""
-    from dataclasses import replace
-
     highest: dict[str, float] = {}
     lowest: dict[str, float] = {}
     for one in found:
@@ -275,5 +273,5 @@ def _with_limits(found: list[Level]) -> list[Level]:
         # A level reported under its own limit was read all the same: then that limit is none for it.
         if not one.below and not one.above and one.value < own:
             own = -math.inf
-        out.append(replace(one, floor=own, ceiling=top))
+        out.append(one.within(own, top))
     return out

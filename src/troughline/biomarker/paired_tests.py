@@ -108,15 +108,13 @@ def prentice_wilcoxon_test(pairs: Pairs) -> PairedTest:
 def _reverse_kaplan_meier_scores(pooled: Censored) -> Floats:
     exact = pooled.exact
     values = np.where(exact, pooled.low, pooled.high)
-    known = np.unique(values[exact])[::-1]
-    less, current = np.empty(len(known)), 1.0
-    for i, v in enumerate(known):
-        deaths = int((exact & (values == v)).sum())
-        # One more at risk than there are: the smallest possible value, which nothing lies below.
-        at_risk = int((values <= v).sum()) + 1
-        steps = current * np.cumprod(1.0 - 1.0 / (at_risk - np.arange(deaths)))
-        less[i], current = float(steps.mean()), float(steps[-1])
-    ascending, p_less = known[::-1], less[::-1]
+    ascending, counts = np.unique(values[exact], return_counts=True)
+    known, deaths = ascending[::-1], counts[::-1]
+    # One more at risk than there are: the smallest possible value, which nothing lies below.
+    at_risk = np.searchsorted(np.sort(values), known, side="right") + 1
+    after = np.cumprod((at_risk - deaths) / at_risk)
+    # Of d equal values the k-th leaves (at risk − k) / at risk: on average at risk − (d + 1) / 2.
+    p_less = (np.append(1.0, after[:-1]) * (at_risk - (deaths + 1) / 2) / at_risk)[::-1]
     scores = np.empty(len(values))
     scores[exact] = 2 * p_less[np.searchsorted(ascending, values[exact])] - 1
     # The quantified value next above a limit: one equal to the limit lies above what is below it.
