@@ -12,9 +12,9 @@ factor in every group; sTNF-R rises by one factor too, so that "significant in 4
 sizes make of one common effect. The redrawing selects chance, not an effect: nothing but the draw differs
 between groups. The dose goes by liver function and weight, as a clinician would choose it.
 
-Follow-up is invented altogether, by a generator of its own: nine more patients who began treatment and died or
-were lost before the second sample, and for everybody a time to death that depends on liver function and on no
-change of any marker.
+Follow-up is invented altogether, by a generator of its own: nine more patients who began treatment and died
+or were lost before the second sample, and for everybody a time to death that depends on liver function and on
+no change of any marker.
 
 Run `python tools/simulate_cytokine_change.py [--out DIR]`; the same four CSV files come out, byte for byte.
 """
@@ -83,7 +83,9 @@ def printed_summary() -> Printed:
     study = load_publication("nagai-2014")
     sizes = {str(arm.dose).split()[0]: int(arm.n or 0) for arm in study.arm}
     direction = {
-        (b.marker, b.arm.removeprefix("dose-")): b.change for b in study.biomarker if b.arm is not None
+        (b.marker, b.arm.removeprefix("dose-")): b.change
+        for b in study.biomarker
+        if b.arm is not None and b.change is not None
     }
     highest = study.sourced("fas-ligand-highest").high
     if highest is None:

@@ -98,13 +98,14 @@ def _panel(axes: Axes, data: Json) -> str:
         _shape(axes, i, value[here], scale, color)
         _dots(axes, i, value[here], (below[here], above[here]), scale, color, room_in)
         middle = float(np.median(value[here]))
-        if counts[i] >= _FEWEST_FOR_MEDIAN:
-            half = min(0.2 / room_in, 0.4)
-            axes.plot([i - half, i + half], [middle] * 2, color="#ffffff", linewidth=3.4, zorder=4)
-            axes.plot([i - half, i + half], [middle] * 2, color=style.INK, linewidth=1.8, zorder=5)
         at_most = (
             "at most " if below[here].mean() >= 0.5 else "at least " if above[here].mean() >= 0.5 else ""
         )
+        # A median beyond a limit has no place to be drawn at.
+        if counts[i] >= _FEWEST_FOR_MEDIAN and not at_most:
+            half = min(0.2 / room_in, 0.4)
+            axes.plot([i - half, i + half], [middle] * 2, color="#ffffff", linewidth=3.4, zorder=4)
+            axes.plot([i - half, i + half], [middle] * 2, color=style.INK, linewidth=1.8, zorder=5)
         medians.append(f"{levels[i]} (n {counts[i]}) {at_most}{number(middle)}")
     if reference is not None:
         axes.axhline(float(reference), color=style.PUBLISHED, linewidth=1.0, linestyle=(0, (4, 2)), zorder=1)
