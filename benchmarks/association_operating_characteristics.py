@@ -22,7 +22,7 @@ from scipy.stats import kendalltau, rankdata
 
 from troughline.biomarker.proportional_odds import NoOrdinalEstimate, brant_test, fit_proportional_odds
 from troughline.biomarker.published_tests import correlation_test, difference_test
-from troughline.biomarker.rank_correlation import partial_spearman, spearman, tau_b, tied_below
+from troughline.biomarker.rank_correlation import partial_spearman, spearman, tau_b, tied_beyond
 from troughline.biomarker.tobit import fit_tobit
 from troughline.biomarker.trend import comparisons, jonckheere_terpstra
 
@@ -78,7 +78,7 @@ def one_cohort(
     below = log_marker < limit
     value = np.exp(np.maximum(log_marker, limit))
     printed = np.where(below, value / 2, value)
-    ranks = tied_below(value, below)
+    ranks = tied_beyond(value, below)
     tau = tau_b(comparisons(value, below), comparisons(stage))
     rho, partial = spearman(ranks, stage), partial_spearman(ranks, stage, size[:, None])
     tobit = fit_tobit(np.log(value), below, np.column_stack([np.ones(N), stage]))

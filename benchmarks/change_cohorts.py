@@ -146,6 +146,41 @@ def _batch(n: int, rng: np.random.Generator) -> Cohort:
     return change_cohort(change_records(halves(n), rng, batches=("plate 1", "plate 2")))
 
 
+def outcome_records(n: int, rng: np.random.Generator, *, early: float = 0.0, days: float = 300.0) -> Records:
+    """Two samples and an exponential time to death (mean `days`) that no change has to do with.
+
+    The share `early` dies between the samples and has no second one; the others are censored on day 600.
+    """
+    rows = change_records(halves(n), rng)
+    names = rng.permutation(np.array(list(rows.patients))).tolist()
+    gone = set(names[: round(early * n)])
+    for name in rows.patients:
+        if name in gone:
+            rows.event(name, float(rng.integers(3, 27)), "death")
+            continue
+        death = 29.0 + float(rng.exponential(days))
+        rows.event(name, min(death, 600.0), "death" if death < 600 else "last contact")
+    rows.measurements = [
+        r for r in rows.measurements if r["patient"] not in gone or r["occasion"] == BEFORE
+    ]  # fmt: skip
+    return rows
+
+
+def _immortal(n: int, rng: np.random.Generator) -> Cohort:
+    """A sixth dies before the second sample; the rest of the deaths go by chance."""
+    return change_cohort(outcome_records(n, rng, early=1 / 6), outcome={"event": "death"})
+
+
+def _few_events(n: int, rng: np.random.Generator) -> Cohort:
+    """Time counts from the second sample already; a twelfth has the event."""
+    rows = change_records(halves(n), rng)
+    ill = set(rng.permutation(np.array(list(rows.patients)))[: max(3, n // 12)].tolist())
+    for name, who in rows.patients.items():
+        who["days"] = float(rng.integers(20, 300)) if name in ill else 400.0
+        who["died"] = 1.0 if name in ill else 0.0
+    return change_cohort(rows, outcome={"time": "days", "status": "died"}, counted_from="second sample")
+
+
 CHANGE_TRAPS: dict[str, Maker] = {
     "significant-in-one-group": _one_group,
     "dose-by-indication": _indication,
@@ -156,6 +191,8 @@ CHANGE_TRAPS: dict[str, Maker] = {
     "small-groups": _small,
     "unpaired-samples": _unpaired,
     "batch-is-occasion": _batch,
+    "immortal-change": _immortal,
+    "few-events-change": _few_events,
 }
 CLEAN_QUESTIONS["change"] = CHANGE_QUESTION
 cohorts.CLEAN_MAKERS["change"] = clean_change_cohort

@@ -1,14 +1,17 @@
 """How often each test of change errs, how often its interval holds the truth, and what it finds.
 
     python -m benchmarks.change_operating_characteristics [--sets 2000] [--seed 1] [--workers 2] [--json FILE]
-        [--log FILE]
+        [--log FILE] [--parts rank model family exposure]
 
 Sets of 10, 37 and 10 patients, the groups of Nagai 2014: log levels before and after are a normal patient
 effect (SD 1) plus error (SD 0.8), one limit at the 0, 20, 50 or 80 % quantile of all levels. Under no change
 each test should reject in 5 % of the sets; it is held to 3.5–6.5 %, and intervals to 93 %. Then every level
 after is `CHANGE` higher, and the rivals are what a paper would do: Student's paired test on the pairs with
-both levels quantified, and on half the limit in the place of what lies below. Random numbers are keyed by
-(seed, share below, set), so the number of workers changes nothing. What is in `--log` is not computed again.
+both levels quantified, and on half the limit in the place of what lies below. Without a change there are two
+more designs: an exposure that has nothing to do with the change, and a covariate that both chose the group
+and moves the levels, for which the analysis of covariance is adjusted or not. Random numbers are keyed by
+(seed, share below, change, set), so neither the number of workers nor the choice of `--parts` changes a
+figure. What is in `--log` is not computed again.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import json
 import math
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +29,7 @@ from numpy.typing import NDArray
 
 from troughline.biomarker.ancova import ancova
 from troughline.biomarker.censored import Censored, Pairs
+from troughline.biomarker.exposure_slope import change_by_exposure
 from troughline.biomarker.group_time import GroupTime
 from troughline.biomarker.multiplicity import westfall_young
 from troughline.biomarker.paired_normal import paired_normal
@@ -51,8 +55,12 @@ ALPHA = 0.05
 LEAST, MOST, LEAST_COVERAGE = 0.035, 0.065, 0.93
 CHUNK = 20
 GROUPS = np.repeat(np.arange(3), SIZES)
-MODELLED_WITH_CHANGE = 4
-"""Of the sets with a change every so many are fitted with the Tobit model, which takes most of the time."""
+PARTS = ("rank", "model", "family", "exposure")
+"""Tests of ranks and signs; the Tobit model and ANCOVA; the corrected family; exposure and covariate."""
+EXPOSURE_SD = 0.5
+"""Standard deviation of the log exposure."""
+COVARIATE_EFFECT, COVARIATE_GROUP = 0.6, 1.0
+"""How far a covariate moves the later level per unit, and how far neighbouring groups lie apart in it."""
 
 
 def draw(share: float, change: float, rng: np.random.Generator, markers: int = 1) -> list[Pairs]:
@@ -83,11 +91,18 @@ def _cut(level: Floats, limit: float) -> Censored:
     return Censored(np.where(below, -np.inf, level), np.where(below, limit, level))
 
 
-def one_set(seed: int, share: float, change: float, number: int) -> Numbers:
+def one_set(seed: int, share: float, change: float, number: int, parts: Sequence[str] = PARTS) -> Numbers:
     """1 where a test rejects or an interval holds the truth, by name; `n=10`, `n=37` are groups."""
-    rng = np.random.default_rng([seed, round(100 * share), round(100 * change), number])
+    key = [seed, round(100 * share), round(100 * change), number]
+    rng = np.random.default_rng(key)
     found: Numbers = {}
     (pairs,) = draw(share, change, rng)
+    if "model" in parts:
+        _modelled(pairs, change, found)
+    if change == 0 and "exposure" in parts:
+        _over_exposure(pairs, share, np.random.default_rng([*key, 1]), found)
+    if "rank" not in parts and "family" not in parts:
+        return found
     for g, name in ((0, "n=10"), (1, "n=37")):
         own = pairs[g == GROUPS]
         _paired(own, name, change, found)
@@ -100,9 +115,7 @@ def one_set(seed: int, share: float, change: float, number: int) -> Numbers:
     found["dose|Jonckheere–Terpstra, permutation"] = float(permuted < ALPHA)
     normal = _p(lambda: jonckheere_terpstra(pairs.change, dose).p_value)
     found["dose|Jonckheere–Terpstra, normal"] = float(normal < ALPHA)
-    if change == 0 or number % MODELLED_WITH_CHANGE == 0:
-        _modelled(pairs, change, found)
-    if change == 0:
+    if change == 0 and "family" in parts:
         _family(share, rng, found)
     return found
 
@@ -170,6 +183,43 @@ def _modelled(pairs: Pairs, change: float, found: Numbers) -> None:
     found["dose|ANCOVA trend"] = float(adjusted.trend.p_value < ALPHA)
 
 
+def _over_exposure(pairs: Pairs, share: float, rng: np.random.Generator, found: Numbers) -> None:
+    """An exposure that tells nothing of the change; then groups that a covariate of the levels decides."""
+    x = EXPOSURE_SD * rng.normal(size=len(pairs))
+    permuted = _p(
+        lambda: (
+            jonckheere_terpstra(pairs.change, x, rng=rng, permute_below=math.inf, permutations=999).p_value
+        )
+    )
+    found["exposure|Kendall, exact or by permutation"] = float(permuted < ALPHA)
+    found["exposure|Kendall, normal"] = float(
+        _p(lambda: jonckheere_terpstra(pairs.change, x, exact=False).p_value) < ALPHA
+    )
+    try:
+        slope = change_by_exposure(pairs, x)
+        found["exposure|slope, Tobit mixed model"] = float(slope.p_value < ALPHA)
+        found["exposure cover|slope, Tobit mixed model"] = float(slope.low <= 0 <= slope.high)
+    except ValueError:
+        found["exposure|slope, Tobit mixed model"] = 0.0
+    covariate = rng.normal(size=len(pairs)) + COVARIATE_GROUP * (GROUPS - 1)
+    patient = PATIENT_SD * rng.normal(size=len(pairs))
+    before = patient + ERROR_SD * rng.normal(size=len(pairs))
+    # The covariate moves the later level alone: equal first levels do not make its groups equal.
+    after = patient + COVARIATE_EFFECT * covariate + ERROR_SD * rng.normal(size=len(pairs))
+    limit = float(np.quantile(np.concatenate([before, after]), share)) if share > 0 else -math.inf
+    made = Pairs(before=_cut(before, limit), after=_cut(after, limit), floor=np.full((2, len(before)), limit))
+    dose = np.log2(DOSES)[GROUPS]
+    for name, columns in (("unadjusted", None), ("adjusted", covariate[:, None])):
+        try:
+            fit = ancova(made, GROUPS, dose=dose, covariates=columns)
+        except ValueError:
+            continue
+        assert fit.same is not None
+        assert fit.trend is not None
+        found[f"indication|ANCOVA, {name}"] = float(fit.same.p_value < ALPHA)
+        found[f"indication|ANCOVA trend, {name}"] = float(fit.trend.p_value < ALPHA)
+
+
 def _family(share: float, rng: np.random.Generator, found: Numbers) -> None:
     """Any rejection among 4 related markers × 3 groups without any change."""
     n = sum(SIZES)
@@ -197,23 +247,23 @@ def _p(test: object) -> float:
         return 1.0
 
 
-Task = tuple[int, float, float, range]
+Task = tuple[int, float, float, range, tuple[str, ...]]
 
 
 def work(task: Task) -> tuple[float, float, list[Numbers]]:
     """The sets of one task."""
-    seed, share, change, numbers = task
-    return share, change, [one_set(seed, share, change, k) for k in numbers]
+    seed, share, change, numbers, parts = task
+    return share, change, [one_set(seed, share, change, k, parts) for k in numbers]
 
 
 def compute(
-    sets: int, seed: int, workers: int, log: Path | None = None
+    sets: int, seed: int, workers: int, log: Path | None = None, parts: tuple[str, ...] = PARTS
 ) -> dict[tuple[float, float], list[Numbers]]:
     """Every set of every share, without and with a change."""
     from concurrent.futures import ProcessPoolExecutor
 
     tasks: list[Task] = [
-        (seed, share, change, range(start, min(start + CHUNK, sets)))
+        (seed, share, change, range(start, min(start + CHUNK, sets)), parts)
         for change in (0.0, CHANGE)
         for share in SHARES
         for start in range(0, sets, CHUNK)
@@ -237,8 +287,8 @@ def compute(
 
 
 def _key(task: Task) -> str:
-    seed, share, change, numbers = task
-    return f"{seed} {share:g} {change:g} {numbers.start} {numbers.stop}"
+    seed, share, change, numbers, parts = task
+    return f"{seed} {share:g} {change:g} {numbers.start} {numbers.stop} {'+'.join(parts)}"
 
 
 def share_of(rows: Iterable[Numbers], name: str) -> tuple[float, int]:
@@ -278,9 +328,12 @@ def report(found: dict[tuple[float, float], list[Numbers]]) -> str:
         ("n=37", "rejects without a change, n = 37"),
         ("between", "rejects without a difference between groups"),
         ("dose", "rejects without a trend over dose"),
+        ("exposure", "rejects without a trend over exposure"),
+        ("indication", "rejects without a difference, a covariate chose the group"),
         ("family", "any rejection among 12 tests without a change"),
         ("n=10 cover", "95 % interval holds no change, n = 10"),
         ("n=37 cover", "95 % interval holds no change, n = 37"),
+        ("exposure cover", "95 % interval holds no slope over exposure"),
         ("model", "Tobit model"),
         ("ancova", "ANCOVA"),
     ):
@@ -305,8 +358,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--log", type=Path)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     given = parser.parse_args()
-    found = compute(given.sets, given.seed, given.workers, given.log)
+    found = compute(given.sets, given.seed, given.workers, given.log, tuple(given.parts))
     print(report(found))
     if given.json is not None:
         means = {

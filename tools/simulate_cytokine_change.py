@@ -12,7 +12,11 @@ factor in every group; sTNF-R rises by one factor too, so that "significant in 4
 sizes make of one common effect. The redrawing selects chance, not an effect: nothing but the draw differs
 between groups. The dose goes by liver function and weight, as a clinician would choose it.
 
-Run `python tools/simulate_cytokine_change.py [--out DIR]`; the same three CSV files come out, byte for byte.
+Follow-up is invented altogether, by a generator of its own: nine more patients who began treatment and died
+or were lost before the second sample, and for everybody a time to death that depends on liver function and on
+no change of any marker.
+
+Run `python tools/simulate_cytokine_change.py [--out DIR]`; the same four CSV files come out, byte for byte.
 """
 
 from __future__ import annotations
@@ -68,6 +72,10 @@ MARKERS = (
     Invented("sFas", "ng/mL", 4.1, 0.45, 0.20, 0.80, 0.5, 2),
 )
 DOSES = ("200", "400", "800")
+N_UNSAMPLED, N_LOST = 9, 2
+EARLY_IMPAIRMENT = 1.0
+MEAN_DAYS, HAZARD_PER_IMPAIRMENT = 330.0, 0.45
+FIRST_DAY_OUT, LAST_DAY_OUT = 240, 800
 
 
 def printed_summary() -> Printed:
@@ -75,7 +83,9 @@ def printed_summary() -> Printed:
     study = load_publication("nagai-2014")
     sizes = {str(arm.dose).split()[0]: int(arm.n or 0) for arm in study.arm}
     direction = {
-        (b.marker, b.arm.removeprefix("dose-")): b.change for b in study.biomarker if b.arm is not None
+        (b.marker, b.arm.removeprefix("dose-")): b.change
+        for b in study.biomarker
+        if b.arm is not None and b.change is not None
     }
     highest = study.sourced("fas-ligand-highest").high
     if highest is None:
@@ -84,7 +94,7 @@ def printed_summary() -> Printed:
 
 
 def simulate(seed: int = SEED) -> dict[str, list[Row]]:
-    """The three tables, as rows of columns in order."""
+    """The four tables, as rows of columns in order."""
     rng = np.random.Generator(np.random.PCG64(seed))
     target = printed_summary()
     n = sum(target.sizes.values())
@@ -110,17 +120,71 @@ def simulate(seed: int = SEED) -> dict[str, list[Row]]:
                 ("week 4", later_day[i], after[i]),
             ):
                 rows.append(_level(name, int(day), marker, float(level), when, batch[i]))
-    ligand = Invented("sFasL", "ng/mL", math.nan, math.nan, math.nan, 1.0, target.highest_fas_ligand, 2)
+    ligand = _ligand()
     for i, name in enumerate(names):
         for when, day in (("before", first_day[i]), ("week 4", later_day[i])):
             rows.append(_level(name, int(day), ligand, 0.0, when, batch[i]))
+    later = np.random.Generator(np.random.PCG64([seed, 1]))
+    unsampled, more, events = _without_second_sample(later, n)
+    patients += unsampled
+    rows += more
+    events = _follow_up(later, names, later_day, impairment) + events
     rows.sort(key=lambda r: (r["patient"], int(r["time"])))
+    dose = np.concatenate([dose, [p["daily_dose_mg"] for p in unsampled]])
+    names = [p["patient"] for p in patients]
     doses = [
         {"patient": name, "time": "0", "amount": amount, "unit": "mg", "interval_h": interval}
         for name, d in zip(names, dose, strict=True)
         for amount, interval in [("400", "12") if d == "800" else (str(d), "24")]
     ]
-    return {"patients": patients, "measurements": rows, "doses": doses}
+    return {"patients": patients, "measurements": rows, "doses": doses, "events": events}
+
+
+def _without_second_sample(rng: np.random.Generator, n: int) -> tuple[list[Row], list[Row], list[Row]]:
+    """Patients, first levels and ends of those who died or were lost before the second sample."""
+    names = [f"SIM-{n + i + 1:02d}" for i in range(N_UNSAMPLED)]
+    impairment = EARLY_IMPAIRMENT + 0.7 * rng.normal(size=N_UNSAMPLED)
+    dose = np.where(impairment > np.median(impairment), "200", "400").astype(object)
+    patients = _patients(rng, names, dose, impairment)
+    levels: list[Row] = []
+    first_day = -rng.integers(0, 4, size=N_UNSAMPLED)
+    for marker in MARKERS:
+        patient = marker.patient_sd * (0.4 * impairment + math.sqrt(1 - 0.16) * rng.normal(size=N_UNSAMPLED))
+        before = marker.median * np.exp(patient + marker.error_sd * rng.normal(size=N_UNSAMPLED))
+        for i, name in enumerate(names):
+            level = round(float(before[i]), marker.digits)
+            levels.append(_level(name, int(first_day[i]), marker, level, "before", "plate 4"))
+    ligand = _ligand()
+    levels += [_level(p, int(first_day[i]), ligand, 0.0, "before", "plate 4") for i, p in enumerate(names)]
+    end = rng.integers(5, 25, size=N_UNSAMPLED)
+    lost = set(rng.permutation(N_UNSAMPLED)[:N_LOST].tolist())
+    events = [
+        _event(name, int(end[i]), "last contact" if i in lost else "death") for i, name in enumerate(names)
+    ]
+    return patients, levels, events
+
+
+def _follow_up(
+    rng: np.random.Generator, names: list[str], second_day: NDArray[np.int64], impairment: Array
+) -> list[Row]:
+    """Death or last contact of those sampled twice; the hazard goes by liver function alone."""
+    scale = MEAN_DAYS * np.exp(-HAZARD_PER_IMPAIRMENT * impairment)
+    death = second_day + 1 + np.floor(scale * rng.exponential(size=len(names)))
+    out = rng.integers(FIRST_DAY_OUT, LAST_DAY_OUT, size=len(names))
+    return [
+        _event(name, int(min(death[i], out[i])), "death" if death[i] <= out[i] else "last contact")
+        for i, name in enumerate(names)
+    ]
+
+
+def _event(name: str, day: int, event: str) -> Row:
+    return {"patient": name, "time": str(day), "event": event}
+
+
+def _ligand() -> Invented:
+    """sFasL: no level was above its limit."""
+    limit = printed_summary().highest_fas_ligand
+    return Invented("sFasL", "ng/mL", math.nan, math.nan, math.nan, 1.0, limit, 2)
 
 
 def matched(

@@ -58,6 +58,17 @@ def test_the_report_says_what_the_paper_could_not(result: StudyResult) -> None:
     assert "For TNF-alpha none holds" in question.summary
 
 
+def test_what_was_printed_stands_beside_what_was_found(result: StudyResult) -> None:
+    """Mean, share below 391 U/mL, and what was said of stage, for IL-2; no relation of TNF-alpha."""
+    rows = result.question("cytokines-by-stage").tables["printed"]
+    assert [r["marker"] for r in rows] == ["IL-2"] * 4 + ["TNF-alpha"]
+    assert rows[0]["printed"] == rows[0]["here"] == "356 U/mL (SD 137)"
+    assert (rows[1]["printed"], rows[1]["here"]) == ("62.8 %", "62.8 % (54 of 86)")
+    assert rows[2]["here"] == "< 391 U/mL: 62.8 % (54 of 86)"
+    assert "BCLC stage lower" in rows[3]["here"]
+    assert "lower" not in rows[4]["here"]
+
+
 def test_the_share_below_the_limit_has_its_wilson_interval(result: StudyResult) -> None:
     """54 of 86: 62.8 % (52.2 to 72.3 %)."""
     share = result.question("cytokines-by-stage").estimate("proportion_beyond_limit")

@@ -149,7 +149,50 @@ def test_a_marker_all_below_its_limit_is_not_analysable(tmp_path: Path) -> None:
         measurements=measured(["<0.5"] * 12),
     )  # fmt: skip
     assert status == 2
-    assert "every one of 12 values of IL-2 lies below its limit (0.5 pg/mL)" in question["summary"]
+    assert "IL-2: all 12 levels lie below the limit of quantification" in question["summary"]
+    assert "never above 0.50 pg/mL in 12 samples of 12 patients; at most 22 %" in question["summary"]
+
+
+TWO = MEASURED.replace("markers = [", 'markers = [{ analyte = "IL-8", unit = "pg/mL" }, ')
+
+
+@pytest.mark.parametrize(
+    ("cell", "side", "other"),
+    [("<0.5", "below the limit", "above"), (">90", "above the upper limit", "below")],
+)
+def test_a_marker_all_beyond_a_limit_leaves_the_others_answered_and_says_what_can_be_said(
+    tmp_path: Path, cell: str, side: str, other: str
+) -> None:
+    """12 patients, none on the other side: at most 1 − 0.05^(1/12) = 22 %."""
+    values = [f"{v}" for v in (1.1, 0.9, 1.4, 2.1, 0.6, 1.9, 1.2, 3.0, 2.2, 0.8, 1.7, 2.5)]
+    rows = measured(values) + "".join(f"P{i},0,IL-8,{cell},pg/mL\n" for i in range(12))
+    status, _, question = run(
+        tmp_path, good(), question=TWO, tables='measurements = "measurements.csv"\n', measurements=rows
+    )
+    assert status == 0
+    assert [r["marker"] for r in question["tables"]["not-analysable"]] == ["IL-8"]
+    assert f"all 12 levels lie {side}" in question["tables"]["not-analysable"][0]["reason"]
+    bound = next(e for e in question["estimates"] if e["name"] == f"share_{other}_limit")
+    assert bound["high"] == pytest.approx(1 - 0.05 ** (1 / 12))
+    assert "all-below-limit" in [g["id"] for g in question["guards"]]
+
+
+def test_values_above_an_upper_limit_are_taken_as_such(tmp_path: Path) -> None:
+    """Four of twelve above 40, in the highest stage: ranked highest, shown as above, the median unbounded."""
+    values = ["3", "5", "4", "9", "12", "8", "15", "14", ">40", ">40", ">40", ">40"]
+    status, _, question = run(
+        tmp_path, good(stage=["0"] * 4 + ["A"] * 4 + ["B"] * 4), question=MEASURED,
+        tables='measurements = "measurements.csv"\n', measurements=measured(values),
+    )  # fmt: skip
+    assert status == 0
+    share = next(e for e in question["estimates"] if e["name"] == "share_above_quantification")
+    assert share["value"] == pytest.approx(4 / 12)
+    tau = next(e for e in question["estimates"] if e["name"] == "kendall_tau" and "Stage" in e["label"])
+    assert tau["value"] > 0.8
+    top = next(r for r in question["tables"]["by-stage"] if r["stage"] == "B")
+    assert (top["median"], top["n_above_quantification"]) == (None, 4)
+    found = next(g for g in question["guards"] if g["id"] == "marker-below-limit")
+    assert found["finding"] == "Above the upper limit: IL-2 4 of 12 (33 %)."
 
 
 def test_limits_of_several_sizes_are_kept_apart(tmp_path: Path) -> None:
@@ -171,7 +214,8 @@ def test_limits_of_several_sizes_are_kept_apart(tmp_path: Path) -> None:
         ('"stage", "size"]', '"stage", { covariate = "stage", log = true }]', "given twice"),
         ('"stage", "size"]', '"marker"]', "is a marker and a characteristic"),
         ('{ covariate = "marker" }', '{ covariate = "stage" }', "a marker is a number"),
-        ("kind =", 'published = "huy-undated/interleukin-2"\nkind =', "no printed result is shown"),
+        ("kind =", 'published = "huy-undated/interleukin-2"\nkind =', "name the study alone"),
+        ("kind =", 'published = "huy-2099"\nkind =', "no study 'huy-2099'"),
         ('{ covariate = "marker" }', '{ analyte = "IL-2" }', "an analyte needs its unit"),
         ('{ covariate = "marker" }', '{ covariate = "marker", reference = { limit = -1 } }', "above 0"),
     ],

@@ -70,3 +70,22 @@ def test_both_kinds_of_limit_are_counted(viral_load: QuestionResult) -> None:
 def test_substitution_is_said(viral_load: QuestionResult) -> None:
     found = next(g for g in viral_load.guards if g.id == "substituted-limit")
     assert "HIV RNA" in found.finding
+
+
+def test_rises_and_falls_are_those_that_the_limits_allow(viral_load: QuestionResult) -> None:
+    """Counted again from the file: a pair rises where the later level surely lies above the first, both seen
+    through the stricter limits of the two."""
+    first: dict[tuple[str, str], tuple[float, float]] = {}
+    for r in sorted(measured(), key=lambda r: float(r["Days.after.TI"])):
+        x = float(r["RNA"])
+        ends = {"0": (x, x), "1": (0.0, x), "2": (x, float("inf"))}[r["RNAcens"]]
+        first.setdefault((r["Patid"], r["Fup"]), ends)
+    for row in viral_load.tables["within-groups"]:
+        pairs = [(first[p, "0"], first[p, row["occasion"]]) for p, v in first if v == "0" and (
+            p, row["occasion"]) in first]  # fmt: skip
+        assert len(pairs) == row["n"]
+        rose = fell = 0
+        for (low0, high0), (low1, high1) in pairs:
+            rose += low1 > low0 if low0 == high0 and low1 == high1 else low1 >= high0
+            fell += low1 < low0 if low0 == high0 and low1 == high1 else high1 <= low0
+        assert (row["rose"], row["fell"]) == (rose, fell)

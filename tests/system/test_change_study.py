@@ -27,9 +27,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def question(report: Path) -> dict[str, Any]:
+def question(report: Path, identity: str = "cytokines") -> dict[str, Any]:
     results = json.loads((report / "results.json").read_text(encoding="utf-8"))
-    return next(q for q in results["questions"] if q["id"] == "cytokines")
+    return next(q for q in results["questions"] if q["id"] == identity)
 
 
 def test_the_tables_are_what_the_script_draws() -> None:
@@ -73,7 +73,7 @@ def test_the_guarded_column_does_not_claim_that_doses_differ(report: Path) -> No
     between = [e for e in q["estimates"] if e["name"] == "group_by_time"]
     assert len(between) == 3
     assert all(e["p_value"] > 0.05 for e in between)
-    assert "never above 0.15 ng/mL in 114 samples of 57 patients" in q["summary"]
+    assert "never above 0.15 ng/mL in 123 samples of 66 patients" in q["summary"]
 
 
 def test_the_true_factors_lie_in_the_intervals_of_the_large_group(report: Path) -> None:
@@ -84,11 +84,45 @@ def test_the_true_factors_lie_in_the_intervals_of_the_large_group(report: Path) 
             assert e["low"] < truth[e["label"].split(",")[0]] < e["high"]
 
 
+def test_what_was_printed_stands_beside_what_was_found(report: Path) -> None:
+    """The eight changes of the evidence file, each with the same direction here as published."""
+    rows = question(report)["tables"]["printed"]
+    assert len(rows) == 8
+    for row in rows:
+        assert row["as_published_here"].split(" (")[0] == row["printed"]
+        assert row["source"] == "nagai-2014, abstract, Results"
+
+
+def test_deaths_are_held_against_the_change_from_the_second_sample_on(report: Path) -> None:
+    """66 began, 9 never came to a second sample (7 deaths); no change was made to go with death."""
+    q = question(report, "cytokines-and-death")
+    immortal = next(g for g in q["guards"] if g["id"] == "immortal-change")
+    assert "9 patients of 66 had the event (7) or were followed no longer (2)" in immortal["finding"]
+    ratios = [e for e in q["estimates"] if e["name"] == "hazard_ratio"]
+    assert {e["n"] for e in ratios if e["method"].startswith("as-published")} == {66}
+    assert {e["n"] for e in ratios if e["method"].startswith("guarded")} == {57}
+    changes = [e for e in ratios if e["label"].endswith("change, per doubling")]
+    assert len(changes) == 3
+    assert all(e["low"] < 1 < e["high"] for e in changes)
+    tumour = next(e for e in changes if e["label"].startswith("sTNF-alpha"))
+    assert "19 levels beyond a limit drawn 20 times" in tumour["note"]
+    for one in ("sTNF-alpha", "sTNF-R", "sFas"):
+        first, later = (
+            next(e["value"] for e in ratios if e["label"].startswith(f"{one}: fall") and e["method"][:2] == m)
+            for m in ("as", "gu")
+        )
+        assert first < later
+
+
 def test_the_same_run_gives_the_same_bytes(report: Path, tmp_path: Path) -> None:
     again = tmp_path / "again"
     assert troughline("study", EXAMPLE / "study.toml", "--out", again).returncode == 0
     names = sorted(p.relative_to(report) for p in report.rglob("*") if p.is_file())
     assert names == sorted(p.relative_to(again) for p in again.rglob("*") if p.is_file())
-    assert {"figures/cytokines-pairs.svg", "figures/cytokines-change.svg"} <= {str(n) for n in names}
+    assert {
+        "figures/cytokines-pairs.svg",
+        "figures/cytokines-change.svg",
+        "figures/cytokines-and-death-survival.svg",
+    } <= {str(n) for n in names}
     for name in names:
         assert (report / name).read_bytes() == (again / name).read_bytes(), name

@@ -96,11 +96,28 @@ def test_days_define_occasions(tmp_path: Path) -> None:
 
 def test_three_occasions_are_each_held_against_the_first(tmp_path: Path) -> None:
     late = [f"P{i},56,IL-6,{5 + i + (0.1 if i % 2 else -0.1)},pg/mL,0,1,late" for i in range(12)]
-    question = QUESTION.replace('"after"]', '"after", "late"]\ncorrection = "holm"')
+    question = QUESTION.replace('"after"]', '"after", "late"]')
     result = run_study(load_study(study(tmp_path, rises() + late, question=question))).question("change")
     labels = [e.label for e in result.estimates if e.name == "change_ratio"]
     assert labels == ["IL-6, after", "IL-6, late"]
     assert result.estimate("change_ratio", label="IL-6, late").value == pytest.approx(1.0, abs=0.02)
+
+
+def test_an_occasion_that_repeats_another_costs_nothing_under_westfall_young(tmp_path: Path) -> None:
+    """The levels of `after` again as `late`: the corrected p-value is that of one test; Holm doubles."""
+    late = [r.replace(",28,", ",56,").replace(",after", ",late") for r in rises() if r.endswith(",after")]
+    alone = run_study(load_study(study(tmp_path / "a", rises()))).question("change")
+    three = QUESTION.replace('"after"]', '"after", "late"]')
+    both = run_study(load_study(study(tmp_path / "b", rises() + late, question=three))).question("change")
+    held = three.replace("permutations", 'correction = "holm"\npermutations')
+    holm = run_study(load_study(study(tmp_path / "c", rises() + late, question=held))).question("change")
+    p = alone.estimate("change_ratio").p_value
+    assert p is not None
+    for name in ("after", "late"):
+        assert both.estimate("change_ratio", label=f"IL-6, {name}").p_value == pytest.approx(p, abs=0.003)
+    assert holm.tables["within-groups"][0]["corrected_p"] == pytest.approx(
+        2 * holm.tables["within-groups"][0]["signed_rank_p"]
+    )
 
 
 def test_differences_have_the_unit_of_the_marker(tmp_path: Path) -> None:
@@ -207,7 +224,19 @@ def test_contradictions_about_an_upper_limit_are_errors(tmp_path: Path, row: str
         ('occasions = ["before", "after"]', "days = [[7, 0], [8, 9]]", "range 1 runs from 7 down to 0"),
         ("permutations = 999", 'dose = "dose"', "give group as well"),
         ("permutations = 999", 'test = "tobit"', 'correction = "holm" with test = "tobit"'),
-        ('"before", "after"', '"before", "after", "late"', "exchanges two occasions"),
+        ("permutations = 999", "counted_from = 'second sample'", "counted_from goes with outcome"),
+        ("permutations = 999", "responder = { percent = 20 }", "responder goes with outcome"),
+        (
+            "permutations = 999",
+            'outcome = { event = "death" }\nresponder = { percent = 100 }',
+            "no level falls by",
+        ),
+        (
+            "permutations = 999",
+            'outcome = { event = "death" }\ncounted_from = "second sample"',
+            "goes with an outcome in columns",
+        ),
+        ("permutations = 999", 'outcome = { time = "days" }', "time and status go together"),
         ("permutations = 999", 'predictor = { covariate = "age" }', "give its analyte"),
         ("permutations = 999", 'group = "centre"', "'centre' is not declared under \\[covariates\\]"),
         ('unit = "pg/mL"', 'unit = "spoon"', "is no unit known here"),
@@ -229,24 +258,6 @@ def test_an_occasion_that_no_row_has_is_a_warning(tmp_path: Path) -> None:
     assert result.question("change").verdict is Verdict.NOT_ANALYSABLE
 
 
-def test_change_is_held_against_a_measured_exposure() -> None:
-    """The log ratio follows the level of the drug: Kendall's trend is found."""
-    rng = np.random.default_rng(5)
-    rows = change_records((20, 20), rng)
-    for name in rows.patients:
-        own = {r["occasion"]: r["value"] for r in rows.measurements if r["patient"] == name}
-        ratio = own["week 4"] / own["before"]
-        rows.dose(name, 0.0, 400.0)
-        rows.level(name, 14.0, 3.0 * ratio * math.exp(0.1 * rng.normal()))
-    predictor = {"analyte": "sorafenib", "metric": "trough", "unit": "ug/mL"}
-    result, case = judge(change_cohort(rows, predictor=predictor))
-    trend = next(e for e in result.estimates if e.name == "exposure_trend")
-    assert trend.n == 40
-    assert trend.p_value is not None
-    assert trend.p_value < 0.01
-    assert case.predictor.is_drug_level
-
-
 def test_a_cohort_without_groups_is_one_group() -> None:
     rows = change_records((20, 20), np.random.default_rng(6))
     question = {k: v for k, v in CHANGE_QUESTION.items() if k != "group"}
@@ -258,3 +269,37 @@ def test_an_unknown_group_column_says_so() -> None:
     rows = change_records((6, 6), np.random.default_rng(7))
     with pytest.raises(NotAnalysable, match="no column 'arm'"):
         judge(change_cohort(rows, group="arm"))
+
+
+def test_a_model_without_a_maximum_is_said_and_the_tests_stand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The search stopped after one step: no Tobit estimate, the reason in the table, rank tests as before."""
+    cohort = change_cohort(change_records((20, 18), np.random.default_rng(4)))
+    before = answer(cohort).question("change")
+    assert any(e.name == "change_ratio_tobit" for e in before.estimates)
+    monkeypatch.setattr("troughline.biomarker.maximum.MOST_STEPS", 1)
+    after = answer(cohort).question("change")
+    assert not any(e.name in ("change_ratio_tobit", "group_by_time") for e in after.estimates)
+    assert "did not converge" in after.tables["between-groups"][0]["not computed"]
+    first, second = (q.estimate("change_ratio", label="sTNF-alpha, A").p_value for q in (before, after))
+    assert first == second
+
+
+def test_a_unit_that_does_not_convert_leaves_out_its_marker_alone(tmp_path: Path) -> None:
+    """IL-6 in pg/mL is answered; IL-8 in IU/mL is left out, and only that is said; so with a predictor."""
+    other = [r.replace("IL-6", "IL-8").replace("pg/mL", "IU/mL") for r in rises()]
+    both = QUESTION.replace('unit = "pg/mL" }]', 'unit = "pg/mL" }, { analyte = "IL-8", unit = "pg/mL" }]')
+    result = run_study(load_study(study(tmp_path, rises() + other, question=both)))
+    said = [f for f in result.contents["issues"] if f["code"] == "unit-not-convertible"]
+    assert len(said) == 1
+    assert said[0]["message"].endswith("does not convert to the question's pg/mL: this marker is left out")
+    assert said[0]["column"] == "question change markers"
+    question = result.question("change")
+    assert question.estimate("change_ratio").n == 12
+    assert [r["marker"] for r in question.tables["not-analysable"]] == ["IL-8"]
+    held = QUESTION + 'predictor = { analyte = "IL-8", metric = "level", unit = "pg/mL" }\n'
+    alone = run_study(load_study(study(tmp_path, rises() + other, question=held)))
+    messages = [f["message"] for f in alone.contents["issues"] if f["code"] == "unit-not-convertible"]
+    assert len(messages) == 1
+    assert messages[0].endswith("no change is held against it")
+    assert alone.question("change").estimate("change_ratio").n == 12
+    assert "No exposure up to the later level: IL-6." in alone.question("change").summary

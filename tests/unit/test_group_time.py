@@ -157,3 +157,36 @@ def test_what_leaves_nothing_to_estimate_is_said(build: object, says: str) -> No
     assert callable(build)
     with pytest.raises(ValueError, match=says):
         build(pairs())
+
+
+def test_a_search_that_was_stopped_is_no_maximum(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a single step neither a p-value nor an interval is given; left alone, both are."""
+    data = pairs(-0.5)
+    records = Records(data.before, np.arange(N))
+    assert fit_tobit(records, np.ones((N, 1))).converged
+    model = GroupTime(data, GROUPS)
+    assert model.change(1).p_value < 1
+    monkeypatch.setattr("troughline.biomarker.maximum.MOST_STEPS", 1)
+    assert not fit_tobit(records, np.ones((N, 1))).converged
+    for compute in (lambda: model.change(1), model.same_change, model.common_change):
+        with pytest.raises(ValueError, match="did not converge"):
+            compute()
+    with pytest.raises(ValueError, match="did not converge"):
+        GroupTime(data, GROUPS)
+    with pytest.raises(ValueError, match="did not converge"):
+        ancova(data, GROUPS)
+
+
+def test_a_search_that_rounding_ended_at_its_maximum_counts() -> None:
+    """A parabola whose values are rounded to 1e-7: the line search gives up, the gradient is near 0."""
+    from troughline.biomarker.maximum import maximise
+
+    def rough(theta: np.ndarray) -> tuple[float, np.ndarray]:
+        x = theta - 1.0
+        return 1e6 + float((x**2).sum()) + 1e-6 * math.sin(1e9 * float(x[0])), 2 * x + 1e-4
+
+    found = maximise(rough, np.array([3.0, -2.0]), [(-9.0, 9.0)] * 2, np.ones(2))
+    assert found.converged
+    assert found.at == pytest.approx([1.0, 1.0], abs=1e-3)
+    steep = maximise(lambda t: (float(t[0]), np.array([-1.0])), np.array([0.0]), [(-5.0, 5.0)], np.ones(1))
+    assert not steep.converged

@@ -67,6 +67,9 @@ def test_a_trap_wakes_its_guard_and_none_that_has_another_trap(guard_id: str) ->
     companions = {"dichotomised-predictor"}
     if guard_id in ("immortal-time", "survivor-only"):
         companions |= {"missing-data"}
+    if guard_id == "immortal-change":
+        # Who died before the second sample has none.
+        companions |= {"unpaired-samples"}
     if guard_id == "model-misfit":
         # Levels that the model did not expect leave the exposure it predicts more uncertain.
         companions |= {"model-exposure"}

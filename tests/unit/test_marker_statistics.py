@@ -14,7 +14,7 @@ from scipy.optimize import minimize
 from troughline.biomarker.family import family_of
 from troughline.biomarker.proportional_odds import NoOrdinalEstimate, brant_test, fit_proportional_odds
 from troughline.biomarker.published_tests import chi_square, correlation_test, difference_test
-from troughline.biomarker.rank_correlation import partial_spearman, spearman, tau_b, tied_below
+from troughline.biomarker.rank_correlation import partial_spearman, spearman, tau_b, tied_beyond
 from troughline.biomarker.tobit import NoCensoredEstimate, fit_tobit
 from troughline.biomarker.trend import comparisons
 from troughline.response.proportions import wilson
@@ -79,9 +79,17 @@ def test_a_covariate_that_determines_a_column_is_refused() -> None:
 
 
 def test_values_under_the_highest_limit_are_tied() -> None:
-    assert tied_below([1.0, 5.0, 2.0, 3.0], [True, False, False, True]).tolist() == [
+    assert tied_beyond([1.0, 5.0, 2.0, 3.0], [True, False, False, True]).tolist() == [
         -math.inf, 5.0, -math.inf, -math.inf,
     ]  # fmt: skip
+
+
+def test_values_over_the_lowest_upper_limit_are_tied_too() -> None:
+    assert tied_beyond([1.0, 5.0, 9.0, 3.0, 7.0], [True, *[False] * 4], [False] * 4 + [True]).tolist() == [
+        -math.inf, 5.0, math.inf, 3.0, math.inf,
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="leave no order"):
+        tied_beyond([4.0, 2.0], [True, False], [False, True])
 
 
 def test_proportional_odds_agree_with_statsmodels() -> None:
@@ -157,6 +165,36 @@ def test_tobit_is_the_maximum_of_its_likelihood(share: float) -> None:
     assert found.log_likelihood >= -best.fun - 1e-9
     assert found.coefficients == pytest.approx(best.x[:2], abs=1e-3)
     assert found.n_below == int(below.sum())
+
+
+def test_tobit_above_a_limit_is_tobit_below_it_in_the_mirror() -> None:
+    x, y, _ = sample(80, 5)
+    limit = float(np.quantile(x, 0.7))
+    above, design = x > limit, np.column_stack([np.ones(80), y])
+    value, none = np.minimum(x, limit), np.zeros(80, dtype=bool)
+    ours, mirror = fit_tobit(value, none, design, above=above), fit_tobit(-value, above, design)
+    assert ours.coefficients == pytest.approx(-mirror.coefficients, rel=1e-9)
+    assert ours.standard_errors == pytest.approx(mirror.standard_errors, rel=1e-9)
+    assert (ours.n_below, ours.n_above) == (0, int(above.sum()))
+
+
+def test_tobit_with_limits_on_both_sides_is_the_maximum_of_its_likelihood() -> None:
+    """Against a general optimiser on the likelihood written down again."""
+    x, y, _ = sample(80, 6)
+    low, high = (float(q) for q in np.quantile(x, [0.25, 0.8]))
+    below, above, value = x < low, x > high, np.clip(x, low, high)
+    design, seen = np.column_stack([np.ones(80), y]), (x >= low) & (x <= high)
+
+    def loss(q: np.ndarray) -> float:
+        mean, sd = design @ q[:2], math.exp(q[2])
+        known = stats.norm.logpdf(value[seen], mean[seen], sd).sum()
+        known += stats.norm.logcdf(value[below], mean[below], sd).sum()
+        return -float(known + stats.norm.logsf(value[above], mean[above], sd).sum())
+
+    best = minimize(loss, np.zeros(3), method="BFGS")
+    found = fit_tobit(value, below, design, above=above)
+    assert found.log_likelihood == pytest.approx(-best.fun, abs=1e-6)
+    assert found.coefficients == pytest.approx(best.x[:2], abs=1e-3)
 
 
 def test_tobit_with_next_to_nothing_measured_says_so() -> None:

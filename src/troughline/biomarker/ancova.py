@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from troughline.biomarker.censored import Pairs
 from troughline.biomarker.group_time import Contrast, f_contrast
+from troughline.biomarker.maximum import maximise
 from troughline.biomarker.paired_tobit import interval_terms
 
 Floats = NDArray[np.float64]
@@ -47,7 +48,8 @@ def ancova(
     (Gauss–Legendre, 48 nodes), so that it is neither dropped nor substituted. `dose` `(n,)` is each
     patient's; `covariates` `(n, k)`. Tests as in `GroupTime`, with one degree of freedom less for the
     baseline and for each covariate.
-    Raises `ValueError` with fewer than two quantified levels at one of the times, or no degree of freedom.
+    Raises `ValueError` with fewer than two quantified levels at one of the times, no degree of
+    freedom, or a likelihood without a maximum.
     """
     n_groups = int(groups.max()) + 1
     member = (groups[:, None] == np.arange(n_groups)).astype(np.float64)
@@ -81,8 +83,6 @@ class _Fit:
 
 
 def _fit(pairs: Pairs, member: Floats, design: Floats) -> _Fit:
-    from scipy.optimize import minimize
-
     for name, one in (("before", pairs.before), ("after", pairs.after)):
         known = one.low[one.exact]
         if len(known) < 2 or not np.ptp(known) > 0:
@@ -101,12 +101,12 @@ def _fit(pairs: Pairs, member: Floats, design: Floats) -> _Fit:
     p, q = member.shape[1], design.shape[1]
     bounds = wide * p + [(-2 * middle - 40 * spread, 2 * middle + 40 * spread)] * q + [(-10.0, 10.0)]
     bounds += [(math.log(spread) - 9, math.log(spread) + 4)] * 2
-    found = minimize(
-        _objective, start, args=(pairs, member, design), jac=True, method="L-BFGS-B", bounds=bounds,
-        options={"maxiter": 500, "ftol": 1e-11, "gtol": 1e-5, "maxcor": 20},
-    )  # fmt: skip
-    theta = np.asarray(found.x, dtype=np.float64)
-    return _Fit(theta[p : p + q], float(theta[p + q]), -float(found.fun))
+    scale = np.append(np.full(p + q, spread), [1.0, 1.0, 1.0])
+    found = maximise(_objective, start, bounds, scale, (pairs, member, design))
+    if not found.converged:
+        raise ValueError("the regression on the first level did not converge: no maximum of its likelihood")
+    theta = found.at
+    return _Fit(theta[p : p + q], float(theta[p + q]), found.log_likelihood)
 
 
 def _limit(low: Floats, high: Floats) -> Floats:

@@ -45,6 +45,9 @@ def run_association(cohort: Cohort, question: AssociationQuestion, drug: Drug | 
     rng = generator(cohort, question.id)
     found: dict[Key, PairResult] = {}
     for m in markers:
+        if m.beyond is not None:
+            unusable.append((m.label, "", f"{m.beyond.reason}: {m.beyond.words(m.unit)}"))
+            continue
         for c in characteristics:
             adjust = _adjustment(cohort, question, c)
             try:
@@ -54,7 +57,9 @@ def run_association(cohort: Cohort, question: AssociationQuestion, drug: Drug | 
             except NotTested as reason:
                 unusable.append((m.label, c.label, str(reason)))
     if not found:
-        reasons = list(dict.fromkeys(reason for _, _, reason in unusable))
+        reasons = list(
+            dict.fromkeys(f"{a}: {reason}" if a and not b else reason for a, b, reason in unusable)
+        )
         raise NotAnalysable("; ".join(reasons[:4]) + ("; …" if len(reasons) > 4 else ""))
     family = family_of({key: r.p_value for key, r in found.items()})
     case = _case(cohort, question, drug, markers, found)
@@ -72,6 +77,14 @@ def run_association(cohort: Cohort, question: AssociationQuestion, drug: Drug | 
         cohort, question, markers, characteristics, found, family, parts.estimates
     )
     parts.methods, parts.references = _methods(question, markers, found), list(REFERENCES)
+    if question.published is not None:
+        from troughline.biomarker.printed_markers import printed_associations
+
+        named = {c.name: c for c in characteristics}
+        if rows := printed_associations(question.published, markers, named, found, family):
+            parts.tables["printed"] = rows
+        else:
+            parts.methods.append(f"{question.published} printed nothing of these markers.")
     parts.summary = _summary(markers, characteristics, found, family, unusable)
     return case, parts
 
@@ -153,7 +166,9 @@ def _summary(
         text = f"None of {pairs} holds after correction for all of them (smallest corrected p = "
         text += f"{min(family.holm.values()):.2g})."
     silent = [
-        m.label for m in markers if all(family.holm.get((m.label, c), 1.0) >= view.ALPHA for c in names)
+        m.label
+        for m in markers
+        if m.beyond is None and all(family.holm.get((m.label, c), 1.0) >= view.ALPHA for c in names)
     ]
     if strong and silent:
         text += f" For {', '.join(silent)} none holds, which does not show that there is none."
@@ -162,6 +177,9 @@ def _summary(
     if unusable:
         who = [" and ".join(n for n in (a, b) if n) for a, b, _ in unusable]
         text += f" Not analysable: {'; '.join(dict.fromkeys(who))} (see the table)."
+    for m in markers:
+        if m.beyond is not None:
+            text += f" {m.label} was {m.beyond.words(m.unit)}."
     return text
 
 
@@ -172,12 +190,12 @@ def _methods(
     ranks = "Mann–Whitney, Kruskal–Wallis or Spearman correlation"
     sentences = [
         f"As published: {means if question.tests == 'means' else ranks}, half the limit standing in for "
-        "values below it, and χ² of those beyond the reference limit.",
+        "values below it (the limit for values above), and χ² of those beyond the reference limit.",
         "Guarded: one test a pair, Jonckheere–Terpstra over ordered stages and Kendall's over numbers, both "
         "on the comparisons that the limits allow; corrected over the whole family by Holm "
         "(Benjamini–Hochberg beside it).",
         "Tau-b and Spearman's correlation with jackknife intervals on Fisher's scale; the marker per step of "
-        "the characteristic by a regression in which values below the limit count as such (Tobit); odds of a "
+        "the characteristic by a regression in which values beyond a limit count as such (Tobit); odds of a "
         "higher stage by proportional odds, checked by Brant's test.",
     ]
     if question.adjust:

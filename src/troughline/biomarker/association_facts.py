@@ -67,12 +67,13 @@ def association_facts(
         markers=tuple(_marker_fact(m, characteristics) for m in markers),
         collinear=tuple(_collinear(characteristics)),
         dichotomised=tuple(cut),
+        beyond=tuple((m.label, m.unit, m.beyond) for m in markers if m.beyond is not None),
     )
 
 
 def _marker_fact(m: MarkerColumn, characteristics: Sequence[CharacteristicColumn]) -> MarkerFact:
     reference = m.asked.reference
-    seen = m.known & ~m.below
+    seen = m.known & ~m.hidden
     doubt = doubt_about(
         m.label,
         [float(v) for v in m.values[seen]],
@@ -86,6 +87,7 @@ def _marker_fact(m: MarkerColumn, characteristics: Sequence[CharacteristicColumn
         n=int(m.known.sum()),
         n_total=m.values.size,
         n_below=int(m.below.sum()),
+        n_above=int(m.above.sum()),
         limit_origin="" if reference is None else reference.origin,
         limit_text="" if reference is None else f"{side} {reference.limit:g}{unit_text(m.unit)}",
         missing_differs=tuple(_missing_differs(m, characteristics)),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from troughline.biomarker.censored import Censored
 from troughline.biomarker.markers import CharacteristicColumn, MarkerColumn
 from troughline.biomarker.proportional_odds import NoOrdinalEstimate, brant_test, fit_proportional_odds
 from troughline.biomarker.rank_correlation import (
@@ -17,7 +18,6 @@ from troughline.biomarker.rank_correlation import (
     partial_spearman,
     spearman,
     tau_b,
-    tied_below,
 )
 from troughline.biomarker.tobit import NoCensoredEstimate, fit_tobit
 from troughline.biomarker.trend import PERMUTE_BELOW, Trend, comparisons, jonckheere_terpstra
@@ -93,45 +93,45 @@ def analyse_pair(
 ) -> PairResult:
     """The honest analysis of one pair. Raises `NotTested` where there is nothing to compare."""
     inside = marker.known & characteristic.known
-    values, below = marker.values[inside], marker.below[inside]
+    known = marker.intervals(inside)
     groups = characteristic.values[inside]
     sizes = _sizes(characteristic, groups)
-    _check(marker, characteristic, values, below, groups)
+    _check(marker, characteristic, known, groups)
     if characteristic.scale == "nominal":
         from scipy.stats import kruskal, rankdata
 
-        ranked = rankdata(tied_below(values, below))
+        try:
+            ranked = rankdata(marker.ranked(inside))
+        except ValueError as error:
+            raise NotTested(f"{marker.label}: {error}") from None
         found = kruskal(*(ranked[groups == g] for g in np.unique(groups)))
         return PairResult(
             inside=inside,
-            n=values.size,
+            n=len(known),
             statistic=float(found.statistic),
             p_value=float(found.pvalue),
             test="Kruskal–Wallis",
             stage_sizes=sizes,
         )
-    small = values.size < PERMUTE_BELOW
-    trend = jonckheere_terpstra(
-        values, groups, below=below, permutations=permutations, rng=rng if small else None
-    )
+    small = len(known) < PERMUTE_BELOW
+    trend = jonckheere_terpstra(known, groups, permutations=permutations, rng=rng if small else None)
     how = {"exact": "exact", "permutation": f"{permutations} permutations", "asymptotic": "tie-corrected"}
     name = "Kendall" if characteristic.scale == "number" else "Jonckheere–Terpstra"
-    a, b = comparisons(values, below), comparisons(groups)
-    ranks = tied_below(values, below)
+    a, b = comparisons(known), comparisons(groups)
     notes: list[str] = []
-    if below.any() and np.unique(values[below]).size > 1:
-        notes.append("several limits: rank correlations tie everything under the highest one")
+    if any(np.unique(marker.values[inside & side]).size > 1 for side in (marker.below, marker.above)):
+        notes.append("several limits: rank correlations tie everything beyond the strictest one")
     rest = _Rest(marker, characteristic, adjustment, inside, level, rng)
     return PairResult(
         inside=inside,
-        n=values.size,
+        n=len(known),
         statistic=trend.z,
         p_value=trend.p_value,
         test=f"{name}, {how[trend.method]}",
         stage_sizes=sizes,
         trend=trend,
         tau=tau_b(a, b, level=level),
-        rho=_or_none(lambda: spearman(ranks, groups, level=level)),
+        rho=_or_none(lambda: spearman(marker.ranked(inside), groups, level=level)),
         partial=rest.partial(),
         ordinal=rest.odds(),
         step_effect=rest.step(adjusted=False),
@@ -141,22 +141,23 @@ def analyse_pair(
 
 
 def _check(
-    marker: MarkerColumn, characteristic: CharacteristicColumn, values: Floats, below: Flags, groups: Floats
+    marker: MarkerColumn, characteristic: CharacteristicColumn, known: Censored, groups: Floats
 ) -> None:
-    n = values.size
+    n = len(known)
     if n < FEWEST:
         raise NotTested(
             f"{n} patients have both {marker.label} and {characteristic.label}; {FEWEST} are needed"
         )
-    if below.all():
-        raise NotTested(
-            f"every one of {n} values of {marker.label} lies below its limit "
-            f"({_limits(values[below])} {marker.unit})"
-        )
+    for side, all_there, ends in (("below", known.below, known.high), ("above", known.above, known.low)):
+        if all_there.all():
+            raise NotTested(
+                f"every one of {n} values of {marker.label} lies {side} its limit "
+                f"({_limits(ends)} {marker.unit})"
+            )
     if np.unique(groups).size == 1:
         only = characteristic.levels[int(groups[0])] if characteristic.levels else f"{groups[0]:g}"
         raise NotTested(f"{characteristic.label} is {only} in all {n} patients: there is nothing to compare")
-    if not comparisons(values, below).any():
+    if not comparisons(known).any():
         raise NotTested(f"{marker.label} does not vary in {n} patients")
 
 
@@ -202,7 +203,7 @@ class _Rest:
         rows, matrix = self._rows(True)
         try:
             return partial_spearman(
-                tied_below(self.marker.values[rows], self.marker.below[rows]),
+                self.marker.ranked(rows),
                 self.characteristic.values[rows],
                 matrix,
                 level=self.level,
@@ -237,12 +238,12 @@ class _Rest:
     def _ordinal(self, adjusted: bool) -> tuple[NDArray[np.int64], Floats, Floats]:
         rows, matrix = self._rows(adjusted)
         _, stage = np.unique(self.characteristic.values[rows], return_inverse=True)
-        values, below = self.marker.values[rows], self.marker.below[rows]
-        if below.any():
+        values = self.marker.values[rows]
+        if self.marker.hidden[rows].any():
             from scipy.special import ndtri
             from scipy.stats import rankdata
 
-            column = ndtri((rankdata(tied_below(values, below)) - 0.5) / values.size)
+            column = ndtri((rankdata(self.marker.ranked(rows)) - 0.5) / values.size)
         else:
             column = np.log2(values) if self.marker.log else values
         return stage.astype(np.int64), np.asarray(column, dtype=np.float64), matrix
@@ -253,13 +254,13 @@ class _Rest:
         from troughline.response.proportions import normal_quantile
 
         stage, column, matrix = self._ordinal(adjusted)
-        below = bool(self.marker.below[self.inside].any())
+        hidden = bool(self.marker.hidden[self.inside].any())
         # Without a natural unit the odds are per standard deviation.
-        spread = float(column.std()) if below or not self.marker.log else 1.0
+        spread = float(column.std()) if hidden or not self.marker.log else 1.0
         fit = fit_proportional_odds(stage, np.column_stack([column / spread, matrix]))
         slope, error = float(fit.slopes[0]), math.sqrt(float(fit.covariance[0, 0]))
         half = normal_quantile(self.level) * error
-        step = "per SD of its rank" if below else "per doubling" if self.marker.log else "per SD"
+        step = "per SD of its rank" if hidden else "per doubling" if self.marker.log else "per SD"
         return Effect(
             value=math.exp(slope),
             low=math.exp(slope - half),
@@ -277,7 +278,10 @@ class _Rest:
         y = self.marker.values[rows]
         design = np.column_stack([np.ones(y.size), self.characteristic.scores[rows], matrix])
         try:
-            fit = fit_tobit(np.log(y) if self.marker.log else y, self.marker.below[rows], design)
+            fit = fit_tobit(
+                np.log(y) if self.marker.log else y, self.marker.below[rows], design,
+                above=self.marker.above[rows],
+            )  # fmt: skip
         except (NoCensoredEstimate, np.linalg.LinAlgError):
             return None
         value, (low, high) = float(fit.coefficients[1]), fit.interval(1, level=self.level)

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from troughline.biomarker.association_pair import Effect, PairResult
+from troughline.biomarker.change_parts import beyond_estimate
 from troughline.biomarker.family import Family
 from troughline.biomarker.markers import CharacteristicColumn, MarkerColumn, adjusting
 from troughline.biomarker.published_tests import PrintedTest, chi_square, correlation_test, difference_test
@@ -42,16 +43,18 @@ def direction_words(marker: str, characteristic: CharacteristicColumn, result: P
 def beyond_limit(marker: MarkerColumn) -> tuple[np.ndarray, np.ndarray]:
     """Who is known to lie beyond the reference limit or not, and who does; both (n,).
 
-    A value below a limit of quantification that lies above the reference limit may be on either side.
+    A value below a limit of quantification that lies above the reference limit, or above one that lies below
+    it, may be on either side.
     """
     reference = marker.asked.reference
     if reference is None:
         return np.zeros(marker.values.shape, dtype=np.bool_), np.zeros(marker.values.shape, dtype=np.bool_)
-    known = marker.known & ~(marker.below & (marker.values > reference.limit))
+    limit, value = reference.limit, marker.values
+    known = marker.known & ~(marker.below & (value > limit)) & ~(marker.above & (value < limit))
     with np.errstate(invalid="ignore"):
-        low = (marker.values < reference.limit) | (marker.below & known)
-        beyond = low if reference.side == "below" else ~low & (marker.values > reference.limit)
-    return known, beyond & known
+        low = ((value < limit) & ~marker.above) | marker.below
+        high = ((value > limit) & ~marker.below) | marker.above
+    return known, known & (low if reference.side == "below" else high)
 
 
 def marker_estimates(marker: MarkerColumn, level: float) -> list[Estimate]:
@@ -64,27 +67,34 @@ def marker_estimates(marker: MarkerColumn, level: float) -> list[Estimate]:
         estimates.append(
             Estimate(
                 name="marker_mean", value=float(values.mean()), level=None, unit=marker.unit, n=n,
-                label=marker.label, method="as-published: mean, half the limit for values below it",
+                label=marker.label, method="as-published: mean, half the limit for values below it"
+                + (", the limit for values above" if marker.above.any() else ""),
                 note=f"standard deviation {sd:.4g}" if math.isfinite(sd) else "",
             )
         )  # fmt: skip
-        middle = float(np.median(marker.values[marker.known]))
-        hidden = bool(marker.below[marker.known].mean() >= 0.5)
+        low, high = marker.median(marker.known)
+        side = "" if low is not None and high is not None else "below" if low is None else "above"
         estimates.append(
             Estimate(
-                name="marker_median", value=None if hidden else middle, high=middle if hidden else None,
-                level=None, unit=marker.unit, n=n, label=marker.label, method="guarded: median",
-                note="half of the values or more lie below the limit" if hidden else "",
+                name="marker_median", value=None if side else low, low=low if side else None,
+                high=high if side else None, level=None, unit=marker.unit, n=n, label=marker.label,
+                method="guarded: median",
+                note=f"half of the values or more lie {side} the limit" if side else "",
             )
         )  # fmt: skip
-    if marker.below.any():
-        share = wilson(int(marker.below.sum()), n, level=level)
-        estimates.append(
-            Estimate(
-                name="share_below_quantification", value=share.value, low=share.low, high=share.high,
-                level=level, n=n, label=marker.label, method="guarded: Wilson",
-            )
-        )  # fmt: skip
+    if marker.beyond is not None:
+        estimates.append(beyond_estimate(marker.label, marker.unit, marker.beyond))
+    for name, side_of in (
+        ("share_below_quantification", marker.below), ("share_above_quantification", marker.above)
+    ):  # fmt: skip
+        if side_of.any():
+            share = wilson(int(side_of.sum()), n, level=level)
+            estimates.append(
+                Estimate(
+                    name=name, value=share.value, low=share.low, high=share.high, level=level, n=n,
+                    label=marker.label, method="guarded: Wilson",
+                )
+            )  # fmt: skip
     reference = marker.asked.reference
     if reference is None or not n:
         return estimates
@@ -270,10 +280,10 @@ def _by_stage(m: MarkerColumn, c: CharacteristicColumn, result: PairResult, leve
         here = result.inside & (c.values == i)
         n = int(here.sum())
         row: Json = {"marker": m.label, "characteristic": c.label, "stage": stage, "n": n}
-        values = m.values[here]
-        hidden = bool(n) and bool(m.below[here].mean() >= 0.5)
-        row["median"] = finite(float(np.median(values))) if n and not hidden else None
+        low, high = m.median(here) if n else (None, None)
+        row["median"] = low if low is not None and high is not None else None
         row["n_below_quantification"] = int(m.below[here].sum())
+        row["n_above_quantification"] = int(m.above[here].sum())
         if m.asked.reference is not None:
             k, total = int((beyond & here).sum()), int((known & here).sum())
             share = wilson(k, total, level=level)
@@ -307,6 +317,7 @@ def series(
                         "marker": m.label, "unit": m.unit, "log": m.log, "characteristic": c.label,
                         "levels": list(c.levels), "group": c.values[result.inside].astype(int),
                         "value": m.values[result.inside], "below_limit": m.below[result.inside],
+                        "above_limit": m.above[result.inside],
                         "reference": None if reference is None else reference.limit,
                         "tau": _span(result.tau), "p_holm": family.holm[key],
                     }

@@ -25,9 +25,9 @@ class Censored:
     def __post_init__(self) -> None:
         if self.low.shape != self.high.shape or self.low.ndim != 1:
             raise ValueError(f"low has shape {self.low.shape} and high {self.high.shape}: both must be (n,)")
-        if np.isnan(self.low).any() or np.isnan(self.high).any():
-            raise ValueError("an end of an interval is missing (not a number)")
-        if (self.low > self.high).any():
+        if not (self.low <= self.high).all():
+            if np.isnan(self.low).any() or np.isnan(self.high).any():
+                raise ValueError("an end of an interval is missing (not a number)")
             at = int(np.argmax(self.low > self.high))
             raise ValueError(f"interval {at} runs from {self.low[at]:g} down to {self.high[at]:g}")
 
@@ -139,15 +139,18 @@ class Pairs:
             ceilings = np.minimum(ceilings, self.ceiling)
         return floors, ceilings
 
-    def through_one_limit(self, shift: float = 0.0) -> tuple[Censored, Censored]:
+    def through_one_limit(
+        self, shift: float = 0.0, limits: tuple[Floats, Floats] | None = None
+    ) -> tuple[Censored, Censored]:
         """before + shift and after, both seen through the pair's highest floor and lowest ceiling.
 
-        If before + shift and after have one law, so have the two seen this way, whatever the limits were:
-        swapping them changes nothing but the sign of the difference (O'Brien & Fleming 1987).
+        `limits` are those of `limits()`, for who asks at many shifts. If before + shift and after have one
+        law, so have the two seen this way, whatever the limits were: swapping them changes nothing but the
+        sign of the difference (O'Brien & Fleming 1987).
         """
         moved = Censored(self.before.low + shift, self.before.high + shift)
         own = (moved, self.after)
-        floors, ceilings = self.limits()
+        floors, ceilings = self.limits() if limits is None else limits
         by = np.array([[shift], [0.0]])
         floor, ceiling = (floors + by).max(axis=0), (ceilings + by).min(axis=0)
         seen: list[Censored] = []
@@ -159,9 +162,9 @@ class Pairs:
             seen.append(Censored(low, high))
         return seen[0], seen[1]
 
-    def seen_change(self, shift: float = 0.0) -> Censored:
+    def seen_change(self, shift: float = 0.0, limits: tuple[Floats, Floats] | None = None) -> Censored:
         """after − (before + shift), both seen through one limit: symmetric about 0 where `shift` is true."""
-        before, after = self.through_one_limit(shift)
+        before, after = self.through_one_limit(shift, limits)
         return difference(after, before)
 
 

@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from troughline.biomarker.censored import share_one_sided_bound
-from troughline.biomarker.change_data import Groups, MarkerData, PairedLevels, groups_of, marker_data
+from troughline.biomarker.change_data import Groups, MarkerData, groups_of, marker_data
+from troughline.biomarker.change_exposure import exposures_of
 from troughline.biomarker.change_facts import ChangeFacts, Silent
-from troughline.biomarker.change_tests import (
-    attempt,
-    between_findings,
-    fitted_model,
-    group_findings,
-    large_enough,
-)
+from troughline.biomarker.change_family import correct
+from troughline.biomarker.change_pairing import Pairing, analyse, work_out
+from troughline.biomarker.change_tests import attempt
+from troughline.biomarker.marker_levels import all_beyond, analyte_tables
 from troughline.response.case import Case
-from troughline.response.predictor import NotAnalysable, PredictorValues, predictor_values
+from troughline.response.predictor import NotAnalysable, PredictorValues
 from troughline.response.questions.parts import Parts, generator
 
 if TYPE_CHECKING:
     from troughline.cohort.cohort import Cohort
     from troughline.cohort.question_change import ChangeQuestion
     from troughline.evidence.records import Drug
-    from troughline.response.questions.adjustment import Adjustment
-
-MOST_FOR_MIN_P = 25
-"""Up to so many tests Westfall–Young compares p-values; with more, 10,000 draws are too coarse for that."""
 
 
 def run_change(cohort: Cohort, question: ChangeQuestion, drug: Drug | None) -> tuple[Case, Parts]:
@@ -48,29 +40,22 @@ def run_change(cohort: Cohort, question: ChangeQuestion, drug: Drug | None) -> t
         correction=question.correction, randomised=question.randomised,
     )  # fmt: skip
     rng = generator(cohort, question.id)
-    markers: list[MarkerData] = []
-    scores: list[np.ndarray] = []
-    exposure: PredictorValues | None = None
-    for marker in question.markers:
-        try:
-            data = marker_data(cohort, question, marker, groups)
-        except ValueError as error:
-            facts.silent.append(
-                Silent(marker=marker.analyte, unit=marker.unit, reason=str(error), n_levels=0, n_patients=0)
-            )
-            continue
-        markers.append(data)
-        if data.not_analysable:
-            facts.silent.append(_silent(data))
-            continue
-        if exposure is None and question.predictor is not None:
-            exposure = _exposure(cohort, question, data, drug)
-        scores += _analyse(cohort, question, data, groups, facts, exposure, rng)
+    markers = _markers(cohort, question, groups, facts)
+    exposures = exposures_of(cohort, question, markers, drug)
+    pairings = [
+        Pairing(data=data, whole=whole, exposure=exposures.get((data.analyte, whole.occasion)))
+        for data in markers
+        if not data.not_analysable
+        for whole in data.paired
+    ]
+    scores = analyse(cohort, question, groups, facts, pairings, rng)
     if not facts.findings:
         raise NotAnalysable(_nothing(facts))
-    _correct(facts, scores, cohort, question, rng)
+    facts.draws = correct(facts, scores, cohort, question)
+    work_out(cohort, question, groups, pairings)
     _patterns(facts, rng)
     facts.batches = _batches(markers, question.occasion_names)
+    exposure = next((e.values for e in exposures.values() if e.values is not None), None)
     case = Case(
         cohort=cohort,
         question=question,
@@ -81,137 +66,55 @@ def run_change(cohort: Cohort, question: ChangeQuestion, drug: Drug | None) -> t
     _who(case, markers, facts)
     parts = Parts()
     fill_parts(parts, cohort, question, groups, markers, facts, exposure)
+    if question.published is not None:
+        from troughline.biomarker.printed_markers import printed_changes
+
+        if rows := printed_changes(question.published, facts):
+            parts.tables["printed"] = rows
+        else:
+            parts.methods.append(f"{question.published} printed no change of these markers.")
+    if question.outcome is not None:
+        from troughline.biomarker.change_outcome import link_to_outcome
+        from troughline.biomarker.change_outcome_parts import fill_outcome
+
+        in_full = [m for m in markers if facts.worked_out(m.analyte)]
+        facts.link = link_to_outcome(cohort, question, in_full, rng, parts)
+        fill_outcome(parts, question, facts.link, cohort.study.study.level)
     return case, parts
 
 
-def _analyse(
-    cohort: Cohort,
-    question: ChangeQuestion,
-    data: MarkerData,
-    groups: Groups,
-    facts: ChangeFacts,
-    exposure: PredictorValues | None,
-    rng: np.random.Generator,
-) -> list[np.ndarray]:
-    """Every test of one marker; returns the scores of each group's test over the patients of the cohort."""
-    level = cohort.study.study.level
-    columns: list[np.ndarray] = []
-    for whole in data.paired:
-        _name_small(data, whole, groups, facts)
-        rows = large_enough(whole)
-        if not len(rows):
+def _markers(
+    cohort: Cohort, question: ChangeQuestion, groups: Groups, facts: ChangeFacts
+) -> list[MarkerData]:
+    """The levels and pairs of every marker that was measured; the others are silent."""
+    tables = analyte_tables(cohort, (m.analyte for m in question.markers))
+    markers: list[MarkerData] = []
+    for marker in question.markers:
+        try:
+            data = marker_data(cohort, question, marker, groups, tables.get(marker.analyte.casefold()))
+        except ValueError as error:
+            facts.silent.append(
+                Silent(marker=marker.analyte, unit=marker.unit, reason=str(error), n_levels=0, n_patients=0)
+            )
             continue
-        one = whole.subset(rows)
-        why: list[str] = []
-        model = fitted_model(one, why)
-        found = group_findings(data, one, groups, model, question, level)
-        facts.findings += found
-        adjust = _adjustment(cohort, question, one)
-        between = between_findings(
-            data, one, groups, model, question, rng,
-            exposure={} if exposure is None else exposure.guarded,
-            covariates=None if adjust is None else adjust.matrix,
-            complete=np.ones(len(one), dtype=np.bool_) if adjust is None else adjust.complete,
-        )  # fmt: skip
-        between.why[:0] = why
-        facts.between.append(between)
-        columns += _scores(cohort, question, one, groups, [f.group for f in found])
-    return columns
-
-
-def _name_small(data: MarkerData, one: PairedLevels, groups: Groups, facts: ChangeFacts) -> None:
-    sizes = np.bincount(one.group, minlength=len(groups.names)) if len(one) else np.zeros(len(groups.names))
-    for g, n in enumerate(sizes):
-        if n < 2:
-            facts.too_small.append(f"{data.analyte}, {groups.names[g]}: {'one pair' if n else 'no pair'}")
-
-
-def _scores(
-    cohort: Cohort, question: ChangeQuestion, one: PairedLevels, groups: Groups, names: list[str]
-) -> list[np.ndarray]:
-    from troughline.biomarker.censored import sign
-    from troughline.biomarker.paired_tests import prentice_wilcoxon_scores, signed_rank_scores
-
-    place = {p: i for i, p in enumerate(cohort.patient_ids)}
-    made: list[np.ndarray] = []
-    for name in names:
-        rows = np.flatnonzero(one.group == groups.names.index(name))
-        own = one.pairs[rows]
-        column = np.zeros(len(place))
-        if question.test == "signed-rank":
-            values = signed_rank_scores(own)
-        elif question.test == "prentice-wilcoxon":
-            values = prentice_wilcoxon_scores(own)
-        else:
-            values = sign(own.seen_change())
-        column[[place[one.patients[i]] for i in rows]] = values
-        made.append(column)
-    return made
-
-
-def _adjustment(cohort: Cohort, question: ChangeQuestion, one: PairedLevels) -> Adjustment | None:
-    from troughline.response.questions.adjustment import adjustment
-
-    if not question.adjust:
-        return None
-    return adjustment(cohort, PredictorValues(label="", unit="1"), question.adjust, one.patients)
-
-
-def _exposure(
-    cohort: Cohort, question: ChangeQuestion, data: MarkerData, drug: Drug | None
-) -> PredictorValues:
-    """The exposure of each patient, from samples no later than the last level of the marker."""
-    assert question.predictor is not None
-    last: dict[str, float] = {}
-    for one in data.levels:
-        last[one.patient] = max(one.day, last.get(one.patient, -math.inf))
-    return predictor_values(
-        cohort, question.predictor, drug, event_day=last, event_name="the last level of the marker"
-    )
+        markers.append(data)
+        if data.not_analysable:
+            facts.silent.append(_silent(data))
+    return markers
 
 
 def _silent(data: MarkerData) -> Silent:
-    limits = [v.limit for v in data.levels if v.below]
-    n = len({v.patient for v in data.levels})
-    all_below = bool(data.levels) and all(v.below for v in data.levels)
     return Silent(
         marker=data.analyte, unit=data.unit, reason=data.not_analysable, n_levels=len(data.levels),
-        n_patients=n, limit=max(limits) if all_below else None,
-        share_bound=share_one_sided_bound(0, n) if all_below else None,
+        n_patients=len({v.patient for v in data.levels}), beyond=all_beyond(list(data.levels)),
     )  # fmt: skip
 
 
 def _nothing(facts: ChangeFacts) -> str:
-    told = [f"{s.marker}: {s.reason}" for s in facts.silent] + facts.too_small
-    return "no marker can be analysed (" + "; ".join(told) + ")"
+    from troughline.biomarker.change_words import silent_words
 
-
-def _correct(
-    facts: ChangeFacts, scores: list[np.ndarray], cohort: Cohort, question: ChangeQuestion,
-    rng: np.random.Generator,
-) -> None:  # fmt: skip
-    """Adjusted p-values: within groups over the whole family, between groups over the markers (Holm)."""
-    from troughline.biomarker.multiplicity import westfall_young
-    from troughline.response.multiplicity import benjamini_hochberg, holm
-
-    p = np.array([math.nan if f.p_value is None else f.p_value for f in facts.findings])
-    if question.correction == "westfall-young":
-        method = "min-p" if len(p) <= MOST_FOR_MIN_P else "max-t"
-        adjusted = westfall_young(
-            np.column_stack(scores), rng, permutations=question.permutations, method=method
-        )
-        # A corrected p-value is never below the one it corrects.
-        adjusted = np.maximum(adjusted, p)
-    else:
-        adjusted = (holm if question.correction == "holm" else benjamini_hochberg)(p)
-    for finding, value in zip(facts.findings, adjusted, strict=True):
-        finding.p_adjusted = None if math.isnan(value) else float(value)
-    correct = benjamini_hochberg if question.correction == "benjamini-hochberg" else holm
-    same = np.array([math.nan if b.same is None else b.same.p_value for b in facts.between])
-    trend = np.array([math.nan if b.trend is None else b.trend.p_value for b in facts.between])
-    for b, s, t in zip(facts.between, correct(same), correct(trend), strict=True):
-        b.p_adjusted = None if math.isnan(s) else float(s)
-        b.trend_adjusted = None if math.isnan(t) else float(t)
+    told = [silent_words(s).rstrip(".") for s in facts.silent] + facts.too_small
+    return f"no marker can be analysed ({'; '.join(told)})"
 
 
 def _patterns(facts: ChangeFacts, rng: np.random.Generator) -> None:

@@ -11,38 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troughline.biomarker.censored import Censored, Pairs, levels
+from troughline.biomarker.marker_levels import Level, all_beyond, measured_levels
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from troughline.cohort.cohort import Cohort
     from troughline.cohort.question_change import ChangeQuestion, Marker
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Level:
-    """One measured level in the marker's unit; NaN beyond its limit, where `limit` holds.
-
-    `floor` and `ceiling` are the limits of its assay, minus or plus infinity where none is known.
-    """
-
-    patient: str
-    occasion: int
-    day: float
-    value: float
-    below: bool
-    above: bool
-    limit: float
-    assay: str
-    batch: str
-    row: int
-    floor: float = -math.inf
-    ceiling: float = math.inf
-
-    @property
-    def at_half_limit(self) -> float:
-        """The level as a paper would count it: half the limit below it, the limit above it."""
-        return self.limit / 2 if self.below else self.limit if self.above else self.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,14 +134,23 @@ def _doses(cohort: Cohort, question: ChangeQuestion) -> tuple[dict[str, float], 
     return values, cohort.covariates[question.dose].unit or "1"
 
 
-def marker_data(cohort: Cohort, question: ChangeQuestion, marker: Marker, groups: Groups) -> MarkerData:
-    """The levels and pairs of one marker.
+def marker_data(
+    cohort: Cohort,
+    question: ChangeQuestion,
+    marker: Marker,
+    groups: Groups,
+    table: pd.DataFrame | None = None,
+) -> MarkerData:
+    """The levels and pairs of one marker; `table` are its rows of the measurements, for who has them.
 
     Of several levels of a patient at one occasion the first counts. A pair whose two levels come from
     different assays is no pair. Raises `ValueError` where the marker was not measured or its unit does not
     convert.
     """
-    found = _levels(cohort, question, marker)
+    found = measured_levels(
+        cohort, marker.analyte, marker.unit, assay=marker.assay, table=table,
+        occasion_of=lambda day, named: _occasion(question, day, named),
+    )  # fmt: skip
     first: dict[tuple[str, int], Level] = {}
     for one in found:
         first.setdefault((one.patient, one.occasion), one)
@@ -250,10 +236,9 @@ def _why_not(used: tuple[Level, ...], paired: list[PairedLevels], names: tuple[s
     if len(there) < 2:
         only = names[next(iter(there))] if there else "no occasion"
         return f"it was measured at one occasion only (“{only}”)" if there else "it has no level"
-    if all(v.below for v in used):
-        return f"all {len(used)} levels lie below the limit of quantification"
-    if all(v.above for v in used):
-        return f"all {len(used)} levels lie above the upper limit of quantification"
+    beyond = all_beyond(list(used))
+    if beyond is not None:
+        return beyond.reason
     if not any(len(one) for one in paired):
         return "no patient has a level at both occasions by one assay"
     if len({v.value for v in used if not (v.below or v.above)}) == 1 and not any(
@@ -261,39 +246,6 @@ def _why_not(used: tuple[Level, ...], paired: list[PairedLevels], names: tuple[s
     ):
         return f"it is the same ({used[0].value:g}) in every sample"
     return ""
-
-
-def _levels(cohort: Cohort, question: ChangeQuestion, marker: Marker) -> list[Level]:
-    """Every level of the marker at an occasion of the question, by day and row."""
-    from troughline.units import convert, molar_mass_g_per_mol
-
-    table = cohort.measurements[cohort.measurements["analyte"].str.lower() == marker.analyte.lower()]
-    if marker.assay is not None:
-        table = table[table["assay"] == marker.assay]
-    if table.empty:
-        of = f" by {marker.assay}" if marker.assay else ""
-        raise ValueError(f"no measurement of {marker.analyte!r}{of}")
-    mass = molar_mass_g_per_mol(marker.analyte)
-    names = (
-        "patient", "day", "value", "unit", "below_limit", "above_limit", "limit", "assay", "batch",
-        "occasion", "row",
-    )  # fmt: skip
-    records: Any = zip(*(table[c].tolist() for c in names), strict=True)
-    found: list[Level] = []
-    for patient, day, value, unit, below, above, limit, assay, batch, named, row in records:
-        occasion = _occasion(question, float(day), named)
-        if occasion is None:
-            continue
-        factor = float(convert(1.0, str(unit), marker.unit, molar_mass_g_per_mol=mass))
-        found.append(
-            Level(
-                patient=str(patient), occasion=occasion, day=float(day), value=float(value) * factor,
-                below=bool(below), above=bool(above), limit=float(limit) * factor,
-                assay=assay if isinstance(assay, str) else "",
-                batch=batch if isinstance(batch, str) else "", row=int(row),
-            )
-        )  # fmt: skip
-    return sorted(found, key=lambda v: (v.day, v.row))
 
 
 def _occasion(question: ChangeQuestion, day: float, named: Any) -> int | None:
@@ -307,8 +259,6 @@ def _occasion(question: ChangeQuestion, day: float, named: Any) -> int | None:
 
 def _with_limits(found: list[Level]) -> list[Level]:
     """Each level with the limits of its assay: its own, or the strictest that the assay's others tell of."""
-    from dataclasses import replace
-
     highest: dict[str, float] = {}
     lowest: dict[str, float] = {}
     for one in found:
@@ -323,5 +273,5 @@ def _with_limits(found: list[Level]) -> list[Level]:
         # A level reported under its own limit was read all the same: then that limit is none for it.
         if not one.below and not one.above and one.value < own:
             own = -math.inf
-        out.append(replace(one, floor=own, ceiling=top))
+        out.append(one.within(own, top))
     return out

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from troughline.biomarker.change_words import methods, references, summary
+from troughline.biomarker.marker_levels import quantile_words
 from troughline.response.questions.parts import finite
 from troughline.results import Estimate, Json
 
 if TYPE_CHECKING:
-    from troughline.biomarker.change_data import Groups, Level, MarkerData, PairedLevels
-    from troughline.biomarker.change_facts import BetweenFinding, ChangeFacts, GroupFinding, Silent
+    from troughline.biomarker.change_data import Groups, MarkerData, PairedLevels
+    from troughline.biomarker.change_facts import BetweenFinding, ChangeFacts, GroupFinding
+    from troughline.biomarker.marker_levels import Beyond, Level
     from troughline.cohort.cohort import Cohort
     from troughline.cohort.question_change import ChangeQuestion
     from troughline.response.predictor import PredictorValues
@@ -33,14 +35,17 @@ def fill_parts(
     level = cohort.study.study.level
     several = len(question.occasion_names) > 2
     for finding in facts.findings:
-        parts.estimates += _group_estimates(finding, facts, question, level, several)
+        if finding.shift is not None:
+            parts.estimates += _group_estimates(finding, facts, question, level, several)
     parts.estimates += _counts(facts)
-    for between in facts.between:
-        parts.estimates += _between_estimates(between, facts, groups, exposure, several)
-    parts.estimates += [_silent_estimate(s, level) for s in facts.silent if s.share_bound is not None]
+    for between in (b for b in facts.between if b.in_full):
+        parts.estimates += _between_estimates(between, facts, groups, several, level)
+    parts.estimates += [
+        beyond_estimate(s.marker, s.unit, s.beyond) for s in facts.silent if s.beyond is not None
+    ]
     parts.tables = {
         "levels": _level_table(question, groups, markers),
-        "within-groups": [_group_row(f) for f in facts.findings],
+        "within-groups": [_group_row(f, facts) for f in _by_p(facts)],
         "between-groups": [_between_row(b) for b in facts.between],
         "not-analysable": [
             {"marker": s.marker, "reason": s.reason, "levels": s.n_levels, "patients": s.n_patients}
@@ -48,7 +53,7 @@ def fill_parts(
         ],
     }
     parts.tables = {name: rows for name, rows in parts.tables.items() if rows}
-    parts.series["change"] = _series(question, groups, markers, facts, exposure)
+    parts.series["change"] = _series(question, groups, markers, facts)
     parts.summary = summary(facts, question)
     parts.methods += methods(facts, question, exposure)
     parts.references += references(question)
@@ -64,6 +69,7 @@ def _group_estimates(
     f: GroupFinding, facts: ChangeFacts, question: ChangeQuestion, level: float, several: bool
 ) -> list[Estimate]:
     label = label_of(f, f.group if len(facts.group_names) > 1 else "", several)
+    assert f.shift is not None
     ratio = question.scale == "ratio"
     name, unit = ("change_ratio", "1") if ratio else ("change_difference", f.unit)
 
@@ -113,6 +119,8 @@ def _alone(f: GroupFinding) -> str:
     words: list[str] = []
     if f.p_value is not None:
         words.append(f"p alone {f.p_value:.2g}")
+    if f.p_error is not None and f.p_error >= 0.0005:
+        words.append(f"Monte-Carlo error of the corrected p {f.p_error:.1g}")
     if f.rank.n_informative < f.n:
         words.append(f"{f.rank.n_informative} of {f.n} pairs tell a direction")
     return "; ".join(words)
@@ -140,7 +148,11 @@ def _counts(facts: ChangeFacts) -> list[Estimate]:
 
 
 def _between_estimates(
-    b: BetweenFinding, facts: ChangeFacts, groups: Groups, exposure: PredictorValues | None, several: bool
+    b: BetweenFinding,
+    facts: ChangeFacts,
+    groups: Groups,
+    several: bool,
+    level: float,
 ) -> list[Estimate]:
     label = label_of(b, "", several)
     n = sum(f.n for f in facts.findings if (f.marker, f.occasion) == (b.marker, b.occasion))
@@ -181,12 +193,47 @@ def _between_estimates(
                 note=f"{100 * b.ancova.baseline_slope:.0f} % of a difference at baseline is left",
             )
         )  # fmt: skip
+    exposure = b.exposure_values
     if b.exposure is not None and exposure is not None:
         out.append(
             Estimate(
                 name="exposure_trend", value=b.exposure.z, level=None, n=b.exposure.n, label=label,
                 p_value=b.exposure.p_value, method=f"guarded: Kendall's test of change over {exposure.label}",
-                note=f"Kendall's τ {b.exposure.tau:.2f}",
+                note=f"Kendall's τ {b.exposure.tau:.2f}"
+                + (f"; without an exposure: {b.exposure_left_out}" if b.exposure_left_out else ""),
+            )
+        )  # fmt: skip
+    return out + ([] if exposure is None else _exposure_estimates(b, facts, exposure, label, level))
+
+
+def _exposure_estimates(
+    b: BetweenFinding, facts: ChangeFacts, exposure: PredictorValues, label: str, level: float
+) -> list[Estimate]:
+    """The correlation that a paper would print, and how much more the marker changes per doubling."""
+    out: list[Estimate] = []
+    printed, slope = b.exposure_published, b.exposure_slope
+    if printed is not None and math.isfinite(printed.statistic):
+        out.append(
+            Estimate(
+                name="exposure_correlation", value=printed.statistic, level=None, n=b.exposure_published_n,
+                label=label, p_value=finite(printed.p_value),
+                method=f"as-published: {printed.name} with {exposure.label_as_published or exposure.label}, "
+                "half the limit below it",
+            )
+        )  # fmt: skip
+    if slope is not None:
+        ratio = facts.scale == "ratio"
+
+        def shown(value: float) -> float | None:
+            return finite(math.exp(value) if ratio and value < 700 else value)
+
+        per = "doubling" if all(v > 0 for v in exposure.guarded.values()) else f"1 {exposure.unit}"
+        out.append(
+            Estimate(
+                name="exposure_slope", value=shown(slope.value), low=shown(slope.low), high=shown(slope.high),
+                level=level, n=slope.n, label=label, p_value=slope.p_value,
+                method=f"guarded: {'ratio of changes' if ratio else 'difference of changes'} per {per} of "
+                f"{exposure.label}, censored regression, profile likelihood",
             )
         )  # fmt: skip
     return out
@@ -196,11 +243,13 @@ def _p(p: float | None) -> str:
     return "not computed" if p is None else f"p = {p:.2g}"
 
 
-def _silent_estimate(s: Silent, level: float) -> Estimate:
+def beyond_estimate(marker: str, unit: str, beyond: Beyond) -> Estimate:
+    """The share of patients on the side of the limit where no level was, with its one-sided bound."""
     return Estimate(
-        name="share_above_limit", value=0.0, low=0.0, high=s.share_bound, level=level, n=s.n_patients,
-        label=s.marker, method="guarded: exact one-sided bound (Clopper–Pearson), one count a patient",
-        note=f"never above {s.limit:g} {s.unit} in {s.n_levels} samples",
+        name=f"share_{beyond.other_side}_limit", value=0.0, low=0.0, high=beyond.share_bound,
+        n=beyond.n_patients, label=marker,
+        method="guarded: exact one-sided bound (Clopper–Pearson), one count a patient",
+        note=f"never {beyond.other_side} {beyond.limit:g} {unit} in {beyond.n_levels} samples",
     )  # fmt: skip
 
 
@@ -224,30 +273,26 @@ def _level_table(question: ChangeQuestion, groups: Groups, markers: list[MarkerD
                         "above limit": sum(v.above for v in mine),
                         "limits": ", ".join(f"{x:g}" for x in sorted({v.limit for v in beyond}))
                         or "none met",
-                        "median": _quantile(mine, 0.5),
-                        "first quartile": _quantile(mine, 0.25),
-                        "third quartile": _quantile(mine, 0.75),
+                        "median": quantile_words(mine, 0.5),
+                        "first quartile": quantile_words(mine, 0.25),
+                        "third quartile": quantile_words(mine, 0.75),
                         "unit": data.unit,
                     }
                 )
     return rows
 
 
-def _quantile(found: list[Level], share: float) -> str:
-    """A quantile of levels, those below a limit lowest: a number, or `< limit` where it lies among them."""
-    ordered = sorted(found, key=lambda v: (v.below is False, v.limit if v.above or v.below else v.value))
-    at = share * (len(ordered) - 1)
-    low, high = ordered[math.floor(at)], ordered[math.ceil(at)]
-    for one in (low, high):
-        if one.below:
-            return f"< {one.limit:g}"
-        if one.above:
-            return f"> {one.limit:g}"
-    value = low.value + (at - math.floor(at)) * (high.value - low.value)
-    return f"{value:.3g}"
+def _by_p(facts: ChangeFacts) -> list[GroupFinding]:
+    """The findings in their order; by their corrected p-values where some markers were only tested."""
+    if not facts.only_tested:
+        return facts.findings
+    return sorted(
+        facts.findings, key=lambda f: (1.0 if f.p_adjusted is None else f.p_adjusted, f.p_value or 1.0)
+    )
 
 
-def _group_row(f: GroupFinding) -> Json:
+def _group_row(f: GroupFinding, facts: ChangeFacts) -> Json:
+    ratio, size = facts.scale == "ratio", f.fitted
     return {
         "marker": f.marker,
         "group": f.group,
@@ -264,8 +309,13 @@ def _group_row(f: GroupFinding) -> Json:
         "tobit_p": None if f.tobit is None else f.tobit.p_value,
         "smallest_possible_p": f.rank.least_p,
         "corrected_p": f.p_adjusted,
+        "monte_carlo_error": f.p_error,
         "as_published_wilcoxon_p": f.published.p_wilcoxon,
         "as_published_t_p": f.published.p_t,
+        "tobit_ratio" if ratio else "tobit_difference": None
+        if size is None
+        else finite(math.exp(size) if ratio and size < 700 else size),
+        "in full": f.shift is not None,
     }
 
 
@@ -282,6 +332,7 @@ def _between_row(b: BetweenFinding) -> Json:
         "ancova_trend_p": None if b.ancova is None or b.ancova.trend is None else b.ancova.trend.p_value,
         "baseline_p": b.baseline_p,
         "exposure_trend_p": None if b.exposure is None else b.exposure.p_value,
+        "in full": b.in_full,
         "not computed": "; ".join(b.why),
     }
 
@@ -291,19 +342,22 @@ def _series(
     groups: Groups,
     markers: list[MarkerData],
     facts: ChangeFacts,
-    exposure: PredictorValues | None,
 ) -> Json:
-    """What the figures are drawn from: every pair, each group's change, the trend."""
+    """What the figures are drawn from: the pairs of what is worked out in full, each change, the trend."""
     ratio = question.scale == "ratio"
     drawn: list[Json] = []
     by = {(f.marker, f.occasion, f.group): f for f in facts.findings}
-    known = {} if exposure is None else dict(exposure.guarded)
+    exposure = next((b.exposure_values for b in facts.between if b.exposure_values is not None), None)
     between = {(b.marker, b.occasion): b for b in facts.between}
     for data in markers:
         if data.not_analysable:
             continue
         for one in data.paired:
             b = between.get((data.analyte, one.occasion))
+            if b is not None and not b.in_full:
+                continue
+            values = None if b is None else b.exposure_values
+            known = {} if values is None else dict(values.guarded)
             drawn.append(
                 {
                     "marker": data.analyte,
@@ -345,6 +399,7 @@ def _group_series(
     one: PairedLevels, g: int, name: str, f: GroupFinding | None, ratio: bool, exposure: dict[str, float]
 ) -> Json:
     rows = [i for i in range(len(one)) if one.group[i] == g]
+    shift = None if f is None else f.shift
 
     def end(value: float | None) -> float | None:
         value = finite(value)
@@ -363,9 +418,9 @@ def _group_series(
         "before_above": [one.before[i].above for i in rows],
         "after_above": [one.after[i].above for i in rows],
         "exposure": [exposure.get(one.patients[i]) for i in rows],
-        "change": None if f is None else end(f.shift.value),
-        "low": None if f is None else end(f.shift.low),
-        "high": None if f is None else end(f.shift.high),
+        "change": None if shift is None else end(shift.value),
+        "low": None if shift is None else end(shift.low),
+        "high": None if shift is None else end(shift.high),
         "p": None if f is None else f.p_value,
         "p_adjusted": None if f is None else f.p_adjusted,
         "p_published": None if f is None else f.published.p_wilcoxon,

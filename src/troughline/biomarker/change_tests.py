@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
     from troughline.biomarker.ancova import Ancova
     from troughline.biomarker.censored import Pairs
+    from troughline.biomarker.change_exposure import PairExposure
+    from troughline.biomarker.trend import Trend
     from troughline.cohort.question_change import ChangeQuestion
+    from troughline.response.predictor import PredictorValues
 
 Floats = NDArray[np.float64]
 Value = TypeVar("Value")
@@ -76,96 +79,167 @@ def published_tests(one: PairedLevels, rows: NDArray[np.intp], level: float) -> 
     )
 
 
-def group_findings(
+def tested_groups(
     data: MarkerData, one: PairedLevels, groups: Groups, model: GroupTime | None, question: ChangeQuestion,
-    level: float,
+    level: float, why: list[str],
 ) -> list[GroupFinding]:  # fmt: skip
-    """What each group shows; `one` holds groups of two or more pairs only, and so does `model`."""
-    from troughline.biomarker.paired_normal import paired_normal
+    """The tests of each group; `one` holds groups of two or more pairs only, and so does `model`.
+
+    What cannot be computed is said in `why`.
+    """
     from troughline.biomarker.paired_tests import prentice_wilcoxon_test, sign_test, signed_rank_test
-    from troughline.biomarker.shift import hodges_lehmann
 
     found: list[GroupFinding] = []
-    place = {int(g): k for k, g in enumerate(np.unique(one.group))}
-    for g in place:
-        name, rows = groups.names[g], np.flatnonzero(one.group == g)
+    present: list[int] = np.unique(one.group).tolist()
+    for k, g in enumerate(present):
+        rows = np.flatnonzero(one.group == g)
         own = one.pairs[rows]
         rank, prentice, signs = signed_rank_test(own), prentice_wilcoxon_test(own), sign_test(own)
-        tobit = attempt(lambda k=place[g]: model.change(k, level=level)) if model is not None else None
-        p = {
-            "signed-rank": rank.p_value,
-            "prentice-wilcoxon": prentice.p_value,
-            "sign": signs.p_value,
-            "tobit": None if tobit is None else tobit.p_value,
-        }[question.test]
+        p: float | None = {
+            "signed-rank": rank.p_value, "prentice-wilcoxon": prentice.p_value, "sign": signs.p_value
+        }.get(question.test)  # fmt: skip
+        if question.test == "tobit" and model is not None:
+            p = attempt(lambda k=k: model.p_of(k, 0.0), why, f"Tobit mixed model, {groups.names[g]}")
         found.append(
             GroupFinding(
-                marker=data.analyte, unit=data.unit, group=name, occasion=one.occasion, n=len(rows),
-                n_below_before=int(own.before.below.sum()), n_below_after=int(own.after.below.sum()),
-                published=published_tests(one, rows, level), sign=signs, rank=rank, prentice=prentice,
-                shift=hodges_lehmann(own, level=level),
-                normal=attempt(lambda own=own: paired_normal(own.change)), tobit=tobit, p_value=p,
+                marker=data.analyte, unit=data.unit, group=groups.names[g], occasion=one.occasion,
+                n=len(rows), n_below_before=int(own.before.below.sum()),
+                n_below_after=int(own.after.below.sum()), published=published_tests(one, rows, level),
+                sign=signs, rank=rank, prentice=prentice, p_value=p,
+                fitted=None if model is None else model.fitted(k),
             )
         )  # fmt: skip
     return found
 
 
-def between_findings(
+def work_out_groups(
+    findings: list[GroupFinding], one: PairedLevels, model: GroupTime | None, level: float, why: list[str]
+) -> None:
+    """The sizes of the changes with their intervals, into `findings`, which are those of `one`."""
+    from troughline.biomarker.paired_normal import paired_normal
+    from troughline.biomarker.shift import hodges_lehmann
+
+    for k, (f, g) in enumerate(zip(findings, np.unique(one.group).tolist(), strict=True)):
+        own = one.pairs[one.group == g]
+        f.shift = hodges_lehmann(own, level=level)
+        f.normal = attempt(lambda own=own: paired_normal(own.change))
+        if model is not None:
+            f.tobit = attempt(lambda k=k: model.change(k, level=level), why, f"Tobit mixed model, {f.group}")
+
+
+def tested_between(
     data: MarkerData,
     one: PairedLevels,
     groups: Groups,
     model: GroupTime | None,
     question: ChangeQuestion,
-    rng: np.random.Generator,
+    exposure: PairExposure | None,
+    rng: np.random.Generator | None,
+) -> BetweenFinding:
+    """The tests between groups and over exposure: group × time, trend over dose, trend over exposure.
+
+    Trends are by permutation unless `rng` is None: then exact without ties up to 100 patients, else normal.
+    """
+    found = BetweenFinding(marker=data.analyte, occasion=one.occasion)
+    several = len(np.unique(one.group)) > 1
+    if model is not None and several:
+        found.same = attempt(model.same_change, found.why, "group × time")
+    if several:
+        found.baseline_p = attempt(lambda: baseline_difference(one.pairs, one.group))
+        if groups.ordered:
+            dose, has_dose = patient_doses(one, groups)
+            known = np.flatnonzero(has_dose)
+            found.trend = attempt(
+                lambda: _trend(one, known, dose[known], question, rng), found.why, "dose trend"
+            )
+    if exposure is not None:
+        found.exposure_values, found.exposure_left_out = exposure.values, exposure.left_out(one.patients)
+        known, x = _exposed(one, {} if exposure.values is None else exposure.values.guarded)
+        found.exposure_n = len(known)
+        if len(known):
+            found.exposure = attempt(
+                lambda: _trend(one, known, x, question, rng), found.why, "trend over exposure"
+            )
+        else:
+            found.why.append(
+                f"over exposure: none of {len(one)} patients has one ({found.exposure_left_out})"
+            )
+    return found
+
+
+def _trend(
+    one: PairedLevels, rows: NDArray[np.intp], x: Floats, question: ChangeQuestion,
+    rng: np.random.Generator | None,
+) -> Trend:  # fmt: skip
+    from troughline.biomarker.trend import jonckheere_terpstra
+
+    return jonckheere_terpstra(
+        one.pairs.change[rows], x, rng=rng, permute_below=math.inf, permutations=question.permutations
+    )
+
+
+def work_out_between(
+    found: BetweenFinding,
+    one: PairedLevels,
+    groups: Groups,
+    model: GroupTime | None,
+    question: ChangeQuestion,
     *,
-    exposure: Mapping[str, float],
     covariates: Floats | None,
     complete: NDArray[np.bool_],
-) -> BetweenFinding:
-    """What one marker shows between groups: group × time, dose trend, ANCOVA, trend over exposure.
+    level: float,
+) -> None:
+    """Sizes between groups and over exposure, and the analysis of covariance, into `found`.
 
     `covariates` `(n, k)` adjust the analysis of covariance, in the patients who are `complete` `(n,)`.
     """
-    from troughline.biomarker.trend import jonckheere_terpstra
-
-    found = BetweenFinding(marker=data.analyte, occasion=one.occasion)
     present = np.unique(one.group)
-    several = len(present) > 1
+    dose, has_dose = patient_doses(one, groups)
     if model is not None:
         found.sd_of_change = model.full.within_sd * math.sqrt(2)
-        found.common_change = attempt(model.common_change)
-        if several:
-            found.same = attempt(model.same_change, found.why, "group × time")
-    dose, has_dose = patient_doses(one, groups)
-    if several and groups.ordered:
-        known = np.flatnonzero(has_dose)
-        found.trend = attempt(
-            lambda: jonckheere_terpstra(
-                one.pairs.change[known], dose[known], rng=rng, permute_below=math.inf,
-                permutations=question.permutations,
-            ),
-            found.why, "dose trend",
-        )  # fmt: skip
-        if model is not None:
+        found.common_change = attempt(model.common_change, found.why, "one common change")
+        if len(present) > 1 and groups.ordered:
             per_group = np.array([float(np.median(dose[(one.group == g) & has_dose])) for g in present])
             both = attempt(lambda: model.trend(per_group), found.why, "Tobit trend")
             if both is not None:
                 found.slope, found.slope_test = both
-    if several:
+    if len(present) > 1:
         found.ancova = _ancova(one, dose if groups.ordered else None, has_dose, covariates, complete, found)
-        found.baseline_p = attempt(lambda: baseline_difference(one.pairs, one.group))
-    if exposure:
-        known = np.array([i for i, p in enumerate(one.patients) if p in exposure], dtype=np.intp)
-        found.exposure_n = len(known)
-        x = np.array([exposure[one.patients[i]] for i in known])
-        found.exposure = attempt(
-            lambda: jonckheere_terpstra(
-                one.pairs.change[known], x, rng=rng, permute_below=math.inf,
-                permutations=question.permutations,
-            ),
-            found.why, "trend over exposure",
+    if found.exposure_values is not None:
+        _over_exposure(one, question, found.exposure_values, found, level)
+
+
+def _over_exposure(
+    one: PairedLevels,
+    question: ChangeQuestion,
+    exposure: PredictorValues,
+    found: BetweenFinding,
+    level: float,
+) -> None:
+    """The slope of the change over the guarded exposure; the correlation that a paper would print."""
+    from troughline.biomarker.exposure_slope import change_by_exposure
+    from troughline.biomarker.published_tests import correlation_test
+
+    known, x = _exposed(one, exposure.guarded)
+    if len(known):
+        found.exposure_slope = attempt(
+            lambda: change_by_exposure(one.pairs[known], np.log2(x) if (x > 0).all() else x, level=level),
+            found.why, "slope over exposure",
         )  # fmt: skip
-    return found
+    rows, printed = _exposed(one, exposure.as_published)
+    chosen: list[int] = rows.tolist()
+    if len(chosen) > 2:
+        before = np.array([one.before[i].at_half_limit for i in chosen])
+        after = np.array([one.after[i].at_half_limit for i in chosen])
+        change = after / before if question.scale == "ratio" else after - before
+        found.exposure_published = correlation_test(change, printed, "ranks")
+        found.exposure_published_n = len(chosen)
+
+
+def _exposed(one: PairedLevels, exposure: Mapping[str, float]) -> tuple[NDArray[np.intp], Floats]:
+    """The pairs whose patient has an exposure, and the exposures."""
+    rows = [i for i, p in enumerate(one.patients) if p in exposure]
+    return np.array(rows, dtype=np.intp), np.array([exposure[one.patients[i]] for i in rows])
 
 
 def patient_doses(one: PairedLevels, groups: Groups) -> tuple[Floats, NDArray[np.bool_]]:
@@ -205,12 +279,25 @@ def _ancova(
 
 
 def baseline_difference(pairs: Pairs, group: NDArray[np.intp]) -> float:
-    """Kruskal & Wallis's p-value of the first levels between groups, those below a limit lowest of all."""
-    from scipy.stats import kruskal
+    """The p-value that the first levels do not differ between groups, each level compared as far as known.
 
-    low = np.where(pairs.before.below, -1e300, pairs.before.low)
-    samples = [low[group == g] for g in np.unique(group)]
-    return float(kruskal(*samples).pvalue)
+    A level's score is how many levels are surely below it minus how many are surely above: "<10" is neither
+    below nor above 3. H = (n − 1) Σ n_g (mean score of group g)² / Σ score² on (groups − 1) degrees of
+    freedom, without levels beyond a limit Kruskal & Wallis's test with its correction for ties
+    (Breslow 1970, doi 10.1093/biomet/57.3.579). 1 where no two levels can be told apart.
+    """
+    from scipy.stats import chi2
+
+    from troughline.biomarker.trend import comparisons
+
+    score = -comparisons(pairs.before).sum(axis=1)
+    squares = float((score**2).sum())
+    if squares == 0:
+        return 1.0
+    present = np.unique(group)
+    own = [score[group == g] for g in present]
+    h = (len(score) - 1) * sum(len(s) * float(s.mean()) ** 2 for s in own) / squares
+    return float(chi2.sf(h, len(present) - 1))
 
 
 def attempt(compute: Callable[[], Value], why: list[str] | None = None, what: str = "") -> Value | None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from troughline.biomarker.change_family import undecided
 from troughline.response.guards.wording import count, number, p_value, unit_text
+from troughline.response.questions.parts import model_methods
 
 if TYPE_CHECKING:
     from troughline.biomarker.change_facts import BetweenFinding, ChangeFacts, GroupFinding, Silent
@@ -40,6 +42,12 @@ def summary(facts: ChangeFacts, question: ChangeQuestion) -> str:
     text += f"{len(held) or 'none'} {'show' if len(held) > 1 else 'shows'} a change"
     text += f": {told}." if told else "."
     text += f" As published, uncorrected, {len(naive)} of {len(facts.findings)} have p < 0.05."
+    text += undecided(facts)
+    if facts.only_tested:
+        text += (
+            f" Worked out in full, with intervals: the {facts.n_in_full} of {len(facts.between):,} with the "
+            "smallest p-values; the others were tested only (table within-groups)."
+        )
     text += _between(facts) if several else ""
     text += _over_exposure(facts)
     for s in facts.silent:
@@ -53,6 +61,8 @@ def _change(f: GroupFinding, facts: ChangeFacts, several: bool) -> str:
     """`sTNF-R, 400: × 1.25 (1.10–1.42), p = 0.01`."""
     place = f"{f.marker}, {f.group}" if several else f.marker
     ratio = facts.scale == "ratio"
+    if f.shift is None:
+        return f"{place}, {p_value(f.p_adjusted or 0.0)}"
 
     def shown(x: float) -> str:
         if not math.isfinite(x):
@@ -93,11 +103,17 @@ def _between(facts: ChangeFacts) -> str:
 
 def _over_exposure(facts: ChangeFacts) -> str:
     """Which changes go with the measured exposure, p-values as they are."""
-    known = [b for b in facts.between if b.exposure is not None]
+    known = sorted(
+        (b for b in facts.between if b.exposure is not None),
+        key=lambda b: 1.0 if b.exposure is None else b.exposure.p_value,
+    )
+    none = [b for b in facts.between if b.exposure is None and b.exposure_left_out]
+    left_out = f" No exposure up to the later level: {_names(none)}." if none else ""
     if not known:
-        return ""
+        return left_out
     told = [f"{b.marker} {p_value(b.exposure.p_value)}" for b in known if b.exposure is not None]
-    return f" Trend of the change over the exposure, uncorrected: {'; '.join(told[:6])}."
+    more = "; …" if len(told) > 6 else ""
+    return f" Trend of the change over the exposure, uncorrected: {'; '.join(told[:6])}{more}.{left_out}"
 
 
 def _names(found: list[BetweenFinding]) -> str:
@@ -106,46 +122,55 @@ def _names(found: list[BetweenFinding]) -> str:
 
 def silent_words(s: Silent) -> str:
     """What can still be said of a marker that cannot be analysed."""
-    if s.share_bound is None or s.limit is None:
-        return f"{s.marker} is not analysable: {s.reason}."
-    return (
-        f"{s.marker} is not analysable: {s.reason}. What can be said: never above {number(s.limit)}"
-        f"{unit_text(s.unit)} in {s.n_levels} samples of {count(s.n_patients, 'patient')}; at most "
-        f"{100 * s.share_bound:.0f} % of such patients would have a level above it."
-    )
+    said = "" if s.beyond is None else f" What can be said: {s.beyond.words(s.unit)}."
+    return f"{s.marker} is not analysable: {s.reason}.{said}"
 
 
 def methods(facts: ChangeFacts, question: ChangeQuestion, exposure: PredictorValues | None) -> list[str]:
     """How both columns came about, as sentences."""
     first = question.occasion_names[0]
     ratio = question.scale == "ratio"
+    drawn = "" if facts.draws is None else f" ({facts.draws.words})"
     lines = [
         f"Pairs: the first level of a patient at each occasion, each later one against “{first}”; both by "
         "one assay.",
         "As published: half the limit in the place of levels below it (the limit for levels above), "
         "Student's and Wilcoxon's paired tests within each group, nothing corrected.",
         f"Guarded: {TESTS[question.test]} enters the family of {count(len(facts.tested), 'test')}, corrected "
-        f"by {CORRECTIONS[question.correction]}; levels beyond a limit count as what they are, and the two "
-        "levels of a pair are seen through the same limit. Up to 16 informative pairs the tests are exact, "
-        "with mid-p values; beyond, normal.",
+        f"by {CORRECTIONS[question.correction]}{drawn}; levels beyond a limit count as what they are, and "
+        "the two levels of a pair are seen through the same limit. Up to 16 informative pairs the tests are "
+        "exact, with mid-p values; beyond, normal.",
         f"The {'ratio' if ratio else 'difference'} is Hodges–Lehmann's, its interval the values that the "
         "signed-rank test accepts; beside it that of a Tobit mixed model (random intercept, group × time, "
         f"one pair of standard deviations{', log scale' if ratio else ''}) with profile-likelihood "
         "intervals, likelihood ratios read as F.",
     ]
+    permuted = f"by {question.permutations:,} permutations"
+    if facts.only_tested:
+        permuted = "by the normal law"
+        lines.append(
+            f"Of {len(facts.between):,} markers and occasions the {facts.n_in_full} with the smallest p "
+            "of any test were worked out in full (`in_full`): Hodges–Lehmann's and the Tobit model's "
+            "intervals, the paired normal test, analysis of covariance, slopes, figures"
+            + (", the outcome" if question.outcome is not None else "")
+            + ". The others have every rank test, the size in the Tobit model and group × time, in the "
+            "tables. Chosen by their p-values, the sizes of those worked out run high (the winner's curse)."
+        )
     if len(facts.group_names) > 1:
         lines.append(
             "Between groups: group × time in the same model, analysis of covariance on the first level with "
             "both levels censored"
             + (f", adjusted for {', '.join(question.adjust)}" if question.adjust else "")
             + ", and where the groups are ordered Jonckheere–Terpstra's test of the changes, exact without "
-            f"ties, otherwise by {question.permutations:,} permutations; corrected over the markers."
+            f"ties, otherwise {permuted}; corrected over the markers."
         )
     if exposure is not None:
         lines.append(
-            f"Over exposure: Kendall's test of the changes against {exposure.label}, {exposure.chosen}, by "
-            "permutation."
+            f"Over exposure: Kendall's test of the changes against {exposure.label}, {exposure.chosen}, "
+            f"{permuted}; the size per doubling by a line through the changes in the Tobit mixed model, "
+            "likelihood ratios read as F. As published: Spearman's correlation."
         )
+        lines += model_methods(exposure, propagated=False)
     return lines
 
 

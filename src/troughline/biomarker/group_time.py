@@ -54,7 +54,8 @@ class GroupTime:
     of groups degrees of freedom, m the patients with a quantified level: without censoring that is exactly
     the analysis of variance of the changes, which the χ² law is not at such sizes.
 
-    Raises `ValueError` as `fit_tobit` does, or where no degree of freedom is left.
+    Raises `ValueError` as `fit_tobit` does, where no degree of freedom is left, and, here and in each method,
+    where a fit reached no maximum.
     """
 
     def __init__(self, pairs: Pairs, groups: Whole) -> None:
@@ -78,7 +79,12 @@ class GroupTime:
                 "tell the error from"
             )
         self._last: dict[int, Floats] = {}
-        self.full: TobitFit = fit_tobit(self._records, np.hstack([self._baseline, self._after]))
+        self.full: TobitFit = fit_tobit(self._records, np.hstack([self._baseline, self._after])).reached()
+
+    def fitted(self, group: int) -> float | None:
+        """The change of one group as fitted; None where it ran away."""
+        k = self.n_groups + group
+        return None if self.full.unbounded[k] else float(self.full.coefficients[k])
 
     def change(self, group: int, *, level: float = 0.95) -> Change:
         """The change of one group with its interval, the other groups as they are."""
@@ -93,8 +99,8 @@ class GroupTime:
             return math.sqrt(self._held_at(group, value).f) / limit - 1.0
 
         away = self._runs_away(group, found, step)
-        low = -math.inf if away < 0 else -_edge(lambda x: excess(-x), -found, step)
-        high = math.inf if away > 0 else _edge(excess, found, step)
+        low = -math.inf if away < 0 else -profile_edge(lambda x: excess(-x), -found, step)
+        high = math.inf if away > 0 else profile_edge(excess, found, step)
         return Change(
             value=None if away else found, low=low, high=high, p_value=self.p_of(group, 0.0),
             n=int(self.sizes[group]),
@@ -118,7 +124,7 @@ class GroupTime:
         # The fit at a neighbouring value lies nearer than the full one.
         start = self._last.get(group, np.delete(self.full.start, self.n_groups + group))
         null = fit_tobit(self._records, design, offset=self._after[:, group] * value, start=start)
-        self._last[group] = null.start
+        self._last[group] = null.reached().start
         return self._contrast(null, 1)
 
     def same_change(self) -> Contrast:
@@ -126,14 +132,14 @@ class GroupTime:
         if self.n_groups < 2:
             raise ValueError("one group: no other change to compare with")
         common = np.hstack([self._baseline, self._after.sum(axis=1, keepdims=True)])
-        return self._contrast(
-            fit_tobit(self._records, common, start=self._shared_start(1)), self.n_groups - 1
-        )
+        null = fit_tobit(self._records, common, start=self._shared_start(1)).reached()
+        return self._contrast(null, self.n_groups - 1)
 
     def common_change(self) -> float:
         """The one change that all groups would have."""
         common = np.hstack([self._baseline, self._after.sum(axis=1, keepdims=True)])
-        return float(fit_tobit(self._records, common, start=self._shared_start(1)).coefficients[-1])
+        fit = fit_tobit(self._records, common, start=self._shared_start(1)).reached()
+        return float(fit.coefficients[-1])
 
     def trend(self, dose: Floats) -> tuple[float, Contrast]:
         """The slope of the change over the groups' `dose` `(n_groups,)`, and the test that it is 0.
@@ -145,8 +151,8 @@ class GroupTime:
             raise ValueError("every group has the same dose: no trend")
         scaled = (dose - dose.mean()) / np.ptp(dose)
         both = np.hstack([self._baseline, self._after @ np.column_stack([np.ones_like(scaled), scaled])])
-        line = fit_tobit(self._records, both, start=self._shared_start(2))
-        common = fit_tobit(self._records, both[:, :-1], start=self._shared_start(1))
+        line = fit_tobit(self._records, both, start=self._shared_start(2)).reached()
+        common = fit_tobit(self._records, both[:, :-1], start=self._shared_start(1)).reached()
         against = self._ratio(line.log_likelihood, common, 1)
         return float(line.coefficients[-1] / np.ptp(dose)), against
 
@@ -176,8 +182,11 @@ def f_contrast(ratio: float, numerator: int, denominator: float, m: int) -> Cont
     )  # fmt: skip
 
 
-def _edge(excess: Callable[[float], float], inside: float, step: float) -> float:
-    """Where `excess`, negative at `inside` and rising, crosses 0 above it; infinite where it never does."""
+def profile_edge(excess: Callable[[float], float], inside: float, step: float) -> float:
+    """Where `excess`, negative at `inside` and rising, crosses 0 above it; infinite where it never does.
+
+    `step` is about how far away that may be: seven doublings of it are searched.
+    """
     low, high = inside, inside + step
     at_low, at_high = -1.0, excess(high)
     for _ in range(7):

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from troughline.biomarker.censored import Censored
+from troughline.biomarker.marker_levels import Beyond, Level, all_beyond, measured_levels
+from troughline.biomarker.rank_correlation import tied_beyond
 from troughline.cohort.describe import readable
 
 if TYPE_CHECKING:
@@ -26,8 +29,9 @@ Scale = Literal["ordered", "binary", "nominal", "number"]
 class MarkerColumn:
     """One marker in the order of the cohort's patients, shape (n,).
 
-    `values` are in `unit`, NaN where missing, and hold the limit where `below` is true. `log`: ratios are the
-    scale to speak in. `repeats` counts patients with more than one sample, of which the first counts.
+    `values` are in `unit`, NaN where missing, and hold the limit where `below` or `above` is true. `log`:
+    ratios are the scale to speak in. `repeats` counts later samples, of each patient the first counts.
+    `beyond` is set where every value lies beyond a limit: nothing can be tested.
     """
 
     asked: Marker
@@ -35,9 +39,11 @@ class MarkerColumn:
     unit: str
     values: Floats
     below: Flags
+    above: Flags
     log: bool
     platform: str | None
     repeats: int = 0
+    beyond: Beyond | None = None
 
     @property
     def known(self) -> Flags:
@@ -46,8 +52,32 @@ class MarkerColumn:
 
     @property
     def substituted(self) -> Floats:
-        """Half the limit where the value lies below it: what an as-published analysis would take, (n,)."""
+        """Half the limit where a value lies below it, the limit above it: as a paper would, (n,)."""
         return np.where(self.below, self.values / 2, self.values)
+
+    @property
+    def hidden(self) -> Flags:
+        """Which values are only known to lie beyond a limit, (n,)."""
+        return self.below | self.above
+
+    def intervals(self, here: Flags) -> Censored:
+        """The values of some patients as intervals; `here` (n,)."""
+        value = self.values[here]
+        return Censored(np.where(self.below[here], -np.inf, value), np.where(self.above[here], np.inf, value))
+
+    def ranked(self, here: Flags) -> Floats:
+        """The values of some patients for rank methods. Raises `ValueError` as `tied_beyond`."""
+        return tied_beyond(self.values[here], self.below[here], self.above[here])
+
+    def median(self, here: Flags) -> tuple[float | None, float | None]:
+        """Between which ends the median of some patients lies: both its value, or one end and None.
+
+        `here` (n,) has at least one patient with the marker.
+        """
+        values = np.where(self.below, -np.inf, np.where(self.above, np.inf, self.values))[here]
+        middle = float(np.median(self.values[here]))
+        low, high = np.sort(values)[[(values.size - 1) // 2, values.size // 2]]
+        return (None if np.isneginf(low) else middle), (None if np.isposinf(high) else middle)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,42 +130,35 @@ def marker_column(cohort: Cohort, marker: Marker, drug: Drug | None) -> MarkerCo
     """
     patients = cohort.patient_ids
     values = np.full(len(patients), math.nan)
-    below = np.zeros(len(patients), dtype=np.bool_)
+    below, above = (np.zeros(len(patients), dtype=np.bool_) for _ in range(2))
     platform, repeats = marker.platform, 0
+    beyond: Beyond | None = None
     if marker.covariate is not None:
         values[:] = np.asarray(cohort.patients[marker.covariate], dtype=np.float64)
         unit, label = cohort.covariates[marker.covariate].unit or "1", readable(marker.covariate)
     else:
-        from troughline.cohort.exposure import exposure_of
-        from troughline.cohort.studyfile import Predictor
-        from troughline.units import molar_mass_g_per_mol
-
-        asked = Predictor(analyte=marker.analyte, unit=marker.unit, metric="level", summary="first")
-        mass = molar_mass_g_per_mol(str(marker.analyte)) or (drug.molar_mass_g_per_mol if drug else None)
-        levels = exposure_of(cohort, asked, molar_mass_g_per_mol=mass)
-        place = {p: i for i, p in enumerate(patients)}
-        for patient, level in levels.as_published.items():
-            sample = level.samples[0]
-            values[place[patient]] = sample.limit if sample.below_limit else sample.value
-            below[place[patient]] = sample.below_limit
-            platform = platform or sample.assay or None
-        repeats = len(levels.samples) - len(levels.as_published)
         unit, label = str(marker.unit), str(marker.analyte)
+        is_drug = drug is not None and label.casefold() == drug.id.casefold()
+        mass = drug.molar_mass_g_per_mol if drug is not None and is_drug else None
+        first: dict[str, Level] = {}
+        for one in measured_levels(cohort, label, unit, molar_mass_g_per_mol=mass):
+            repeats += one.patient in first
+            first.setdefault(one.patient, one)
+        for i, patient in enumerate(patients):
+            if (level := first.get(patient)) is not None:
+                values[i] = level.limit if level.below or level.above else level.value
+                below[i], above[i] = level.below, level.above
+                platform = platform or level.assay or None
+        beyond = all_beyond(list(first.values()))
     known = np.isfinite(values)
     positive = bool((values[known] > 0).all())
     log = positive if marker.log is None else marker.log
     if log and not positive:
         raise ValueError(f"{label}: log = true, and not every value is above 0")
     return MarkerColumn(
-        asked=marker,
-        label=label,
-        unit=unit,
-        values=values,
-        below=below,
-        log=log,
-        platform=platform,
-        repeats=repeats,
-    )
+        asked=marker, label=label, unit=unit, values=values, below=below, above=above, log=log,
+        platform=platform, repeats=repeats, beyond=beyond,
+    )  # fmt: skip
 
 
 def characteristic_column(cohort: Cohort, asked: Characteristic) -> CharacteristicColumn:

@@ -53,14 +53,17 @@ def sign_test(pairs: Pairs) -> SignTest:
     )
 
 
-def signed_rank_scores(pairs: Pairs, shift: float = 0.0) -> Floats:
+def signed_rank_scores(
+    pairs: Pairs, shift: float = 0.0, limits: tuple[Floats, Floats] | None = None
+) -> Floats:
     """Signed ranks of after − (before + shift), `(n,)`; 0 where that is 0 or its sign is not known.
 
     Each change is ranked by the least that its size can be; of two equal ones a censored one ranks higher,
     because its size is more. Zeros take part in the ranking and have no sign (Pratt 1959, doi
-    10.1080/01621459.1959.10501526). This is the censored test of NADA2's cen_signedranktest.
+    10.1080/01621459.1959.10501526). This is the censored test of NADA2's cen_signedranktest. `limits` are
+    those of the pairs, for who asks at many shifts.
     """
-    change = pairs.seen_change(shift)
+    change = pairs.seen_change(shift, limits)
     signs = sign(change)
     return signs * _mean_ranks(least_size(change), ~change.exact & (signs != 0))
 
@@ -72,14 +75,13 @@ def signed_rank_test(pairs: Pairs) -> PairedTest:
 
 def _mean_ranks(size: Floats, above_ties: Flags) -> Floats:
     """Ranks from 1, ties averaged, of pairs (size, above_ties) in lexicographic order, `(n,)`."""
-    from scipy.stats import rankdata
-
     order = np.lexsort((above_ties, size))
     s, c = size[order], above_ties[order]
-    new = np.concatenate([[True], (s[1:] != s[:-1]) | (c[1:] != c[:-1])])
-    group = np.empty(len(size))
-    group[order] = np.cumsum(new)
-    return np.asarray(rankdata(group), dtype=np.float64)
+    group = np.cumsum(np.concatenate([[False], (s[1:] != s[:-1]) | (c[1:] != c[:-1])]))
+    counts = np.bincount(group)
+    ranks = np.empty(len(size))
+    ranks[order] = (np.cumsum(counts) - (counts - 1) / 2)[group]
+    return ranks
 
 
 def prentice_wilcoxon_scores(pairs: Pairs) -> Floats:
@@ -106,15 +108,13 @@ def prentice_wilcoxon_test(pairs: Pairs) -> PairedTest:
 def _reverse_kaplan_meier_scores(pooled: Censored) -> Floats:
     exact = pooled.exact
     values = np.where(exact, pooled.low, pooled.high)
-    known = np.unique(values[exact])[::-1]
-    less, current = np.empty(len(known)), 1.0
-    for i, v in enumerate(known):
-        deaths = int((exact & (values == v)).sum())
-        # One more at risk than there are: the smallest possible value, which nothing lies below.
-        at_risk = int((values <= v).sum()) + 1
-        steps = current * np.cumprod(1.0 - 1.0 / (at_risk - np.arange(deaths)))
-        less[i], current = float(steps.mean()), float(steps[-1])
-    ascending, p_less = known[::-1], less[::-1]
+    ascending, counts = np.unique(values[exact], return_counts=True)
+    known, deaths = ascending[::-1], counts[::-1]
+    # One more at risk than there are: the smallest possible value, which nothing lies below.
+    at_risk = np.searchsorted(np.sort(values), known, side="right") + 1
+    after = np.cumprod((at_risk - deaths) / at_risk)
+    # Of d equal values the k-th leaves (at risk − k) / at risk: on average at risk − (d + 1) / 2.
+    p_less = (np.append(1.0, after[:-1]) * (at_risk - (deaths + 1) / 2) / at_risk)[::-1]
     scores = np.empty(len(values))
     scores[exact] = 2 * p_less[np.searchsorted(ascending, values[exact])] - 1
     # The quantified value next above a limit: one equal to the limit lies above what is below it.

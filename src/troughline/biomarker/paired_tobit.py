@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troughline.biomarker.censored import Censored
+from troughline.biomarker.maximum import maximise
 
 Floats = NDArray[np.float64]
 Whole = NDArray[np.intp]
@@ -29,7 +30,8 @@ class TobitFit:
     """A fitted model: `coefficients` of the columns of the design, and the two standard deviations.
 
     `between_sd` is that of the random intercept, `within_sd` that of a single level about it. `unbounded`
-    tells for each coefficient whether it ran away: the likelihood rises towards infinity there.
+    tells for each coefficient whether it ran away: the likelihood rises towards infinity there. `converged`
+    tells whether a maximum was reached; who compares likelihoods asks for `reached()`.
     """
 
     coefficients: Floats
@@ -38,6 +40,14 @@ class TobitFit:
     log_likelihood: float
     converged: bool
     unbounded: NDArray[np.bool_]
+
+    def reached(self) -> TobitFit:
+        """The fit itself. Raises `ValueError` where no maximum was reached, whose likelihood says nothing."""
+        if not self.converged:
+            raise ValueError(
+                "the Tobit mixed model did not converge: no maximum of its likelihood was reached"
+            )
+        return self
 
     @property
     def start(self) -> Floats:
@@ -70,8 +80,6 @@ def fit_tobit(
     doi 10.1016/j.cmpb.2003.08.004.
     Raises `ValueError` where there are fewer than two quantified levels, or all are equal.
     """
-    from scipy.optimize import minimize
-
     model = _Likelihood(records, design, np.zeros(len(records.patient)) if offset is None else offset)
     n = design.shape[1]
     first = model.start() if start is None else start
@@ -80,17 +88,14 @@ def fit_tobit(
     log_spread = math.log(spread)
     bounds += [(log_spread - 9.0, log_spread + 4.0), (log_spread - 9.0, log_spread + 4.0)]
     first = np.clip(first, [b[0] for b in bounds], [b[1] for b in bounds])
-    found = minimize(
-        model.objective, first, jac=True, method="L-BFGS-B", bounds=bounds,
-        options={"maxiter": 500, "ftol": 1e-11, "gtol": 1e-5, "maxcor": 20},
-    )  # fmt: skip
-    theta = np.asarray(found.x, dtype=np.float64)
+    found = maximise(model.objective, first, bounds, np.append(np.full(n, spread), [1.0, 1.0]))
+    theta = found.at
     ends = np.array(bounds)[:n]
     width = ends[:, 1] - ends[:, 0]
     ran_away = (theta[:n] - ends[:, 0] < 0.3 * width) | (ends[:, 1] - theta[:n] < 0.3 * width)
     return TobitFit(
         coefficients=theta[:n], between_sd=math.exp(theta[n + 1]), within_sd=math.exp(theta[n]),
-        log_likelihood=-float(found.fun), converged=bool(found.success), unbounded=ran_away,
+        log_likelihood=found.log_likelihood, converged=found.converged, unbounded=ran_away,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from troughline.biomarker.trend import kendall_s
 
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 FEWEST = 5
 """Patients below whom no interval of a correlation is given."""
@@ -97,17 +98,24 @@ def partial_spearman(
     )
 
 
-def tied_below(values: ArrayLike, below: ArrayLike) -> Floats:
-    """Values for rank methods: all under the highest limit tied, below everything else.
+def tied_beyond(values: ArrayLike, below: ArrayLike, above: ArrayLike | None = None) -> Floats:
+    """Values for rank methods: all under the highest limit tied lowest, all over the lowest upper one tied.
 
-    `values` (n,) holds the limit where `below` (n,). A measured value under another's limit cannot be ranked
-    against it, so it is tied with it: the usual loss with several limits.
+    `values` (n,) holds the limit where `below` or `above` (n,). A measured value under another's limit cannot
+    be ranked against it, so it is tied with it: the usual loss with several limits.
+    Raises `ValueError` where the highest lower limit is above the lowest upper one: nothing can be ranked.
     """
     x, less = np.asarray(values, dtype=np.float64), np.asarray(below, dtype=np.bool_)
-    if not less.any():
-        return x
-    highest = float(x[less].max())
-    return np.where(less | (x < highest), -np.inf, x)
+    more = np.zeros(x.shape, dtype=np.bool_) if above is None else np.asarray(above, dtype=np.bool_)
+    highest = float(x[less].max()) if less.any() else -np.inf
+    lowest = float(x[more].min()) if more.any() else np.inf
+    if highest > lowest:
+        raise ValueError(
+            f"a lower limit of {highest:g} and an upper limit of {lowest:g} leave no order of values"
+        )
+    bottom: Flags = less | (~more & (x < highest))
+    top: Flags = more | (~less & (x > lowest))
+    return np.where(bottom, -np.inf, np.where(top, np.inf, x))
 
 
 def _residual_correlation(ranked: list[Floats]) -> float:

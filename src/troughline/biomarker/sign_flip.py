@@ -58,7 +58,7 @@ def flip_test(scores: Floats) -> PairedTest:
             z=z, p_value=p_normal, p_normal=p_normal, p_exact=None, n=len(scores), n_informative=k,
             least_p=least,
         )  # fmt: skip
-    sums = np.abs(_all_sums(np.abs(informative)))
+    sums = np.abs(all_sums(np.abs(informative)))
     tie = _TIE * float(sums.max())
     beyond = float((sums >= abs(total) - tie).mean())
     equal = float((np.abs(sums - abs(total)) <= tie).mean())
@@ -69,7 +69,7 @@ def flip_test(scores: Floats) -> PairedTest:
     )  # fmt: skip
 
 
-def _all_sums(sizes: Floats) -> Floats:
+def all_sums(sizes: Floats) -> Floats:
     """Σ ± sizes for every pattern of signs with the first one kept (the others are their mirror images)."""
     sums = sizes[:1].copy()
     for size in sizes[1:]:

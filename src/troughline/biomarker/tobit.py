@@ -1,4 +1,4 @@
-"""Linear regression of a marker whose low values are only known to lie below a limit (Tobit).
+"""Linear regression of a marker whose values may only be known to lie below or above a limit (Tobit).
 
 One value a patient. For several values a patient see `troughline.biomarker.paired_tobit`.
 """
@@ -27,7 +27,8 @@ class NoCensoredEstimate(ValueError):
 class CensoredFit:
     """A censored regression: coefficients (p,) in the order of the design, their standard errors, and σ.
 
-    `df` are the patients less the coefficients, for the t distribution of the intervals.
+    `n_below` and `n_above` values lie beyond a limit; `df` are the patients less the coefficients, for the t
+    distribution of the intervals.
     """
 
     coefficients: Floats
@@ -37,6 +38,7 @@ class CensoredFit:
     n: int
     n_below: int
     df: int
+    n_above: int = 0
 
     def interval(self, j: int, *, level: float = 0.95) -> tuple[float, float]:
         """The interval of coefficient `j`."""
@@ -52,28 +54,33 @@ class CensoredFit:
         return 2 * float(student.sf(abs(self.coefficients[j] / self.standard_errors[j]), self.df))
 
 
-def fit_tobit(values: Floats, below: Flags, design: Floats) -> CensoredFit:
-    """Maximum likelihood of y = x β + σ ε, ε standard normal, y known to lie under `values` where `below`.
+def fit_tobit(values: Floats, below: Flags, design: Floats, *, above: Flags | None = None) -> CensoredFit:
+    """Maximum likelihood of y = x β + σ ε, ε standard normal, y under `values` if `below`, over if `above`.
 
-    `values` (n,), `below` (n,), `design` (n, p) with its intercept. Standard errors from the observed
-    information times √(n / (n − p)), so that without values below a limit they are those of least squares.
+    `values`, `below`, `above` (n,), `design` (n, p) with its intercept. Standard errors from the observed
+    information times √(n / (n − p)), so that without values beyond a limit they are those of least squares.
     Newton's method in Olsen's parameters β/σ and 1/σ, in which the log-likelihood is concave.
     Raises `NoCensoredEstimate` with fewer than three measured values, fewer patients than coefficients, or
     where no finite maximum exists; `ValueError` for shapes that do not fit.
     Source: Tobin 1958, doi 10.2307/1907382; Olsen 1978, doi 10.2307/1913082 (not confirmed).
     """
     y, less = np.asarray(values, dtype=np.float64), np.asarray(below, dtype=np.bool_)
+    more = np.zeros(y.shape, dtype=np.bool_) if above is None else np.asarray(above, dtype=np.bool_)
     n, p = design.shape
-    if y.shape != (n,) or less.shape != (n,):
+    if y.shape != (n,) or less.shape != (n,) or more.shape != (n,):
         raise ValueError(f"values {y.shape}, below {less.shape} and design {design.shape} do not fit")
-    if int((~less).sum()) < max(FEWEST_MEASURED, p + 1):
-        raise NoCensoredEstimate(f"{int((~less).sum())} measured values for {p} coefficients")
+    if (less & more).any():
+        raise ValueError("a value lies below its limit or above it, not both")
+    side = less.astype(np.float64) - more.astype(np.float64)
+    measured = int((side == 0).sum())
+    if measured < max(FEWEST_MEASURED, p + 1):
+        raise NoCensoredEstimate(f"{measured} measured values for {p} coefficients")
     start = np.linalg.lstsq(design, y, rcond=None)[0]
     spread = float(np.sqrt(np.mean((y - design @ start) ** 2)))
     if spread <= 1e-12 * max(1.0, float(np.abs(y).max())):
         raise NoCensoredEstimate("the values lie on the line: there is no scatter to judge it by")
     at: Floats = np.append(start / spread, 1.0 / spread).astype(np.float64)
-    value, gradient, hessian = _derivatives(at, y, less, design)
+    value, gradient, hessian = _derivatives(at, y, side, design)
     for _ in range(MAX_ITERATIONS):
         try:
             step = np.linalg.solve(-hessian, gradient)
@@ -83,7 +90,7 @@ def fit_tobit(values: Floats, below: Flags, design: Floats) -> CensoredFit:
         while size > 1e-8:
             trial: Floats = at + size * step
             if trial[-1] > 0:
-                tried = _derivatives(trial, y, less, design)
+                tried = _derivatives(trial, y, side, design)
                 if tried[0] >= value - 1e-12 * abs(value):
                     break
             size /= 2
@@ -94,7 +101,9 @@ def fit_tobit(values: Floats, below: Flags, design: Floats) -> CensoredFit:
         if np.abs(size * step).max() < TOLERANCE * (1.0 + np.abs(at).max()):
             break
     else:
-        raise NoCensoredEstimate("the censored likelihood did not converge: all low values share a side")
+        raise NoCensoredEstimate(
+            "the censored likelihood did not converge: all values beyond a limit share a side"
+        )
     sigma = 1.0 / float(at[-1])
     covariance = np.linalg.inv(-hessian)
     # β = δ / θ: its derivative by (δ, θ).
@@ -108,25 +117,29 @@ def fit_tobit(values: Floats, below: Flags, design: Floats) -> CensoredFit:
         n=n,
         n_below=int(less.sum()),
         df=n - p,
+        n_above=int(more.sum()),
     )
 
 
-def _derivatives(at: Floats, y: Floats, less: Flags, design: Floats) -> tuple[float, Floats, Floats]:
+def _derivatives(at: Floats, y: Floats, side: Floats, design: Floats) -> tuple[float, Floats, Floats]:
+    """The log-likelihood with its derivatives; `side` (n,) is 1 below a limit, −1 above one, else 0."""
     from scipy.special import log_ndtr
 
     theta = float(at[-1])
     rest = theta * y - design @ at[:-1]
-    seen, hidden = rest[~less], rest[less]
+    beyond = side != 0
+    # P(y < limit) = Φ(rest), P(y > limit) = Φ(−rest).
+    seen, hidden = rest[~beyond], (side * rest)[beyond]
     log_cdf = log_ndtr(hidden)
     constant = 0.5 * math.log(2 * math.pi)
     value = float((math.log(theta) - constant - 0.5 * seen**2).sum() + log_cdf.sum())
     mills = np.exp(-0.5 * hidden**2 - constant - log_cdf)
     # rest = D (δ, θ)′ with D = (−x, y).
     rows = np.column_stack([-design, y])
-    first = np.where(less, 0.0, -rest)
-    first[less] = mills
+    first = np.where(beyond, 0.0, -rest)
+    first[beyond] = side[beyond] * mills
     second = np.full(y.size, -1.0)
-    second[less] = -mills * (hidden + mills)
+    second[beyond] = -mills * (hidden + mills)
     gradient = rows.T @ first
     gradient[-1] += seen.size / theta
     hessian = (rows * second[:, None]).T @ rows

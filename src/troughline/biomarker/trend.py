@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -188,6 +189,7 @@ def _method(
     return "asymptotic"
 
 
+@lru_cache(maxsize=64)
 def exact_counts(sizes: tuple[int, ...]) -> Floats:
     """P(JT = 0, 1, …) for untied values in groups of these sizes; the array sums to 1.
 
@@ -209,6 +211,7 @@ def exact_counts(sizes: tuple[int, ...]) -> Floats:
             one = one / one.sum()
         total = np.convolve(total, one)
         before += size
+    total.flags.writeable = False
     return total
 
 

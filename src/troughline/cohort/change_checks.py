@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from troughline.cohort.checks import check_analyte
+from troughline.cohort.checks import MeasuredAnalytes, check_analyte
+from troughline.cohort.question_checks import check_published
 from troughline.cohort.reporting import shown
 from troughline.issues import Findings, Severity
 from troughline.units import is_unit
@@ -24,12 +25,14 @@ def check_change(
     question: ChangeQuestion,
     study: Study,
     measurements: tuple[str, pd.DataFrame] | None,
+    measured: MeasuredAnalytes | None,
     known: Iterable[str],
     found: Findings,
 ) -> None:
     """Errors for a group or dose that is not there or of the wrong sort, and units not known here.
 
     A marker or an occasion without a row is a warning, because only its part of the answer suffers.
+    `measured` are the analytes of `measurements`.
     """
     place, where = study.path.name, f"question {question.id}"
     names = list(known)
@@ -37,6 +40,7 @@ def check_change(
     def wrong(column: str, message: str) -> None:
         found.add(Severity.ERROR, "covariate-undeclared", message, file=place, column=f"{where} {column}")
 
+    check_published(question, place, found)
     for column, name in (("group", question.group), ("dose", question.dose)):
         if name is None or (column == "group" and name in GROUP_COLUMNS):
             continue
@@ -54,8 +58,22 @@ def check_change(
                 Severity.ERROR, "unknown-unit", f"{shown(marker.unit)} is no unit known here", file=place,
                 column=f"{where} markers",
             )  # fmt: skip
-        elif measurements is not None:
-            check_analyte(marker.analyte, marker.unit, measurements, place, f"{where} markers", found)
+        elif measured is not None:
+            check_analyte(
+                marker.analyte, marker.unit, measured, place, f"{where} markers", found,
+                then="this marker is left out",
+            )  # fmt: skip
+    outcome = question.outcome
+    if (
+        outcome is not None
+        and outcome.time is None
+        and outcome.column is None
+        and ("events" not in study.tables)
+    ):
+        found.add(
+            Severity.ERROR, "table-needed", "the outcome is found in the events table: give tables.events",
+            file=place, column=f"{where} outcome",
+        )  # fmt: skip
     if "measurements" not in study.tables:
         found.add(
             Severity.ERROR, "table-needed", "a change is found in the measurements table: give "

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,11 +111,12 @@ def check_questions(
     from troughline.cohort.studyfile_messages import did_you_mean
 
     known = list(covariates)
+    measured = None if measurements is None else MeasuredAnalytes.of(measurements)
     for question in study.question:
         predictor, where = question.predictor, f"question {question.id} predictor"
         place = study.path.name
         if isinstance(question, ChangeQuestion):
-            check_change(question, study, measurements, known, found)
+            check_change(question, study, measurements, measured, known, found)
         if predictor is not None and predictor.covariate is not None and predictor.covariate not in known:
             found.add(
                 Severity.ERROR,
@@ -146,36 +148,69 @@ def check_questions(
                 file=place,
                 column=where,
             )
-        elif measurements is not None:
+        elif measured is not None:
             unit = predictor.level_unit or predictor.unit
-            check_analyte(predictor.analyte, unit, measurements, place, where, found)
+            changes = isinstance(question, ChangeQuestion)
+            then = "no change is held against it" if changes else "this question cannot be answered"
+            check_analyte(predictor.analyte, unit, measured, place, where, found, then=then)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredAnalytes:
+    """The analytes of a measurements table as written, and the units of each by its name in lower case."""
+
+    file: str
+    names: tuple[str, ...]
+    units: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def of(cls, measurements: tuple[str, pd.DataFrame]) -> MeasuredAnalytes:
+        """Read once for all questions and markers of a study."""
+        file, frame = measurements
+        pairs = frame[["analyte", "unit"]].drop_duplicates().dropna(subset="analyte")
+        units: dict[str, set[str]] = {}
+        rows: Any = zip(pairs["analyte"].tolist(), pairs["unit"].tolist(), strict=True)
+        for analyte, unit in rows:
+            units.setdefault(str(analyte).casefold(), set()).update([unit] if isinstance(unit, str) else [])
+        return cls(
+            file=file,
+            names=tuple(sorted({str(a) for a in pairs["analyte"].tolist()})),
+            units={name: tuple(sorted(own)) for name, own in units.items()},
+        )
 
 
 def check_analyte(
-    analyte: str, unit: str, measurements: tuple[str, pd.DataFrame], place: str, where: str, found: Findings
+    analyte: str,
+    unit: str,
+    measured: MeasuredAnalytes,
+    place: str,
+    where: str,
+    found: Findings,
+    *,
+    then: str,
 ) -> None:
-    """Warnings for an analyte without a row and for units that do not convert to `unit`."""
-    file, frame = measurements
-    rows = frame[frame["analyte"].str.casefold() == analyte.casefold()]
-    if rows.empty:
-        there = ", ".join(sorted(str(a) for a in frame["analyte"].dropna().unique()))
+    """Warnings for an analyte without a row and for units that do not convert to `unit`.
+
+    `then` says what follows from a unit that does not convert.
+    """
+    if analyte.casefold() not in measured.units:
         found.add(
             Severity.WARNING,
             "analyte-absent",
-            f"{file} has no row of {shown(analyte)}; it has: {there or 'none'}",
+            f"{measured.file} has no row of {shown(analyte)}; it has: {', '.join(measured.names) or 'none'}",
             file=place,
             column=where,
         )
         return
     mass = molar_mass_g_per_mol(analyte)
-    used = sorted(str(u) for u in rows["unit"].dropna().unique())
+    used = measured.units[analyte.casefold()]
     apart = [u for u in used if is_unit(u) and not is_convertible(u, unit, molar_mass_g_per_mol=mass)]
     if apart:
         found.add(
             Severity.WARNING,
             "unit-not-convertible",
             f"{analyte} is measured in {' and '.join(apart)}, which does not convert to the question's "
-            f"{unit}: this question cannot be answered",
+            f"{unit}: {then}",
             file=place,
             column=where,
         )

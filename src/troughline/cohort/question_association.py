@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from troughline.cohort.question_base import QuestionBase, Strict
+from troughline.cohort.question_base import QuestionBase, Strict, only_a_study
 from troughline.issues import Findings, Severity
 
 if TYPE_CHECKING:
@@ -91,8 +91,7 @@ class AssociationQuestion(QuestionBase):
 
     @model_validator(mode="after")
     def _each_once(self) -> AssociationQuestion:
-        if self.published is not None:
-            raise ValueError("published: no printed result is shown beside an association question")
+        only_a_study(self.published)
         for what, names in (
             ("marker", [m.name.casefold() for m in self.markers]),
             ("characteristic", [c.covariate for c in self.characteristics]),
@@ -123,6 +122,7 @@ def check_associations(
 
     The first marker is checked with the predictors of the other questions (`checks.check_questions`).
     """
+    from troughline.cohort.question_checks import check_published
     from troughline.cohort.reporting import shown
     from troughline.cohort.studyfile_messages import did_you_mean
     from troughline.units import is_unit
@@ -136,6 +136,7 @@ def check_associations(
         if not isinstance(question, AssociationQuestion):
             continue
         where = f"question {question.id}"
+        check_published(question, place, found)
         for c in question.characteristics:
             spec = covariates.get(c.covariate)
             column = f"{where} characteristics"

@@ -186,6 +186,18 @@ class Predictor(Strict):
 Positive = Annotated[float, Field(gt=0)]
 
 
+def only_a_study(published: str | None) -> None:
+    """Refuse `study/endpoint` where markers are asked about: what was printed of them has no endpoint.
+
+    Raises `ValueError`.
+    """
+    if published is not None and "/" in published:
+        raise ValueError(
+            f"published = {published!r}: name the study alone, as in {published.split('/')[0]!r}; what it "
+            "printed of these markers is shown"
+        )
+
+
 class QuestionBase(Strict):
     """What a question of any kind has."""
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from troughline.cohort.question_base import Predictor, QuestionBase, Strict
+from troughline.cohort.question_base import Outcome, Predictor, QuestionBase, Strict, only_a_study
 
 ChangeTest = Literal["signed-rank", "prentice-wilcoxon", "sign", "tobit"]
 Correction = Literal["westfall-young", "holm", "benjamini-hochberg"]
@@ -23,6 +23,25 @@ class Marker(Strict):
     assay: str | None = None
 
 
+class Responder(Strict):
+    """Which change of a marker makes a patient a responder in the as-published column.
+
+    A `fall` or a `rise` of at least `percent` of the first level (0: any). `unsampled` says where patients
+    without a second level stand: with the non-responders, as where everybody who was treated is compared,
+    or left out.
+    """
+
+    change: Literal["fall", "rise"] = "fall"
+    percent: float = Field(default=0.0, ge=0, le=1000)
+    unsampled: Literal["non-responders", "left out"] = "non-responders"
+
+    @model_validator(mode="after")
+    def _possible(self) -> Responder:
+        if self.change == "fall" and self.percent >= 100:
+            raise ValueError(f"percent: no level falls by {self.percent:g} %; a fall is less than 100 %")
+        return self
+
+
 class ChangeQuestion(QuestionBase):
     """What markers did between occasions, within groups of patients and between them.
 
@@ -36,7 +55,12 @@ class ChangeQuestion(QuestionBase):
     - `predictor`: a measured or predicted exposure over which the change is held instead of the dose;
     - `scale`: `ratio` (on the log scale) or `difference`;
     - `test`: which test enters the family; `correction`: how the family is corrected;
-    - `randomised`: whether chance chose the group.
+    - `in_full`: with more markers (times later occasions) than this, all are tested, and so many with the
+      smallest p-values are worked out in full: intervals, models, figures;
+    - `randomised`: whether chance chose the group;
+    - `outcome`: an event or a yes/no outcome that the change is held against, from the second sample on;
+      `responder`: who is compared with whom as published; `counted_from`: from when a time, or an outcome
+      in a column, counts.
     """
 
     kind: Literal["change"]
@@ -50,7 +74,11 @@ class ChangeQuestion(QuestionBase):
     test: ChangeTest = "signed-rank"
     correction: Correction = "westfall-young"
     permutations: int = Field(default=10_000, ge=999, le=1_000_000)
+    in_full: int = Field(default=40, ge=1, le=10_000)
     randomised: bool = False
+    outcome: Outcome | None = None
+    responder: Responder = Responder()
+    counted_from: Literal["first dose", "second sample"] = "first dose"
 
     @field_validator("occasions", mode="before")
     @classmethod
@@ -80,17 +108,35 @@ class ChangeQuestion(QuestionBase):
             raise ValueError("dose orders the groups: give group as well")
         if self.predictor is not None and self.predictor.analyte is None:
             raise ValueError("predictor is an exposure here: give its analyte (for a dose write dose = ...)")
-        if self.correction == "westfall-young" and len(self.occasion_names) > 2:
-            raise ValueError(
-                'correction = "westfall-young" exchanges two occasions; with more of them write correction = '
-                '"holm" or "benjamini-hochberg"'
-            )
         if self.test == "tobit" and self.correction == "westfall-young":
             raise ValueError(
                 'correction = "westfall-young" exchanges before and after, which the Tobit model does not: '
                 'write correction = "holm" with test = "tobit"'
             )
+        self._check_outcome()
+        only_a_study(self.published)
         return self
+
+    def _check_outcome(self) -> None:
+        if self.outcome is None:
+            for name in ("responder", "counted_from"):
+                if name in self.model_fields_set:
+                    raise ValueError(f"{name} goes with outcome")
+        elif self.counted_from == "second sample" and (
+            self.outcome.time is None and self.outcome.column is None
+        ):
+            raise ValueError(
+                'counted_from = "second sample" goes with an outcome in columns (time and status, or '
+                "column); the days of events are counted from there anyway"
+            )
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether the outcome is a time to an event: not a response, a column, or within a stated time."""
+        outcome = self.outcome
+        if outcome is None:
+            return False
+        return outcome.time is not None or (outcome.event is not None and outcome.within_days is None)
 
     @property
     def occasion_names(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from troughline.units import is_convertible
 if TYPE_CHECKING:
     import pandas as pd
 
+    from troughline.cohort.question_base import QuestionBase
     from troughline.cohort.studyfile import Study
 
 DRUG_METRICS = ("trough", "clinic-visit", "auc", "average", "cmax")
@@ -62,6 +63,21 @@ def check_drug(study: Study, found: Findings) -> None:
                 file=place,
                 column=f"question {identifier} predictor",
             )
+
+
+def check_published(question: QuestionBase, place: str, found: Findings) -> None:
+    """An error where a question about markers names a study that is not on file."""
+    from troughline.cohort.studyfile_messages import did_you_mean
+    from troughline.evidence.store import list_publications
+
+    known = list_publications()
+    if question.published is not None and question.published not in known:
+        found.add(
+            Severity.ERROR, "published-unknown",
+            f"no study {shown(question.published)} is on file; "
+            f"{did_you_mean(question.published, known, 'the studies')}",
+            file=place, column=f"question {question.id} published",
+        )  # fmt: skip
 
 
 def check_outcome_columns(study: Study, table: Table, patients: pd.DataFrame, found: Findings) -> None:

@@ -32,7 +32,7 @@ class PredictorValues:
     after the first dose, `group_names` are those outside it and those in it. `level_of_drug` marks a
     covariate that the study file declares to be a level of the study's drug. `model` is set where a
     population model predicted the guarded values from the levels; the as-published ones are then called
-    `label_as_published`.
+    `label_as_published`. `until` says in words what no sample behind a guarded value comes after.
     """
 
     label: str
@@ -50,6 +50,7 @@ class PredictorValues:
     level_of_drug: bool = False
     model: ModelUse | None = None
     label_as_published: str = ""
+    until: str = "the outcome was known"
 
     @property
     def chosen(self) -> str:
@@ -60,14 +61,14 @@ class PredictorValues:
             when = "at steady state and before any dose change, " if self.exposure.is_drug else ""
             return (
                 f"the {self.model.metric} that {self.model.model_id} predicts, one a patient, from the "
-                f"samples up to the first drawn {when}at any time after the dose and no later than the "
-                "outcome was known"
+                f"samples up to the first drawn {when}at any time after the dose and no later than "
+                f"{self.until}"
             )
         if not self.exposure.is_drug:
-            return "one level a patient, the first drawn no later than the outcome was known"
+            return f"one level a patient, the first drawn no later than {self.until}"
         return (
-            "one level a patient, the first drawn as a trough at steady state, no later than the outcome was "
-            "known and before any dose change"
+            f"one level a patient, the first drawn as a trough at steady state, no later than {self.until} "
+            "and before any dose change"
         )
 
     @property

@@ -34,18 +34,21 @@ def sketch_violins(question: Json, characteristic: str) -> Sketch:
     shown = every[:_MOST_MARKERS]
     sheet = style.sheet(0.3 + len(shown) * (_HEIGHT + _GAP))
     listed: list[str] = []
-    hidden = 0
+    hidden = high = 0
     for k, data in enumerate(shown):
         top = 0.3 + k * (_HEIGHT + _GAP)
         axes = style.panel(sheet, left=_LEFT, top=top, width=_WIDTH, height=_HEIGHT)
         listed.append(_panel(axes, data))
         hidden += sum(bool(b) for b in data["below_limit"])
+        high += sum(bool(b) for b in data.get("above_limit") or ())
     caption = (
         "Each dot is one patient; the shape is a smoothed distribution where a stage has six patients or "
         "more; the short line is the median of three or more."
     )
     if hidden:
         caption += " A hollow triangle is a value below the limit of quantification, drawn at the limit."
+    if high:
+        caption += " A hollow triangle that points up is a value above the upper limit, drawn at it."
     if any(d.get("reference") is not None for d in shown):
         caption += " The dashed line is the reference limit."
     caption += f" {' '.join(_words(d) for d in shown)}"
@@ -73,6 +76,7 @@ def _panel(axes: Axes, data: Json) -> str:
     """One marker over the stages; returns the medians in words."""
     value, group = style.floats(data["value"]), style.floats(data["group"])
     below = np.array([bool(b) for b in data["below_limit"]], dtype=np.bool_)
+    above = np.array([bool(b) for b in data.get("above_limit") or [False] * value.size], dtype=np.bool_)
     levels = [micro(str(level)) for level in data["levels"]]
     reference = data.get("reference")
     spread = value if reference is None else np.append(value, float(reference))
@@ -92,13 +96,16 @@ def _panel(axes: Axes, data: Json) -> str:
         if not here.any():
             continue
         _shape(axes, i, value[here], scale, color)
-        _dots(axes, i, value[here], below[here], scale, color, room_in)
+        _dots(axes, i, value[here], (below[here], above[here]), scale, color, room_in)
         middle = float(np.median(value[here]))
-        if counts[i] >= _FEWEST_FOR_MEDIAN:
+        at_most = (
+            "at most " if below[here].mean() >= 0.5 else "at least " if above[here].mean() >= 0.5 else ""
+        )
+        # A median beyond a limit has no place to be drawn at.
+        if counts[i] >= _FEWEST_FOR_MEDIAN and not at_most:
             half = min(0.2 / room_in, 0.4)
             axes.plot([i - half, i + half], [middle] * 2, color="#ffffff", linewidth=3.4, zorder=4)
             axes.plot([i - half, i + half], [middle] * 2, color=style.INK, linewidth=1.8, zorder=5)
-        at_most = "at most " if below[here].mean() >= 0.5 else ""
         medians.append(f"{levels[i]} (n {counts[i]}) {at_most}{number(middle)}")
     if reference is not None:
         axes.axhline(float(reference), color=style.PUBLISHED, linewidth=1.0, linestyle=(0, (4, 2)), zorder=1)
@@ -128,14 +135,23 @@ def _shape(axes: Axes, at: int, values: FloatArray, scale: Scale, color: str) ->
 
 
 def _dots(
-    axes: Axes, at: int, values: FloatArray, below: np.ndarray, scale: Scale, color: str, room_in: float
+    axes: Axes,
+    at: int,
+    values: FloatArray,
+    beyond: tuple[np.ndarray, np.ndarray],
+    scale: Scale,
+    color: str,
+    room_in: float,
 ) -> None:
+    """A dot a patient; `beyond` marks those below and those above a limit, drawn as triangles at it."""
     dot = _DOT if values.size <= 120 else 0.035
     aside = np.clip(swarm(values, scale, width_in=_HEIGHT, dot_in=dot) * dot / room_in, -0.44, 0.44)
     size = (dot * 72) ** 2 * 0.8
-    axes.scatter(at + aside[~below], values[~below], s=size, color=color, linewidths=0, alpha=0.9, zorder=3)
-    if below.any():
-        axes.scatter(
-            at + aside[below], values[below], s=size * 1.3, marker="v", facecolors="#ffffff",
-            edgecolors=color, linewidths=0.8, zorder=3, clip_on=False,
-        )  # fmt: skip
+    seen = ~(beyond[0] | beyond[1])
+    axes.scatter(at + aside[seen], values[seen], s=size, color=color, linewidths=0, alpha=0.9, zorder=3)
+    for hidden, mark in zip(beyond, "v^", strict=True):
+        if hidden.any():
+            axes.scatter(
+                at + aside[hidden], values[hidden], s=size * 1.3, marker=mark, facecolors="#ffffff",
+                edgecolors=color, linewidths=0.8, zorder=3, clip_on=False,
+            )  # fmt: skip

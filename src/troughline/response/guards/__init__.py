@@ -2,6 +2,7 @@
 
 from troughline.response.guards import (
     association,
+    change_outcome,
     changes,
     cutpoints,
     inference,
@@ -17,6 +18,7 @@ __all__ = [
     "REGISTRY",
     "Guard",
     "association",
+    "change_outcome",
     "changes",
     "check",
     "cutpoints",

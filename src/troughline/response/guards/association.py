@@ -244,28 +244,33 @@ def family_of_tests(case: Case) -> Fired | None:
 
 @guard(
     "marker-below-limit",
-    title="Marker below its limit of quantification",
-    detects=f"values below the limit in more than {100 * BELOW_SHARE:.0f} % of those measured; in an "
-    "interaction question, any",
-    absent=f"no more than {100 * BELOW_SHARE:.0f} % lie below the limit; in an interaction question, none",
+    title="Marker beyond its limits of quantification",
+    detects=f"values below or above a limit in more than {100 * BELOW_SHARE:.0f} % of those measured; in an "
+    "interaction question, any below",
+    absent=f"no more than {100 * BELOW_SHARE:.0f} % lie beyond a limit; in an interaction question, none below",
     remedy="No mean, no half-limit: ranks and a censored regression, or, where a marker predicts, a group of "
     "its own for the values below the limit, all in the guarded column.",
     reference="Helsel 2011, ISBN 9780470479889; Tobin 1958, doi 10.2307/1907382",
     kinds=(*KINDS, "interaction"),
 )
 def marker_below_limit(case: Case) -> Fired | None:
-    """The share of values below the limit, by marker."""
+    """The share of values beyond a limit, by marker."""
     if case.interaction is not None:
         return _predictive_below(case.interaction)
     facts = case.association
-    low = [m for m in facts.markers if m.n and m.n_below / m.n > BELOW_SHARE] if facts else []
+    low = [m for m in facts.markers if m.n and (m.n_below + m.n_above) / m.n > BELOW_SHARE] if facts else []
     if not low:
         return None
-    said = "; ".join(f"{m.marker} {m.n_below} of {m.n} ({100 * m.n_below / m.n:.0f} %)" for m in low)
+    sides = (("below", "Below the limit of quantification"), ("above", "Above the upper limit"))
+    said = [
+        f"{words}: " + "; ".join(f"{m.marker} {k} of {m.n} ({100 * k / m.n:.0f} %)" for m, k in counted)
+        for side, words in sides
+        if (counted := [(m, k) for m in low if (k := m.n_below if side == "below" else m.n_above)])
+    ]
     return Fired(
-        finding=f"Below the limit of quantification: {said}.",
-        effect="The as-published column puts half the limit in their place; the guarded one knows only that "
-        "they lie below it.",
+        finding=f"{'. '.join(said)}.",
+        effect="The as-published column puts half the limit in the place of what lies below it, and the "
+        "limit of what lies above; the guarded one knows only on which side they lie.",
     )
 
 

@@ -275,22 +275,21 @@ def substituted_limit(case: Case) -> Fired | None:
     absent="at least one level of every marker was quantified",
     remedy="Say the limit and the share that may lie above it; a p-value of such a marker says nothing.",
     reference="Clopper & Pearson 1934, doi 10.1093/biomet/26.4.404",
-    kinds=CHANGE,
+    kinds=("change", "association"),
 )
 def all_below_limit(case: Case) -> Fired | None:
     """Markers without a quantified level."""
-    found = [s for s in _facts(case).silent if "limit of quantification" in s.reason]
+    if case.association is not None:
+        found = [(name, unit, beyond) for name, unit, beyond in case.association.beyond]
+    else:
+        found = [(s.marker, s.unit, s.beyond) for s in _facts(case).silent if s.beyond is not None]
     if not found:
         return None
-    bounds = [
-        f"{s.marker}: never above {number(s.limit)} {s.unit}, at most {100 * s.share_bound:.0f} % of such "
-        "patients above it"
-        for s in found
-        if s.share_bound is not None
-    ]
     return Fired(
-        finding=f"Never quantified: {_more([f'{s.marker} ({s.reason})' for s in found])}.",
-        effect=f"Left out of every test. {_more(bounds)}." if bounds else "Left out of every test.",
+        finding=f"Never quantified: {_more([f'{name} ({beyond.reason})' for name, _, beyond in found])}.",
+        effect="Left out of every test. "
+        + _more([f"{name}: {beyond.words(unit)}" for name, unit, beyond in found])
+        + ".",
     )
 
 

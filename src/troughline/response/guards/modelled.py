@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from troughline.response.guards.registry import Fired, guard
+from troughline.response.guards.registry import EXPOSURE_KINDS, Fired, guard
 from troughline.response.guards.wording import both_columns, count, number, p_value
 from troughline.response.model_exposure import RELIABLE
 from troughline.results import GuardSeverity
@@ -30,6 +30,7 @@ _NAMED = 5
     "patient, with its time after the dose, raises it. A model calibrated to aggregates, or with unverified "
     "numbers, is held against these patients before its exposures name a target.",
     reference="Hutcheon 2010, doi 10.1136/bmj.c2289; Savic 2009, doi 10.1208/s12248-009-9133-0",
+    kinds=EXPOSURE_KINDS,
 )
 def model_exposure(case: Case) -> Fired | None:
     """A predicted exposure with a reservation: a caution where it is unreliable or calibrated."""
@@ -103,6 +104,7 @@ def _reliability(model: ModelUse, case: Case) -> str:
     remedy="Use a model of such patients, or estimate its typical values in them: with few samples every "
     "prediction leans towards the wrong typical patient, and cuts and windows move with it.",
     reference="Mentré 2006, doi 10.1007/s10928-005-0016-4",
+    kinds=EXPOSURE_KINDS,
 )
 def model_misfit(case: Case) -> Fired | None:
     """Kolmogorov and Smirnov's test of the prediction discrepancies at the samples used."""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 NOT_COMPUTED = "Not computed for this question."
 KINDS = ("threshold", "curve", "window", "survival")
 """The kinds that hold one predictor against an outcome: what a guard looks at unless it says otherwise."""
+EXPOSURE_KINDS = (*KINDS, "change")
+"""The kinds in which a measured or predicted exposure may be the predictor: for guards about its samples."""
 MARKER_KINDS = ("association", "interaction", "change")
 """The kinds about markers, each with guards of its own."""
 QUESTION_KINDS = (*KINDS, *MARKER_KINDS)

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from troughline.response.guards.registry import Fired, guard
+from troughline.response.guards.registry import EXPOSURE_KINDS, Fired, guard
 from troughline.response.guards.wording import both_columns, count
 from troughline.results import GuardSeverity
 
@@ -33,6 +33,7 @@ def _published_samples(case: Case) -> list[Sample]:
     "model predicts it from a level drawn at any time",
     remedy="Record the time of the last dose; a level too soon after it is left out of the guarded column.",
     reference="the drug's file in the evidence data (time after dose that makes a trough)",
+    kinds=EXPOSURE_KINDS,
 )
 def not_a_trough(case: Case) -> Fired | None:
     """Drug levels called troughs that were drawn early or at an unrecorded time after the dose."""
@@ -120,6 +121,7 @@ def repeated_samples(case: Case) -> Fired | None:
     absent="one unit and one assay",
     remedy="Units are converted; check the conversion, and compare assays on shared samples before pooling.",
     reference="FDA Bioanalytical Method Validation guidance, 2018",
+    kinds=EXPOSURE_KINDS,
 )
 def mixed_units_or_assays(case: Case) -> Fired | None:
     """More than one written unit or assay among the samples."""
@@ -148,6 +150,7 @@ def mixed_units_or_assays(case: Case) -> Fired | None:
     absent="every level used was quantified",
     remedy="Ranks are right as they are (lowest); a model gets half the limit, and the share is stated.",
     reference="Beal 2001, doi 10.1023/A:1012299115260",
+    kinds=EXPOSURE_KINDS,
 )
 def below_limit(case: Case) -> Fired | None:
     """Samples below the limit behind a value that is used."""

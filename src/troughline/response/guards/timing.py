@@ -7,7 +7,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from troughline.cohort.exposure import first_modification_day
-from troughline.response.guards.registry import Fired, guard
+from troughline.response.guards.registry import EXPOSURE_KINDS, Fired, guard
 from troughline.response.guards.wording import both_columns, count, day, interval
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def immortal_time(case: Case) -> Fired | None:
     remedy="Use the first steady-state level before the event and before any dose change; a level after a "
     "cut shows the cut, not the cause.",
     reference="Wiens 2023, PMC10864924; Dumortier 2026, doi 10.1002/psp4.70227",
+    kinds=EXPOSURE_KINDS,
 )
 def exposure_after_change(case: Case) -> Fired | None:
     """Samples that count as published and were drawn after the event or a dose modification."""
@@ -79,9 +80,10 @@ def exposure_after_change(case: Case) -> Fired | None:
     if not late:
         return None
     patients = {s.patient for s in late}
+    end = "later level of the pair" if case.question.kind == "change" else "event"
     return Fired(
         finding=f"{count(len(late), 'sample')} in {count(len(patients), 'patient')} were drawn after the "
-        "event or after the dose was changed, and enter the as-published value.",
+        f"{end} or after the dose was changed, and enter the as-published value.",
         effect=both_columns(case.measured, "without these samples"),
     )
 
