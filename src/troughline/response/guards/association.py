@@ -247,7 +247,8 @@ def family_of_tests(case: Case) -> Fired | None:
     title="Marker beyond its limits of quantification",
     detects=f"values below or above a limit in more than {100 * BELOW_SHARE:.0f} % of those measured; in an "
     "interaction question, any below",
-    absent=f"no more than {100 * BELOW_SHARE:.0f} % lie beyond a limit; in an interaction question, none below",
+    absent=f"no more than {100 * BELOW_SHARE:.0f} % lie beyond a limit; in an interaction question, none "
+    "lie below",
     remedy="No mean, no half-limit: ranks and a censored regression, or, where a marker predicts, a group of "
     "its own for the values below the limit, all in the guarded column.",
     reference="Helsel 2011, ISBN 9780470479889; Tobin 1958, doi 10.2307/1907382",
