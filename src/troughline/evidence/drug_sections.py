@@ -89,6 +89,24 @@ class ExposureCause(Record):
         return self
 
 
+class ExposureTrend(Record):
+    """How exposure at one dose changes with time on the drug: two numbers of a study, and when they are of.
+
+    `first` and `last` are ids of numbers of `study`, on day `first_day` and `last_day`. `relative_sd`: how
+    uncertain the rate of change is, where the study prints no interval a convention that `note` explains.
+    """
+
+    study: Identifier
+    first: Identifier
+    last: Identifier
+    first_day: float = Field(ge=0)
+    last_day: float = Field(gt=0)
+    relative_sd: float = Field(gt=0)
+    verified: bool
+    where: str = Field(min_length=1)
+    note: str = ""
+
+
 class Interaction(Record):
     """What another drug or food does to the exposure; `change` is a fraction (-0.3: 30 % less)."""
 

@@ -12,6 +12,7 @@ from troughline.evidence.drug_sections import (
     Code,
     DoseLevel,
     ExposureCause,
+    ExposureTrend,
     Interaction,
     RegimenStep,
 )
@@ -59,6 +60,7 @@ class Drug(Record):
     dose_level: Annotated[tuple[DoseLevel, ...], Sequence] = ()
     regimen: Annotated[tuple[RegimenStep, ...], Sequence] = ()
     exposure_cause: Annotated[tuple[ExposureCause, ...], Sequence] = ()
+    exposure_trend: Annotated[tuple[ExposureTrend, ...], Sequence] = ()
     interaction: Annotated[tuple[Interaction, ...], Sequence] = ()
     affinity: Annotated[tuple[Affinity, ...], Sequence] = ()
     note: str = ""
