@@ -42,7 +42,9 @@ def in_mg_per_l(value: float, unit: str, place: str, file: str, found: Findings)
     return float(convert(value, unit, "mg/L"))
 
 
-def published_number(reference: str, place: str, file: str, found: Findings) -> tuple[Publication, Number] | None:
+def published_number(
+    reference: str, place: str, file: str, found: Findings
+) -> tuple[Publication, Number] | None:
     """The published number `study/number`, or None with an error that names the known ones."""
     from troughline.evidence.store import list_publications, load_publication
 
@@ -75,8 +77,8 @@ def limits_of(target: Target, drug: str, *, file: str, found: Findings) -> Targe
         study, number = both
         if number.quantity not in ("window", "target", "threshold"):
             found.add(
-                Severity.ERROR, "no-target", f"{target.published} is a {number.quantity}, no target", file=file,
-                column="target.published",
+                Severity.ERROR, "no-target", f"{target.published} is a {number.quantity}, no target",
+                file=file, column="target.published",
             )  # fmt: skip
             return None
         if number.metric != target.metric:
@@ -100,7 +102,9 @@ def limits_of(target: Target, drug: str, *, file: str, found: Findings) -> Targe
     if low is not None and high is not None:
         words = f"{name} of {low:g} to {high:g} {unit}"
     else:
-        words = f"{name} of at least {low:g} {unit}" if low is not None else f"{name} of at most {high:g} {unit}"
+        words = (
+            f"{name} of at least {low:g} {unit}" if low is not None else f"{name} of at most {high:g} {unit}"
+        )
     return TargetLimits(low=ends[0], high=ends[1], words=words, source=source)
 
 
@@ -112,7 +116,8 @@ def check_samples(file: PolicyFile, name: str, found: Findings) -> None:
         needed = "need samples.hours_after_dose" if after is None else "are drawn before the dose"
         found.add(
             Severity.ERROR, "sample-time",
-            f"the policy {guided[0]!r} compares the sample with a target {file.target.metric}: its samples {needed}",
+            f"the policy {guided[0]!r} compares the sample with a target {file.target.metric}: its "
+            f"samples {needed}",
             file=name, column="samples.hours_after_dose",
         )  # fmt: skip
 
@@ -152,13 +157,15 @@ def check_population(file: PolicyFile, worlds: Sequence[WorldModel], name: str, 
         if mass < LEAST_MASS:
             found.add(
                 Severity.ERROR, "population",
-                f"the population cannot be drawn: {mass:.2g} of the distribution of {draw.name} lies between its "
+                f"the population cannot be drawn: {mass:.2g} of the distribution of {draw.name} lies "
+                f"between its "
                 f"low and high (at least {LEAST_MASS:g} is needed)",
                 file=name, column=place,
             )  # fmt: skip
         if draw.name not in used:
             found.add(
-                Severity.NOTE, "covariate-unused", f"{draw.name} is drawn and tabulated; no model here takes it",
+                Severity.NOTE, "covariate-unused",
+                f"{draw.name} is drawn and tabulated; no model here takes it",
                 file=name, column=place,
             )  # fmt: skip
     for world in worlds:
@@ -174,7 +181,8 @@ def check_population(file: PolicyFile, worlds: Sequence[WorldModel], name: str, 
             else:
                 found.add(
                     Severity.NOTE, "default-used",
-                    f"{covariate.name} is not drawn: {world.spec.id} takes {_default_words(covariate)} for everyone",
+                    f"{covariate.name} is not drawn: {world.spec.id} takes {_default_words(covariate)} "
+                    f"for everyone",
                     file=name, column="population.covariate",
                 )  # fmt: skip
 
@@ -214,7 +222,10 @@ def _check_against(draw: CovariateDraw, covariate: Covariate, model: str, name: 
         written = draw.levels if draw.distribution == "levels" else {str(draw.value): 1.0}
         unknown = [level for level in written if level.casefold() not in options]
         if unknown or draw.distribution not in ("levels", "constant"):
-            fault(f"{model} takes the levels {', '.join(covariate.levels)}, not {', '.join(unknown) or 'a number'}")
+            fault(
+                f"{model} takes the levels {', '.join(covariate.levels)}, not "
+                f"{', '.join(unknown) or 'a number'}"
+            )
         return
     if draw.distribution == "levels" or isinstance(draw.value, str):
         fault(f"{model} takes a number in {covariate.unit}")
@@ -227,12 +238,14 @@ def _check_against(draw: CovariateDraw, covariate: Covariate, model: str, name: 
     from troughline.units import convert
 
     ends = (draw.value, draw.value) if draw.distribution == "constant" else (draw.low, draw.high)
+    low, high = covariate.hard
     inside = [
-        end is not None and covariate.hard[0] <= float(convert(float(end), draw.unit, covariate.unit)) <= covariate.hard[1]
+        end is not None and low <= float(convert(float(end), draw.unit, covariate.unit)) <= high
         for end in ends
-    ]  # fmt: skip
+    ]
     if not all(inside):
         fault(
-            f"give low and high within {covariate.hard[0]:g} to {covariate.hard[1]:g} {covariate.unit}, for which "
+            f"give low and high within {covariate.hard[0]:g} to {covariate.hard[1]:g} {covariate.unit}, "
+            f"for which "
             f"{model} computes: the population cannot be drawn otherwise"
         )

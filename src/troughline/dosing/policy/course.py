@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from troughline.dosing.policy.schema import Policy
     from troughline.dosing.policy.setup import Setup
     from troughline.dosing.policy.truth import Truth
-    from troughline.dosing.regimen import Regimen
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -32,17 +31,18 @@ class Course:
       `day_regimen` (n, H + 1): of each day, `HELD` or `STOPPED`; `amounts` (n, S): prescribed, mg.
     - `resume_day` (n,): doses are held until then; `cap_mg` (n,): the highest daily dose allowed; `since_day`
       (n,): when the regimen began; `stopped` (n,).
-    - `morning`, `peak` (n, H + 1): true levels, mg/L. `measured` (n, V + 1): samples, mg/L, as they would show
-      at every visit; `used` (n, V): those that the policy asked for.
-    - `event_day` (n, E): days of severe toxicities, −1 beyond a patient's own; `event_level` (n, E): the level
-      of that morning. `raised`, `lowered` (n,): changes by level; `reduced` (n,): by toxicity.
+    - `morning`, `peak` (n, H + 1): true levels, mg/L. `measured` (n, V + 1): samples, mg/L, as they would
+      show at every visit; `used` (n, V): those that the policy asked for.
+    - `event_day` (n, E): days of severe toxicities, −1 beyond a patient's own; `event_level` (n, E): the
+      level of that morning. `raised`, `lowered` (n,): changes by level; `reduced` (n,): by toxicity.
     """
 
     def __init__(self, setup: Setup, patients: VirtualPatients, policy: Policy) -> None:
         n, horizon, visits = len(patients), setup.file.visits.horizon_day, len(setup.file.visits.days)
         self.setup, self.patients, self.policy = setup, patients, policy
         start = setup.start_of(policy)
-        self.regimens = tuple({r.id: r for r in (*setup.regimens, *setup.label_steps, start)}.values())
+        self.steps = setup.steps_of(policy)
+        self.regimens = tuple({r.id: r for r in (*setup.regimens, *self.steps, start)}.values())
         self.daily = np.array([r.daily_dose_mg for r in self.regimens])
         self.interval_h = np.array([r.interval_h for r in self.regimens])
         self.current = np.full(n, self.regimens.index(start), dtype=np.int64)
@@ -85,7 +85,7 @@ class Course:
         for place in np.unique(chosen):
             mine = chosen == place
             prescribe(self.amounts, rows[mine], self.regimens[int(place)], 2 * day[mine])
-        later = np.arange(self.day_regimen.shape[1])[None, :] >= day[:, None]
+        later = np.arange(self.day_regimen.shape[1], dtype=np.int64)[None, :] >= day[:, None]
         self.day_regimen[rows] = np.where(later, chosen[:, None], self.day_regimen[rows])
         self.current[rows], self.since_day[rows] = chosen, day
 
@@ -132,7 +132,8 @@ class Course:
         assert toxicity is not None
         if (self.n_events[rows] >= MOST_EVENTS - 1).any():
             raise ValueError(
-                f"a patient has {MOST_EVENTS} severe toxicities under {self.policy.id!r}: the hazard is too high"
+                f"a patient has {MOST_EVENTS} severe toxicities under {self.policy.id!r}: the hazard is "
+                f"too high"
             )
         self.event_day[rows, self.n_events[rows]] = day
         self.event_level[rows, self.n_events[rows]] = level
@@ -141,7 +142,7 @@ class Course:
         after = self.current[rows].copy()
         ends = np.zeros(len(rows), dtype=bool)
         if self.policy.reduces:
-            after, ends = self._label_step(after)
+            after, ends = self._reduced(after)
             self.reduced[rows[~ends]] += 1
             if self.policy.cap:
                 self.cap_mg[rows] = np.minimum(self.cap_mg[rows], self.daily[after])
@@ -152,11 +153,11 @@ class Course:
         self.resume_day[again] = resume
         self._take(again, after[~ends], resume)
 
-    def _label_step(self, place: Ints) -> tuple[Ints, Flags]:
-        """The label's next dose below each regimen, and whether there is none left."""
+    def _reduced(self, place: Ints) -> tuple[Ints, Flags]:
+        """The next dose below each regimen among the reductions, and whether there is none left."""
         after, ends = place.copy(), np.zeros(len(place), dtype=bool)
         for k, now in enumerate(place.tolist()):
-            lower = [r for r in self.setup.label_steps if r.daily_dose_mg < self.daily[now] - _SAME_DOSE]
+            lower = [r for r in self.steps if r.daily_dose_mg < self.daily[now] - _SAME_DOSE]
             if lower:
                 after[k] = self.regimens.index(lower[0])
             else:
@@ -165,7 +166,7 @@ class Course:
 
     def _stop_doses(self, rows: Ints, day: Ints, mark: Ints) -> None:
         prescribe(self.amounts, rows, None, 2 * day)
-        later = np.arange(self.day_regimen.shape[1])[None, :] >= day[:, None]
+        later = np.arange(self.day_regimen.shape[1], dtype=np.int64)[None, :] >= day[:, None]
         self.day_regimen[rows] = np.where(later, mark[:, None], self.day_regimen[rows])
 
     def day_interval_h(self) -> Floats:

@@ -36,7 +36,7 @@ def prescribe(amounts: Floats, rows: Ints, regimen: Regimen | None, from_slot: I
     if regimen is not None:
         cycle = np.zeros(step * len(regimen.amounts_mg))
         cycle[::step] = regimen.amounts_mg
-    since = np.arange(slots)[None, :] - np.asarray(from_slot)[:, None]
+    since = np.arange(slots, dtype=np.int64)[None, :] - from_slot[:, None]
     written = cycle[since % len(cycle)]
     amounts[rows] = np.where(since >= 0, written, amounts[rows])
 
@@ -48,7 +48,9 @@ def occasion_of_slot(visit_days: Sequence[int], slots: int) -> Ints:
 
 
 def occasion_of_time(visit_days: Sequence[int], time_h: Floats) -> Ints:
-    """The occasion of moments in h; the morning after a visit, before the dose, still belongs to the visit's."""
+    """The occasion of moments in h; the morning after a visit, before the dose, still belongs to the
+    visit's.
+    """
     ends = 24.0 * (np.asarray(visit_days, dtype=np.float64) + 1.0)
     return np.searchsorted(ends, time_h - 1e-9, side="left").astype(np.int64)
 
@@ -73,7 +75,7 @@ def course_records(
     each observation (n, m), −1 where there is none. A level at the time of a dose is that before it.
     """
     n, slots = amounts.shape
-    slot_h = SLOT_H * np.arange(slots)
+    slot_h = SLOT_H * np.arange(slots, dtype=np.float64)
     occasion = occasion_of_slot(visit_days, slots)
     dosed = (amounts > 0) & (slot_h < until_h - 1e-9)[None, :]
     who, slot = np.nonzero(dosed)
@@ -85,38 +87,42 @@ def course_records(
     order = np.lexsort((is_dose, time, patient))
     total = len(order)
 
-    def both(dose: object, observation: object, dtype: type) -> NDArray[np.generic]:
-        out = np.empty(total, dtype=dtype)
-        out[: len(who)] = dose
-        out[len(who) :] = observation
+    def reals(dose: Floats | float, observation: Floats | float) -> Floats:
+        out = np.empty(total, dtype=np.float64)
+        out[: len(who)], out[len(who) :] = dose, observation
         return out[order]
 
-    measured: object = np.nan if values is None else values[asker, column]
+    def whole(dose: Ints | int, observation: Ints | int) -> Ints:
+        out = np.empty(total, dtype=np.int64)
+        out[: len(who)], out[len(who) :] = dose, observation
+        return out[order]
+
+    measured = np.nan if values is None else values[asker, column]
     below = np.zeros(len(asker), dtype=bool) if censored is None else censored[asker, column]
-    limit: object = np.nan if limits is None else limits[asker, column]
-    kind = np.full(len(asker), MISSING) if values is None else np.where(below, BELOW_LIMIT, QUANTIFIED)
-    first = np.searchsorted(patient[order], np.arange(n + 1))
+    limit = np.nan if limits is None else limits[asker, column]
+    kind = np.where(below, BELOW_LIMIT, QUANTIFIED).astype(np.int64)
+    first = np.searchsorted(patient[order], np.arange(n + 1, dtype=np.int64))
     records = Records(
         patients=tuple(names),
         first=first.astype(np.int64),
         time_h=time[order],
-        event=both(DOSE, OBSERVATION, np.int64),
-        amount_mg=both(amounts[who, slot], 0.0, np.float64),
+        event=whole(DOSE, OBSERVATION),
+        amount_mg=reals(amounts[who, slot], 0.0),
         rate_mg_per_h=np.zeros(total),
         interval_h=np.zeros(total),
         additional=np.zeros(total, dtype=np.int64),
         steady_state=np.zeros(total, dtype=np.int64),
         compartment=np.full(total, ALL_INPUTS, dtype=np.int64),
         output=np.full(total, output, dtype=np.int64),
-        value=both(np.nan, measured, np.float64),
-        censoring=both(MISSING, kind, np.int64),
-        limit=both(np.nan, limit, np.float64),
+        value=reals(np.nan, measured),
+        censoring=whole(MISSING, MISSING if values is None else kind),
+        limit=reals(np.nan, limit),
         covariates=covariates[patient[order]],
-        occasion=both(occasion[slot], occasion_of_time(visit_days, asked), np.int64),
+        occasion=whole(occasion[slot], occasion_of_time(visit_days, asked)),
         row=np.zeros(total, dtype=np.int64),
     )
     places = np.full(times_h.shape, -1, dtype=np.int64)
     back = np.empty(total, dtype=np.int64)
-    back[order] = np.arange(total)
+    back[order] = np.arange(total, dtype=np.int64)
     places[asker, column] = back[len(who) :]
     return records, places

@@ -2,8 +2,8 @@
 
 Posterior: the maximum a posteriori effects and NONMEM's first-order covariance of them, taken as normal. Each
 feasible regimen is predicted at the next visit by the model's steady state on that day, with the effects at
-`POINTS` quasi-random points of that normal and a new occasion from its prior; P(below), P(in) and P(above) are
-those of the log-normal with the points' mean and SD.
+`POINTS` quasi-random points of that normal and a new occasion from its prior; P(below), P(in) and P(above)
+are those of the log-normal with the points' mean and SD.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from troughline.model.records import ALL_INPUTS, DOSE, MISSING, OBSERVATION, Rec
 
 if TYPE_CHECKING:
     from troughline.dosing.policy.course import Course
-    from troughline.dosing.policy.setup import Setup
     from troughline.dosing.policy.world import WorldModel
     from troughline.dosing.regimen import Regimen
     from troughline.pk.individual import Individuals
@@ -82,7 +81,7 @@ def _estimates(
     from troughline.pk.individual import EstimateOptions, estimate_individuals
 
     setup, patients = course.setup, course.patients
-    believed = course.amounts[rows] * world.dose_factor(SLOT_H * np.arange(setup.slots))
+    believed = course.amounts[rows] * world.dose_factor(SLOT_H * np.arange(setup.slots, dtype=np.float64))
     if setup.file.adherence.known:
         believed = np.where(patients.missed[rows], 0.0, believed)
     times = np.array([sample_time_h(setup, d) for d in setup.ends[: visit + 1]])
@@ -96,8 +95,9 @@ def _estimates(
     values, limits = shown, np.full(shown.shape, limit if limit > 0 else np.nan)
     if on_log:
         values, limits = np.log(np.where(shown > 0, shown, 1.0)), np.log(limits)
+    asked_h: Floats = np.where(asked, times[None, :], np.nan)
     records, _ = course_records(
-        [patients.names[r] for r in rows], believed, float(times[-1]), np.where(asked, times, np.nan),
+        [patients.names[r] for r in rows], believed, float(times[-1]), asked_h,
         visit_days=setup.file.visits.days, covariates=covariates, output=world.output, values=values,
         censored=below, limits=limits,
     )  # fmt: skip
@@ -106,10 +106,14 @@ def _estimates(
 
 
 def subject_points(found: Individuals, world: WorldModel) -> tuple[Floats, NDArray[np.bool_]]:
-    """Points (n, POINTS, a) of each patient's effects between subjects, and whether he has an estimate (n,)."""
+    """Points (n, POINTS, a) of each patient's effects between subjects, and whether he has an estimate
+    (n,).
+    """
     width = len(world.spec.subject_effects)
     mean, spread = found.effects[:, :width], found.covariance[:, :width, :width]
-    known = np.isin(found.status, (0, 4)) & np.isfinite(spread).all(axis=(1, 2)) & np.isfinite(mean).all(axis=1)
+    known = (
+        np.isin(found.status, (0, 4)) & np.isfinite(spread).all(axis=(1, 2)) & np.isfinite(mean).all(axis=1)
+    )
     even = sequence(width + len(world.spec.occasion_effects))[:, :width]
     safe = np.where(known[:, None, None], spread, np.eye(width))
     values, vectors = np.linalg.eigh((safe + np.swapaxes(safe, 1, 2)) / 2)
@@ -120,7 +124,9 @@ def subject_points(found: Individuals, world: WorldModel) -> tuple[Floats, NDArr
 
 @cache
 def sequence(width: int) -> Floats:
-    """`POINTS` points (POINTS, width) that fill a standard normal evenly (scrambled Sobol), mean 0 and SD 1."""
+    """`POINTS` points (POINTS, width) that fill a standard normal evenly (scrambled Sobol), mean 0 and
+    SD 1.
+    """
     from scipy.special import ndtri
     from scipy.stats import qmc
 
@@ -150,7 +156,9 @@ def forecast(
     made = np.empty((n, len(regimens), m))
 
     def run(k: int, some: int) -> Floats:
-        records, per = _at_horizon(world, np.repeat(covariates, some, axis=0), regimens[k], 24.0 * day, metric)
+        records, per = _at_horizon(
+            world, np.repeat(covariates, some, axis=0), regimens[k], 24.0 * day, metric
+        )
         own = effects[:, :some].reshape(n * some, -1)
         found = world.model.predict(records, theta=world.theta, effects=own, threads=threads)
         level = found.value[records.event == OBSERVATION].reshape(n * some, per)
@@ -201,19 +209,23 @@ def _at_horizon(
     size, none = len(time), np.zeros(len(asked))
     given = given * world.dose_factor(np.full(len(given), end_h))
 
-    def each(values: NDArray[np.generic]) -> NDArray[np.generic]:
-        return np.tile(values[order], n)
+    def reals(of_doses: Floats) -> Floats:
+        return np.tile(np.r_[of_doses, none][order], n)
+
+    def whole(of_doses: Floats | Ints, of_others: int = 0) -> Ints:
+        both = np.r_[of_doses.astype(np.int64), np.full(len(asked), of_others, dtype=np.int64)]
+        return np.tile(both[order], n)
 
     records = Records(
         patients=tuple(map(str, range(n))),
         first=np.arange(n + 1) * size,
         time_h=np.tile(time[order], n),
-        event=each(np.where(is_dose, DOSE, OBSERVATION)),
-        amount_mg=each(np.r_[given, none]),
+        event=whole(np.full(len(given), DOSE), OBSERVATION),
+        amount_mg=reals(given),
         rate_mg_per_h=np.zeros(n * size),
-        interval_h=each(np.r_[between, none]),
-        additional=each(np.r_[repeats, none].astype(np.int64)),
-        steady_state=each(np.r_[steady, none].astype(np.int64)),
+        interval_h=reals(between),
+        additional=whole(repeats),
+        steady_state=whole(steady),
         compartment=np.full(n * size, ALL_INPUTS, dtype=np.int64),
         output=np.full(n * size, world.output, dtype=np.int64),
         value=np.full(n * size, np.nan),
@@ -227,13 +239,18 @@ def _at_horizon(
 
 
 def probabilities(values: Floats, low: float, high: float) -> tuple[Floats, Floats, Floats]:
-    """P(below), P(in) and P(above) (n, k) of the log-normals with the mean and SD of values (n, k, POINTS)."""
+    """P(below), P(in) and P(above) (n, k) of the log-normals with the mean and SD of values (n, k,
+    POINTS).
+    """
     from scipy.special import ndtr
 
     logs = np.log(np.maximum(values, 1e-300))
     mean, sd = logs.mean(axis=2), np.maximum(logs.std(axis=2, ddof=1), _LEAST_SD)
-    below: Floats = ndtr((np.log(low) - mean) / sd) if low > 0 else np.zeros(mean.shape)
-    above: Floats = ndtr(-(np.log(high) - mean) / sd) if np.isfinite(high) else np.zeros(mean.shape)
+    below, above = np.zeros(mean.shape), np.zeros(mean.shape)
+    if low > 0:
+        below[:] = ndtr((np.log(low) - mean) / sd)
+    if np.isfinite(high):
+        above[:] = ndtr(-(np.log(high) - mean) / sd)
     return below, 1.0 - below - above, above
 
 

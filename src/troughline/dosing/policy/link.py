@@ -1,7 +1,7 @@
 """Whether a study of levels would see the link between exposure and toxicity that is true here.
 
-Those who had a severe toxicity have had their dose cut: their level, drawn afterwards, is no longer the one that
-harmed them. The same test is made on the levels of the first visit, before anything was cut.
+Those who had a severe toxicity have had their dose cut: their level, drawn afterwards, is no longer the one
+that harmed them. The same test is made on the levels of the first visit, before anything was cut.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ _FEWEST = 5
 class LinkSeen:
     """What a comparison of levels with severe toxicity shows at one sample of one policy.
 
-    `when`: `first visit` (levels before, toxicity until the horizon, in those without one yet) or `last visit`
-    (levels after, toxicity until then). `median_toxic`, `median_other`: mg/L. `auc`: the probability that a
-    patient with toxicity has the higher level (0.5: no link), with DeLong's interval. `found`, `reversed`: the
-    shares of `STUDIES` virtual studies of `size` patients whose Mann–Whitney test has p < 0.05, with the higher
-    levels in those with toxicity, or the lower.
+    `when`: `first visit` (levels before, toxicity until the horizon, in those without one yet) or `last
+    visit` (levels after, toxicity until then). `median_toxic`, `median_other`: mg/L. `auc`: the probability
+    that a patient with toxicity has the higher level (0.5: no link), with DeLong's interval. `found`,
+    `reversed`: the shares of `STUDIES` virtual studies of `size` patients whose Mann–Whitney test has p <
+    0.05, with the higher levels in those with toxicity, or the lower.
     """
 
     policy: str

@@ -23,8 +23,8 @@ class Outcomes:
     """Outcomes of n patients under one policy.
 
     - `inside`, `below`, `above` (n,): shares of the days from `count_from_day` to the horizon, by the true
-      level; days without treatment count by the level too. `inside_at`, `below_at`, `above_at` (n,): 1 or 0 at
-      the horizon.
+      level; days without treatment count by the level too. `inside_at`, `below_at`, `above_at` (n,): 1 or 0
+      at the horizon.
     - `metric` (n, H + 1): the true trough, or peak, of every day, mg/L.
     - `toxic` (n,): any severe toxicity; `toxicities` (n,): how many; `stopped` (n,).
     - `raised`, `lowered`, `reduced` (n,): changes by level, and by toxicity; `samples` (n,).
@@ -83,9 +83,7 @@ def outcomes_of(course: Course) -> Outcomes:
 
 def metric_by_day(course: Course) -> Floats:
     """The true trough, or peak, of every day (n, H + 1), mg/L."""
-    return daily_metric(
-        course.morning, course.peak, course.day_interval_h(), course.setup.file.target.metric
-    )
+    return daily_metric(course.morning, course.peak, course.day_interval_h(), course.setup.file.target.metric)
 
 
 def daily_dose_until(course: Course, day: int) -> Floats:
@@ -95,4 +93,5 @@ def daily_dose_until(course: Course, day: int) -> Floats:
 
 def toxic_until(course: Course, day: int) -> Flags:
     """Who has had a severe toxicity by a day (n,)."""
-    return ((course.event_day >= 0) & (course.event_day <= day)).any(axis=1)
+    seen = (course.event_day >= 0) & (course.event_day <= day)
+    return seen.sum(axis=1) > 0

@@ -35,8 +35,8 @@ class VirtualPatients:
     - `subject` (n, a), `occasion` (n, V + 1, b): the true effects.
     - `missed` (n, S): doses that will not be taken. `residual` (n, V + 1): standard normals of the samples'
       error, the last at the horizon.
-    - `frailty` (n,), `thresholds` (n, MOST_EVENTS): cumulative hazards at which toxicities happen, each counted
-      from the one before.
+    - `frailty` (n,), `thresholds` (n, MOST_EVENTS): cumulative hazards at which toxicities happen, each
+      counted from the one before.
     """
 
     names: tuple[str, ...]
@@ -121,7 +121,9 @@ def _missed(adherence: Adherence, slots: int, rng: np.random.Generator) -> NDArr
 
 
 def covariate_matrix(patients: VirtualPatients, world: WorldModel, setup: Setup) -> Floats:
-    """The covariates as a world's model takes them (n, n_covariates); the model's default where none is drawn."""
+    """The covariates as a world's model takes them (n, n_covariates); the model's default where none is
+    drawn.
+    """
     from troughline.model.build import level_code
     from troughline.units import convert
 

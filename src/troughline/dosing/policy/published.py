@@ -106,12 +106,18 @@ def quantity_of(course: Course, name: str, day: int) -> Quantity:
 
 
 def reached_after_raise(course: Course) -> tuple[Flags, Flags]:
-    """Of those raised by level, who shows the target at the first sample four weeks later, without toxicity."""
+    """Of those raised by level, who shows the target at the first sample four weeks later, without
+    toxicity.
+    """
     setup = course.setup
     raised = course.first_raise_day >= 0
     reached, judged = np.zeros(len(course), dtype=bool), np.zeros(len(course), dtype=bool)
     for visit, day in enumerate(setup.ends):
-        due = raised & ~judged & (day - course.first_raise_day >= 7 * WEEKS_AFTER_RAISE - setup.file.visits.turnaround_days)
+        due = (
+            raised
+            & ~judged
+            & (day - course.first_raise_day >= 7 * WEEKS_AFTER_RAISE - setup.file.visits.turnaround_days)
+        )
         counts, level = sampled_at(course, visit)
         between = (course.event_day >= course.first_raise_day[:, None]) & (course.event_day <= day)
         reached |= due & counts & (level >= setup.low_mg_per_l) & ~between.any(axis=1)
@@ -151,7 +157,11 @@ def _beside(simulated: Simulated, k: int, one: Beside) -> BesideResult:
     values, rng = virtual_studies(quantity, size, setup.file.population.seed, f"beside {k}")
     del rng
     known = values[np.isfinite(values)]
-    low, high = (float(v) for v in np.quantile(known, [(1 - WITHIN) / 2, (1 + WITHIN) / 2])) if len(known) else (math.nan, math.nan)
+    low, high = (
+        (float(v) for v in np.quantile(known, [(1 - WITHIN) / 2, (1 + WITHIN) / 2]))
+        if len(known)
+        else (math.nan, math.nan)
+    )
     whole = quantity.statistic(quantity.values[quantity.counts & quantity.group])
     return BesideResult(
         reference=one.published, label=number.label, citation=study.citation, verified=number.verified,
@@ -174,7 +184,9 @@ def _printed(number: Number, n_study: int | None, kind: str) -> tuple[float, int
     return float(convert(value, number.unit, "mg/L" if kind == "level" else "mg/day")), size
 
 
-def virtual_studies(quantity: Quantity, size: int, seed: int, purpose: str) -> tuple[Floats, np.random.Generator]:
+def virtual_studies(
+    quantity: Quantity, size: int, seed: int, purpose: str
+) -> tuple[Floats, np.random.Generator]:
     """The statistic in `STUDIES` studies of `size` patients drawn with replacement from those who count."""
     rng = generator_of(seed, "studies", purpose)
     who = np.flatnonzero(quantity.counts)

@@ -1,4 +1,6 @@
-"""An evaluation of policies as a result: plain contents for `policy.json`, and one row a patient and policy."""
+"""An evaluation of policies as a result: plain contents for `policy.json`, and one row a patient and
+policy.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ class PolicyResult:
     findings: Findings
 
 
-def evaluate_file(path: str | Path, *, threads: int | None = None, progress: Progress = silent) -> PolicyResult:
+def evaluate_file(
+    path: str | Path, *, threads: int | None = None, progress: Progress = silent
+) -> PolicyResult:
     """Evaluate the policies of a file. Raises `InputError` (configuration) for one that cannot be used."""
     return evaluate(load_policy(path), threads=threads, progress=progress)
 
@@ -56,7 +60,9 @@ def evaluate(setup: Setup, *, threads: int | None = None, progress: Progress = s
     progress("comparing policies", 0, 1)
     found = [outcomes_of(course) for course in simulated.courses]
     made = PolicyResult(
-        contents=_contents(simulated, found), patients=patient_table(simulated, found), findings=setup.findings
+        contents=_contents(simulated, found),
+        patients=patient_table(simulated, found),
+        findings=setup.findings,
     )
     progress("policies compared", 1, 1)
     return made
@@ -68,7 +74,8 @@ def _contents(simulated: Simulated, outcomes: list[Outcomes]) -> Json:
     setup = simulated.setup
     file, level = setup.file, setup.file.evaluation.level
     policies = [
-        _policy(setup, course, found, level) for course, found in zip(simulated.courses, outcomes, strict=True)
+        _policy(setup, course, found, level)
+        for course, found in zip(simulated.courses, outcomes, strict=True)
     ]
     differences = _differences(setup, outcomes, level)
     beside = beside_published(simulated)
@@ -185,7 +192,9 @@ def _daily_dose(course: Course) -> NDArray[np.float64]:
 
 
 def _calibration(course: Course, found: Outcomes, level: float) -> list[Json]:
-    """Stated P(in) of the next visit against what came, in those whose dose toxicity left alone until then."""
+    """Stated P(in) of the next visit against what came, in those whose dose toxicity left alone until
+    then.
+    """
     stated: list[NDArray[np.float64]] = []
     inside: list[NDArray[np.float64]] = []
     setup = course.setup
@@ -213,7 +222,9 @@ def _differences(setup: Setup, outcomes: list[Outcomes], level: float) -> list[J
 
 
 def _regret(setup: Setup, outcomes: list[Outcomes], level: float) -> list[Json]:
-    """What each model policy loses by assuming another model: the twin with the true model less it, paired."""
+    """What each model policy loses by assuming another model: the twin with the true model less it,
+    paired.
+    """
     by_id = {p.id: o for p, o in zip(setup.policies, outcomes, strict=True)}
     made: list[Json] = []
     for policy in setup.policies:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -75,7 +76,9 @@ class Population(Strict):
 
 
 class Shift(Strict):
-    """A parameter's typical value replaced (`value`, in the unit of the model file) or multiplied (`times`)."""
+    """A parameter's typical value replaced (`value`, in the unit of the model file) or multiplied
+    (`times`).
+    """
 
     value: float | None = None
     times: Positive | None = None
@@ -88,7 +91,9 @@ class Shift(Strict):
 
 
 class Falling(Strict):
-    """Exposure that falls to 1 − `fraction` of the first with half-time `half_time_days`, beside the model."""
+    """Exposure that falls to 1 − `fraction` of the first with half-time `half_time_days`, beside the
+    model.
+    """
 
     fraction: float = Field(gt=0, lt=1)
     half_time_days: Positive
@@ -98,8 +103,8 @@ class Falling(Strict):
 class World(Strict):
     """A model: of the truth, or of what the policies assume.
 
-    `parameters` shifts typical values. Of the truth alone: `between_subjects` and `between_occasions` multiply
-    the variances of the random effects, `falling` adds a fall of exposure to a model that has none.
+    `parameters` shifts typical values. Of the truth alone: `between_subjects` and `between_occasions`
+    multiply the variances of the random effects, `falling` adds a fall of exposure to a model that has none.
     """
 
     model: str = Field(min_length=1)
@@ -146,9 +151,9 @@ class Visits(Strict):
     @model_validator(mode="after")
     def _in_order(self) -> Visits:
         ends = (*self.days, self.horizon_day)
-        if any(b <= a for a, b in zip(ends, ends[1:], strict=False)):
+        if any(b <= a for a, b in pairwise(ends)):
             raise ValueError("the visits must rise and end before the horizon")
-        if min(b - a for a, b in zip(ends, ends[1:], strict=False)) <= self.turnaround_days:
+        if min(b - a for a, b in pairwise(ends)) <= self.turnaround_days:
             raise ValueError(f"turnaround_days {self.turnaround_days} reaches the next visit")
         if self.count_from_day is not None and self.count_from_day > self.horizon_day:
             raise ValueError("count_from_day lies after the horizon")
@@ -202,7 +207,7 @@ class Target(Strict):
 
 
 class Toxicity(Strict):
-    """Severe toxicity (grade ≥ 3): hazard = events_per_28_days / 28 · Z · times_per_doubling^log₂(level / at).
+    """Severe toxicity (grade ≥ 3): h = events_per_28_days / 28 · Z · times_per_doubling^log₂(level / at).
 
     `level` is that before the morning dose, `at` in `unit`; Z a gamma frailty of mean 1 and CV `frailty_cv`,
     independent of all else. After an event doses are held for `hold_days`, without further events; then the
@@ -234,12 +239,13 @@ class Policy(Strict):
     - `model`: the regimen with the best expected score, by the posterior from all samples so far.
     - `known`: as `model` with the patient's own parameters known exactly, a bound that nobody reaches.
 
-    `toxicity`: after a severe toxicity the dose is `reduce`d by the label, or only `hold`. `cap`: not above
-    the reduced dose again. `directions`: a threshold policy may step `both` ways, `up` or `down`.
+    `toxicity`: after a severe toxicity the dose is `reduce`d by the label, or only `hold`. `reductions`: the
+    regimens of the reductions, where they are not the label's; treatment stops after the last. `cap`: not
+    above the reduced dose again. `directions`: a threshold policy may step `both` ways, `up` or `down`.
     `threshold_low`, `threshold_high`: in the target's unit, where they are not the target's own.
-    `criterion`: of a model policy, P(in), or the utility P(in) − `below`·P(below) − `above`·P(above); it moves
-    only where that gains `least_gain`. `assumes`: the assumed model, or the true one. `first_visit`: the number
-    of the visit from which on it decides.
+    `criterion`: of a model policy, P(in), or the utility P(in) − `below`·P(below) − `above`·P(above); it
+    moves only where that gains `least_gain`. `assumes`: the assumed model, or the true one. `first_visit`:
+    the number of the visit from which on it decides.
     """
 
     id: str = Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]*$")
@@ -247,6 +253,7 @@ class Policy(Strict):
     label: str = ""
     start: str | None = None
     toxicity: Literal["hold", "reduce"] | None = None
+    reductions: Annotated[tuple[str, ...], _Sequence] = ()
     cap: bool = True
     directions: Literal["both", "up", "down"] = "both"
     threshold_low: Positive | None = None
@@ -270,11 +277,17 @@ class Policy(Strict):
 
 
 QUANTITIES = Literal[
-    "median trough", "trough with severe toxicity", "trough without severe toxicity",
-    "daily dose with severe toxicity", "daily dose without severe toxicity",
-    "below target at some sample", "severe toxicity by day", "dose raised by level", "reached target after raise",
-    "median trough ratio to first visit",
-]  # fmt: skip
+    "median trough",
+    "trough with severe toxicity",
+    "trough without severe toxicity",
+    "daily dose with severe toxicity",
+    "daily dose without severe toxicity",
+    "below target at some sample",
+    "severe toxicity by day",
+    "dose raised by level",
+    "reached target after raise",
+]
+"""What a published value can be held against; see `published.quantity_of`."""
 
 
 class Beside(Strict):

@@ -29,8 +29,8 @@ class Setup:
 
     - `regimens`: those that guided policies choose from, lowest daily dose first; `label_steps`: the label's
       doses, highest first; `start`: the regimen everyone begins with.
-    - `low_mg_per_l`, `high_mg_per_l`: the target (0 and ∞ where it is open); `at_mg_per_l`: the level at which
-      the toxicity's hazard is given; `limit_mg_per_l`: of quantification (0: none).
+    - `low_mg_per_l`, `high_mg_per_l`: the target (0 and ∞ where it is open); `at_mg_per_l`: the level at
+      which the toxicity's hazard is given; `limit_mg_per_l`: of quantification (0: none).
     - `policies`: as written, and where truth and assumption differ the `TWIN` of each model policy.
     """
 
@@ -70,6 +70,13 @@ class Setup:
     def world(self, policy: Policy) -> WorldModel:
         """What a policy takes for true."""
         return self.truth if policy.assumes == "truth" or policy.kind == "known" else self.assumed
+
+    def steps_of(self, policy: Policy) -> tuple[Regimen, ...]:
+        """The doses that a policy reduces to, highest first: its own, or the label's."""
+        if not policy.reductions:
+            return self.label_steps
+        known = _by_id(self.file.evaluation.drug)
+        return tuple(sorted((known[r] for r in policy.reductions), key=lambda r: -r.daily_dose_mg))
 
     def start_of(self, policy: Policy) -> Regimen:
         """The regimen that a policy begins with."""
@@ -124,9 +131,14 @@ def setup_of(data: dict[str, Any], *, name: str, sha256: str = "") -> tuple[Setu
 
 
 def _resolved(file: PolicyFile, name: str, sha256: str, found: Findings) -> Setup | None:
-    from troughline.dosing.policy.checks import check_beside, check_population, check_samples, limits_of
-    from troughline.dosing.policy.checks import in_mg_per_l
     from troughline.dosing.drug import known_drug
+    from troughline.dosing.policy.checks import (
+        check_beside,
+        check_population,
+        check_samples,
+        in_mg_per_l,
+        limits_of,
+    )
 
     drug = known_drug(file.evaluation.drug, file=name, found=found)
     if drug is None:
@@ -141,11 +153,15 @@ def _resolved(file: PolicyFile, name: str, sha256: str, found: Findings) -> Setu
     steps = _label_steps(drug.id)
     if not steps and any(p.reduces for p in file.policy):
         found.add(
-            Severity.ERROR, "no-label-steps", f"{drug.id} has no label doses on file, so no policy can reduce",
-            file=name, column="policy",
+            Severity.ERROR, "no-label-steps",
+            f"{drug.id} has no label doses on file, so no policy can reduce", file=name, column="policy",
         )  # fmt: skip
     _policies(file, name, found)
-    at = in_mg_per_l(file.toxicity.at, file.toxicity.unit, "toxicity.unit", name, found) if file.toxicity else 1.0
+    at = (
+        in_mg_per_l(file.toxicity.at, file.toxicity.unit, "toxicity.unit", name, found)
+        if file.toxicity
+        else 1.0
+    )
     limit = 0.0
     if file.samples.limit is not None:
         limit = in_mg_per_l(file.samples.limit, file.samples.unit, "samples.unit", name, found)
@@ -170,8 +186,8 @@ def _no_truth_keys(file: PolicyFile, name: str, found: Findings) -> None:
     given = file.assumed
     if given is not None and (given.falling or given.between_subjects != 1 or given.between_occasions != 1):
         found.add(
-            Severity.ERROR, "truth-only", "falling, between_subjects and between_occasions are of [truth] alone",
-            file=name, column="assumed",
+            Severity.ERROR, "truth-only",
+            "falling, between_subjects and between_occasions are of [truth] alone", file=name, column="assumed",
         )  # fmt: skip
 
 
@@ -195,6 +211,7 @@ def _regimens(file: PolicyFile, drug: str, name: str, found: Findings) -> tuple[
     chosen: list[Regimen] = []
     starts = [("treatment.start", file.treatment.start)]
     starts += [(f"policy.{k + 1}.start", p.start) for k, p in enumerate(file.policy) if p.start is not None]
+    starts += [(f"policy.{k + 1}.reductions", r) for k, p in enumerate(file.policy) for r in p.reductions]
     for place, identifier in [*starts, *(("treatment.regimens", r) for r in file.treatment.regimens)]:
         if identifier not in known:
             found.add(
@@ -213,7 +230,11 @@ def _regimens(file: PolicyFile, drug: str, name: str, found: Findings) -> tuple[
             chosen.append(known[identifier])
     if len(set(file.treatment.regimens)) < len(file.treatment.regimens):
         found.add(
-            Severity.ERROR, "regimen-twice", "a regimen is named twice", file=name, column="treatment.regimens"
+            Severity.ERROR,
+            "regimen-twice",
+            "a regimen is named twice",
+            file=name,
+            column="treatment.regimens",
         )
     return tuple(sorted(chosen, key=lambda r: (r.daily_dose_mg, r.interval_h)))
 
@@ -265,4 +286,10 @@ def replace_policy(policy: Policy, **changes: Any) -> Policy:
 def with_patients(setup: Setup, n: int) -> Setup:
     """The same evaluation with another number of patients; the first ones are the same."""
     population = setup.file.population.model_copy(update={"n": n})
+    return replace(setup, file=setup.file.model_copy(update={"population": population}))
+
+
+def with_seed(setup: Setup, seed: int) -> Setup:
+    """The same evaluation with another seed."""
+    population = setup.file.population.model_copy(update={"seed": seed})
     return replace(setup, file=setup.file.model_copy(update={"population": population}))

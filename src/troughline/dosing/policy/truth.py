@@ -47,7 +47,7 @@ class Truth:
         self._covariates = covariate_matrix(patients, setup.truth, setup)
         n, occasions, width = patients.occasion.shape
         self._effects = np.hstack([patients.subject, patients.occasion.reshape(n, occasions * width)])
-        self._fall = setup.truth.dose_factor(SLOT_H * np.arange(setup.slots))
+        self._fall = setup.truth.dose_factor(SLOT_H * np.arange(setup.slots, dtype=np.float64))
         self._peaks = setup.file.target.metric == "cmax"
 
     def levels(self, amounts: Floats, rows: Ints, first_day: int, last_day: int) -> Levels:
@@ -56,12 +56,12 @@ class Truth:
         The sample is that of a visit on `last_day`. Raises `PredictionError` where the model has none.
         """
         setup, patients = self._setup, self._patients
-        days = np.arange(first_day, last_day + 1)
+        days = np.arange(first_day, last_day + 1, dtype=np.int64)
         at = setup.file.samples.hours_after_dose or 0.0
         hours = (0.0, *PEAK_HOURS) if self._peaks else (0.0,)
         grid = (24.0 * days[:, None] + np.array(hours)).ravel()
-        times = np.tile(np.r_[grid, 24.0 * last_day + at], (len(rows), 1))
-        taken = np.where(patients.missed[rows], 0.0, amounts[rows]) * self._fall
+        times: Floats = np.tile(np.r_[grid, 24.0 * last_day + at], (len(rows), 1))
+        taken: Floats = np.where(patients.missed[rows], 0.0, amounts[rows]) * self._fall
         records, places = course_records(
             [patients.names[r] for r in rows], taken, float(times.max()), times,
             visit_days=setup.file.visits.days, covariates=self._covariates[rows], output=setup.truth.output,
@@ -102,7 +102,8 @@ def daily_metric(morning: Floats, peak: Floats, interval_h: Floats, metric: str)
     """The metric of each day (n, m): the trough before the next dose, or the peak of the dose's cycle, mg/L.
 
     `morning` and `peak` (n, m): of the days; `interval_h` (n, m): of the regimen in force. Where doses are
-    more than 24 h apart, a day's trough is the lowest of its morning and its neighbours', its peak the highest.
+    more than 24 h apart, a day's trough is the lowest of its morning and its neighbours', its peak the
+    highest.
     """
     values = morning if metric == "trough" else peak
     after, before = np.empty_like(values), np.empty_like(values)

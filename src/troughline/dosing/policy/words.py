@@ -1,4 +1,6 @@
-"""What an evaluation found, in sentences: each policy's verdict against the others, the headline, the methods."""
+"""What an evaluation found, in sentences: each policy's verdict against the others, the headline, the
+methods.
+"""
 
 from __future__ import annotations
 
@@ -34,13 +36,16 @@ def verdicts(contents: Json) -> list[Json]:
 
 
 def _sentence(d: Json, answer: str, contents: Json) -> str:
-    what = {"inside": "days inside the target", "inside_at": "patients inside it at the horizon"}[d["measure"]]
+    what = {"inside": "days inside the target", "inside_at": "patients inside it at the horizon"}[
+        d["measure"]
+    ]
     says = {
         "better": "more", "worse": "fewer", "not distinguished": "no clearly different share of",
     }[answer]  # fmt: skip
     return (
         f"{d['first']} against {d['second']}: {says} {what}, {percent_points(d['value'])} points "
-        f"({100 * contents['level']:.0f} % interval {percent_points(d['low'])} to {percent_points(d['high'])})"
+        f"({100 * contents['level']:.0f} % interval {percent_points(d['low'])} to "
+        f"{percent_points(d['high'])})"
     )
 
 
@@ -49,8 +54,10 @@ def headline(contents: Json) -> str:
     policies = [p for p in contents["policies"] if not p["twin"] and p["kind"] != "known"]
     best = max(policies, key=lambda p: p["measures"]["inside"]["value"])
     text = (
-        f"Of {len(policies)} policies over the same {contents['patients']} virtual patients, {best['id']!r} keeps "
-        f"the {contents['target']['words']} on the most days: {100 * best['measures']['inside']['value']:.0f} %"
+        f"Of {len(policies)} policies over the same {contents['patients']} virtual patients, "
+        f"{best['id']!r} keeps "
+        f"the {contents['target']['words']} on the most days: "
+        f"{100 * best['measures']['inside']['value']:.0f} %"
     )
     others = sorted(
         (p for p in policies if p["id"] != best["id"]), key=lambda p: -p["measures"]["inside"]["value"]
@@ -79,8 +86,10 @@ def methods(setup: Setup) -> list[str]:
     """How it was computed, in sentences for the report."""
     file = setup.file
     said = [
-        "Every policy meets the same virtual patients: covariates, effects, occasions, missed doses, residual "
-        "errors and toxicity thresholds are drawn once, keyed by seed and patient (common random numbers), and "
+        "Every policy meets the same virtual patients: covariates, effects, occasions, missed doses, "
+        "residual "
+        "errors and toxicity thresholds are drawn once, keyed by seed and patient (common random "
+        "numbers), and "
         "differences are paired by patient.",
         "True levels: the true model over every dose taken, exactly, before each morning dose"
         + (", and at seven times in the eight hours after it." if file.target.metric == "cmax" else "."),
@@ -89,14 +98,17 @@ def methods(setup: Setup) -> list[str]:
     ]
     if any(p.kind in ("model", "known") for p in file.policy):
         said.append(
-            "Model-informed: maximum a posteriori effects from all samples so far with the first-order posterior "
-            "covariance taken as normal; every regimen predicted at the next visit at steady state, with a new "
+            "Model-informed: maximum a posteriori effects from all samples so far with the first-order "
+            "posterior "
+            "covariance taken as normal; every regimen predicted at the next visit at steady state, with "
+            "a new "
             "occasion; 32 quasi-random points; the typical values of the assumed model taken as exact."
         )
     if file.toxicity is not None:
         t = file.toxicity
         said.append(
-            f"Severe toxicity: hazard {t.events_per_28_days:g} per 28 days at {t.at:g} {t.unit} before the morning "
+            f"Severe toxicity: hazard {t.events_per_28_days:g} per 28 days at {t.at:g} {t.unit} before "
+            f"the morning "
             f"dose, × {t.times_per_doubling:g} for each doubling, gamma frailty with CV {t.frailty_cv:g} "
             f"independent of exposure; doses held for {t.hold_days} days. Source: {t.source}."
         )
@@ -107,12 +119,14 @@ def methods(setup: Setup) -> list[str]:
             f"({file.adherence.source})."
         )
     said.append(
-        "Intervals of means are Monte-Carlo intervals: how far the number would move with other virtual patients. "
+        "Intervals of means are Monte-Carlo intervals: how far the number would move with other virtual "
+        "patients. "
         "They say nothing of whether the models are right."
     )
     if file.beside:
         said.append(
-            "Published values: reproduced where they lie within the central 95 % of 2,000 virtual studies of the "
+            "Published values: reproduced where they lie within the central 95 % of 2,000 virtual studies "
+            "of the "
             "published size drawn from the virtual patients, otherwise missed."
         )
     return said

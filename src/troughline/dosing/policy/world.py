@@ -79,7 +79,9 @@ def world_of(entry: World, drug: str, *, place: str, file: str, found: Findings)
     names = [o.name for o in spec.outputs if o.error.kind != "none"]
     name = entry.output or (drug if drug in names else names[0] if len(names) == 1 else None)
     if name not in names:
-        fault("unknown-output", f"name the output that is the level; {spec.id} has {', '.join(names)}", "output")
+        fault(
+            "unknown-output", f"name the output that is the level; {spec.id} has {', '.join(names)}", "output"
+        )
     theta = spec.theta.copy()
     shifted: list[str] = []
     known = [p.name for p in spec.parameters]
@@ -102,7 +104,8 @@ def world_of(entry: World, drug: str, *, place: str, file: str, found: Findings)
             shifted.append(f"variances between {words} × {factor:g}")
     if entry.falling is not None:
         shifted.append(
-            f"exposure falls by {entry.falling.fraction:.0%} with half-time {entry.falling.half_time_days:g} days"
+            f"exposure falls by {entry.falling.fraction:.0%} with half-time "
+            f"{entry.falling.half_time_days:g} days"
         )
     if len(found.errors):
         return None
