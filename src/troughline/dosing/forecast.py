@@ -157,7 +157,6 @@ def _records(
     future = () if regimen is None else regimen.doses(start_h, end_h)
     return patient_records(
         patient, share.working.chosen, share.working.model, future=future, future_occasion=occasion,
-        with_levels=False,
     )  # fmt: skip
 
 

@@ -83,11 +83,13 @@ def patient_records(
     future: Sequence[RepeatedDose] = (),
     future_occasion: int | None = None,
     events: Sequence[DoseEvent] | None = None,
+    ask_h: Sequence[float] = (),
     with_levels: bool = True,
 ) -> Records:
     """The records of a patient for `model`, the chosen one or its form with uncertain parameters.
 
     `leave_out`: numbers of levels of which only a prediction is wanted; `with_levels` False: no level at all.
+    `ask_h`: times at which only a prediction is wanted, in the occasion in force.
     `future`: doses from the decision on, in occasion `future_occasion`; `events`: doses instead of all these.
     """
     ends = occasion_ends(patient)
@@ -103,6 +105,9 @@ def patient_records(
         )
         for level in patient.used_levels
         if with_levels
+    ]
+    samples += [
+        Sample(time_h=t, output=chosen.output, occasion=occasion_at(ends, t)) for t in ask_h
     ]
     given = list(dose_events(patient.doses, ends) if events is None else events)
     given += [
