@@ -141,14 +141,14 @@ def _error_sds(
         own = levels[begin : begin + len(share.draws)]
         begin += len(share.draws)
         error = share.working.model.spec.outputs[share.output].error
-        parts = _error_parts(patient, share)
+        parts = error_parts(patient, share)
         sd = residual_sd(error.kind, own.ravel(), np.tile(parts, (own.size, 1)))
         sds.append(sd.reshape(own.shape))
         logged.append(np.full(len(own), error.on_log_scale))
     return np.vstack(sds), np.concatenate(logged)
 
 
-def _error_parts(patient: DosePatient, share: Share) -> Floats:
+def error_parts(patient: DosePatient, share: Share) -> Floats:
     """The error's additive, proportional and power parts (3,) at the decision."""
     working = share.working
     records = patient_records(
