@@ -87,9 +87,7 @@ def same_regimen(a: Regimen, b: Regimen) -> bool:
     if a.hold_h != b.hold_h:
         return False
     turns = [b.amounts_mg[k:] + b.amounts_mg[:k] for k in range(len(b.amounts_mg))]
-    return any(
-        all(abs(x - y) < _SAME for x, y in zip(a.amounts_mg, turn, strict=True)) for turn in turns
-    )
+    return any(all(abs(x - y) < _SAME for x, y in zip(a.amounts_mg, turn, strict=True)) for turn in turns)
 
 
 def card(regimen: Regimen, patient: DosePatient, drug: Drug) -> RegimenCard:

@@ -79,7 +79,7 @@ def dose(
         rng=generator_of(options.seed, patient.id, "scores"),
     )  # fmt: skip
     current = _current(patient, basis.regimens)
-    choice = choose(scores, indistinct=options.indistinct, reach=options.reach, current=current)
+    choice = choose(scores, basis.limits, indistinct=options.indistinct, reach=options.reach, current=current)
     progress("drawing the course", 5, STEPS)
     curve = course(
         patient, belief, prior, basis.regimens, start_h=start, horizon_h=horizon, level=options.level
@@ -133,9 +133,7 @@ def dose(
     )
 
 
-def _beliefs(
-    patient: DosePatient, working: tuple[Working, ...], found: Findings
-) -> tuple[Belief, Belief]:
+def _beliefs(patient: DosePatient, working: tuple[Working, ...], found: Findings) -> tuple[Belief, Belief]:
     """The prior and the posterior belief; a level that no patient has stops here."""
     options = patient.options
     prior = believe(patient, working, draws=options.draws, seed=options.seed, prior=True)
@@ -197,7 +195,7 @@ def _regimen(
         p_below=float(scores.below[:, k].mean()),
         p_in=p_in,
         p_above=float(scores.above[:, k].mean()),
-        p_error=math.sqrt(max(p_in * (1 - p_in), 0.0) / effective),
+        p_error=float(scores.inside[:, k].std()) / math.sqrt(effective),
         p_in_as_printed=float(scores.inside_as_printed[:, k].mean()),
         p_toxicity=toxicity[0], p_toxicity_low=toxicity[1], p_toxicity_high=toxicity[2],
         p_benefit=benefit[0], p_benefit_low=benefit[1], p_benefit_high=benefit[2],
@@ -366,7 +364,9 @@ def _methods(patient: DosePatient, basis: Basis) -> tuple[str, ...]:
             "through value and limits, taken as independent."
         )
     if len(basis.models) > 1:
-        parts.append("Models are averaged by their prior weights times the marginal likelihood of the levels.")
+        parts.append(
+            "Models are averaged by their prior weights times the marginal likelihood of the levels."
+        )
     return tuple(parts)
 
 

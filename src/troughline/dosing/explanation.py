@@ -22,7 +22,13 @@ TYPICAL = (0.75, 1.33)
 
 
 def explain(
-    patient: DosePatient, own: Floats, population: Floats, rows: LevelRows, target: TargetResult, *, level: float
+    patient: DosePatient,
+    own: Floats,
+    population: Floats,
+    rows: LevelRows,
+    target: TargetResult,
+    *,
+    level: float,
 ) -> Explanation:
     """Explain from the draws of the exposure now: the patient's (n,) and the population's (n,).
 
@@ -44,7 +50,11 @@ def explain(
         *_which_level(rows), _which_target(target), *_which_cause(causes, direction),
     ]  # fmt: skip
     return Explanation(
-        sentences=tuple(sentences), shrinkage=shrinkage, exposure_ratio=ratio, direction=direction, causes=causes
+        sentences=tuple(sentences),
+        shrinkage=shrinkage,
+        exposure_ratio=ratio,
+        direction=direction,
+        causes=causes,
     )
 
 

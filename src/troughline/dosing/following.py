@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from troughline.dosing.patient import DosePatient, Level
 
 
-def follow(
-    patient: DosePatient, working: Working, found: Findings, *, level: float
-) -> Following:
+def follow(patient: DosePatient, working: Working, found: Findings, *, level: float) -> Following:
     """Test for drift, and hold the levels after each earlier result against its forecast."""
     drift = test_drift(patient, working, level=level)
     earlier: list[EarlierPrediction] = []

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troughline.dosing.belief import Belief, NoEstimate, Working, believe
-from troughline.dosing.forecast import asked, horizon_end_h
+from troughline.dosing.forecast import asked, horizon_end_h, recent_doses
 from troughline.dosing.level_prediction import PredictedLevels, predict_levels
 from troughline.dosing.result import SampleResult, Spread
 from troughline.pk.exposure import ExposureQuery
@@ -55,14 +55,15 @@ def level_rows(
     used = patient.used_levels
     with_all = predict_levels(patient, belief, seed=seed) if used else None
     before = predict_levels(patient, prior, seed=seed) if used else None
-    whole = _log_trough(patient, belief, regimen, start_h, horizon_h)
+    lately = recent_doses(patient, belief, start_h=start_h, until_h=start_h + horizon_h)
+    whole = _log_trough(lately, belief, regimen, start_h, horizon_h)
     without: dict[int, tuple[PredictedLevels, float]] = {}
     for one in used[-MOST_LEFT_OUT:]:
         try:
             other = believe(patient, models, draws=LEFT_OUT_DRAWS, seed=seed, leave_out={one.number})
         except NoEstimate:
             continue
-        moved = whole - _log_trough(patient, other, regimen, start_h, horizon_h)
+        moved = whole - _log_trough(lately, other, regimen, start_h, horizon_h)
         without[one.number] = (predict_levels(patient, other, seed=seed), float(np.expm1(moved)))
     rows: list[SampleResult] = []
     for one in patient.levels:
@@ -77,9 +78,7 @@ def _log_trough(
 ) -> float:
     end = horizon_end_h(start_h, regimen, horizon_h)
     queries = [ExposureQuery(quantity="trough", end=end)]
-    made = asked(
-        patient, belief, regimen, queries, start_h=start_h, end_h=end, draws=LEFT_OUT_DRAWS
-    )
+    made = asked(patient, belief, regimen, queries, start_h=start_h, end_h=end, draws=LEFT_OUT_DRAWS)
     return float(np.log(np.maximum(made, 1e-12)).mean())
 
 

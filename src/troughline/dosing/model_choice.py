@@ -61,7 +61,11 @@ def choose_models(patient: DosePatient, found: Findings) -> tuple[ChosenModel, .
             )  # fmt: skip
             return ()
         found.add(
-            Severity.NOTE, "default-used", f"no [[model]] is named: {name} is taken", file=file, column="model"
+            Severity.NOTE,
+            "default-used",
+            f"no [[model]] is named: {name} is taken",
+            file=file,
+            column="model",
         )
         entries = (ModelEntry(id=name),)
     made: list[ChosenModel] = []

@@ -67,7 +67,9 @@ def response_curves(patient: DosePatient, found: Findings) -> dict[Role, Respons
             )  # fmt: skip
             continue
         try:
-            made[role] = _of_study(patient, role, entry, found) if entry.study else _by_hand(patient, role, entry)
+            made[role] = (
+                _of_study(patient, role, entry, found) if entry.study else _by_hand(patient, role, entry)
+            )
         except ValueError as fault:
             found.add(
                 Severity.ERROR, "curve", str(fault),
@@ -80,9 +82,7 @@ def response_curves(patient: DosePatient, found: Findings) -> dict[Role, Respons
 def _of_study(patient: DosePatient, role: Role, entry: CurveEntry, found: Findings) -> ResponseCurve:
     from troughline.dosing.study_results import question_of
 
-    question, study = question_of(
-        patient, entry.study or "", entry.question or "", kinds=("curve", "window")
-    )
+    question, study = question_of(patient, entry.study or "", entry.question or "", kinds=("curve", "window"))
     series: dict[str, Any] = question["series"]["curve" if question["kind"] == "curve" else role]
     label = str(series.get("label", ""))
     metric: Metric = "auc" if "auc" in label.casefold() else "trough"

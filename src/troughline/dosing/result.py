@@ -284,8 +284,9 @@ class Explanation:
 class SampleValue:
     """What one more level at a time would bring.
 
-    `day`, `hours_after_dose`: when; `utility_gain`: expected gain of the criterion by deciding with it, with
-    its error; `p_wrong_before`, `p_wrong_after`: probability that the regimen chosen is not the best one;
+    `day`, `hours_after_dose`: when; `gain`: expected gain of the criterion by deciding with it, with
+    its error; `loss_before`, `loss_after`: expected score lost against knowing the patient fully, without and
+    with the level; `p_wrong_before`, `p_wrong_after`: probability that the regimen chosen is not the best one;
     `narrower`: expected width of the log-trough interval over the present one; `p_change`: probability that
     the recommendation changes.
     """
@@ -296,6 +297,8 @@ class SampleValue:
     label: str
     gain: float
     gain_error: float
+    loss_before: float
+    loss_after: float
     p_wrong_before: float
     p_wrong_after: float
     p_change: float

@@ -38,7 +38,9 @@ def question_of(
             f"question {question_id!r} of {written} is of kind {question.get('kind')!r}, not {' or '.join(kinds)}"
         )
     if question.get("verdict") not in _TAKEN:
-        raise NotInResults(f"question {question_id!r} of {written} was {question.get('verdict')}: nothing to use")
+        raise NotInResults(
+            f"question {question_id!r} of {written} was {question.get('verdict')}: nothing to use"
+        )
     study: Any = contents.get("study", {})
     return question, study if isinstance(study, dict) else {}
 
