@@ -26,8 +26,8 @@ def alternatives(
 ) -> tuple[AlternativeTarget, ...]:
     """The file's own target first, then every published one, then the studies that found no link.
 
-    A target of another metric (a clinic visit's level, a peak) is read as a trough for its probabilities, and
-    marked as not comparable. Thresholds that a window of the same study joins are left to the window.
+    A target of another metric (a clinic visit's level, a peak) is read as a trough for its probabilities,
+    and marked as not comparable. Thresholds that a window of the same study joins are left to the window.
     """
     from troughline.evidence.store import load_drug
 
@@ -49,7 +49,8 @@ def alternatives(
 
 
 def _under(
-    scores: Scores, ids: Sequence[str], best: int, limits: Limits, shown: TargetResult, *, used: bool, reason: str,
+    scores: Scores, ids: Sequence[str], best: int, limits: Limits, shown: TargetResult, *, used: bool,
+    reason: str,
 ) -> AlternativeTarget:  # fmt: skip
     values = scores.trough if limits.metric == "trough" else scores.auc_24h
     if used:

@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 
 STEADY_WITHIN = 0.10
 KEPT_DAYS = (4, 7, 14, 28, 56)
-_NEGLIGIBLE = 1e-3
+_NEGLIGIBLE, _TRIED_DRAWS = 1e-3, 40
 _CYCLES_LOOKED_AT = 40
 
 
@@ -44,7 +44,7 @@ class Forecast:
 
 
 def next_dose_h(patient: DosePatient) -> float:
-    """When the next dose is due: after the last dose taken by its interval, at the decision if that is past."""
+    """When the next dose is due, h: after the last one taken, at the decision if that is past."""
     last = patient.doses[-1]
     due = last.time_h + last.interval_h
     while due < patient.now_h - 1e-6 and patient.regimen is not None:
@@ -103,8 +103,8 @@ def forecasts(
 def recent_doses(patient: DosePatient, belief: Belief, *, start_h: float, until_h: float) -> DosePatient:
     """The patient with only those doses that still matter at a later time; for forecasts, not for estimates.
 
-    Doses older than 4, 7, 14, 28 or 56 days before `start_h` are left out where in none of 40 draws they leave
-    more at `until_h` than 1/1000 of the level at `start_h`.
+    Doses older than 4, 7, 14, 28 or 56 days before `start_h` are left out where in none of 40 draws they
+    leave more at `until_h` than 1/1000 of the level at `start_h`.
     """
     for days in KEPT_DAYS:
         cut = start_h - 24.0 * days
@@ -115,9 +115,12 @@ def recent_doses(patient: DosePatient, belief: Belief, *, start_h: float, until_
             return patient
         old = replace(patient, doses=tuple(d for d in patient.doses if d.time_h < cut))
         moments = [ExposureQuery(quantity="at", end=t) for t in (start_h, until_h)]
-        ask = {"start_h": start_h, "end_h": until_h, "draws": 40}
-        all_of_it = asked(patient, belief, None, moments[:1], **ask)[:, 0]
-        rest = asked(old, belief, None, moments[1:], **ask)[:, 0]
+
+        def left(one: DosePatient, moment: ExposureQuery) -> Floats:
+            made = asked(one, belief, None, [moment], start_h=start_h, end_h=until_h, draws=_TRIED_DRAWS)
+            return made[:, 0]
+
+        all_of_it, rest = left(patient, moments[0]), left(old, moments[1])
         if np.all(rest <= _NEGLIGIBLE * all_of_it):
             return replace(patient, doses=kept)
     return patient
@@ -219,8 +222,8 @@ def days_to_steady(
 ) -> Floats:
     """Days from `start_h` until every later trough stays within 10 % of the steady one (n_draws,).
 
-    Steady is what the regimen gives at the same moment had it been taken for long before; a hold counts.
-    +∞ where it is not reached within 40 cycles (at least 28 days).
+    Steady is what the regimen gives at the same moment had it been taken for long before; a hold counts. +∞
+    where it is not reached within 40 cycles (at least 28 days).
     """
     cycles = max(_CYCLES_LOOKED_AT, math.ceil(28 * 24.0 / regimen.period_h))
     first = start_h + regimen.hold_h

@@ -1,4 +1,4 @@
-"""The patient as he is now: his parameters beside the population's, and his exposure on the present regimen."""
+"""The patient as he is now: his parameters beside the population's, and his present exposure."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def individual_now(
 ) -> tuple[Individual, Floats, Floats]:
     """The patient now, and the draws of his exposure over the last interval and of the population's (n,).
 
-    The exposure is that of the last 24 h before the next dose is due, in the occasion of the last level; the
-    trough is the level just before that dose.
+    The exposure is that of the last 24 h before the next dose is due, in the occasion of the last level;
+    the trough is the level just before that dose.
     """
     period = max(24.0, patient.doses[-1].interval_h if patient.regimen is None else patient.regimen.period_h)
     begin = max(start_h - period, 0.0)

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from troughline.dosing.belief import Belief, Share, spread_rows
 from troughline.dosing.records import patient_records
 from troughline.model.engine import record_arrays
 from troughline.pk.posterior import generator_of
 from troughline.pk.residual import residual_sd
-
-from troughline.dosing.belief import Belief, Share, spread_rows
 
 if TYPE_CHECKING:
     from troughline.dosing.patient import DosePatient
@@ -93,7 +92,7 @@ def error_sd(share: Share, level: Floats, parts: Floats) -> Floats:
 
 
 def log_density(level: Floats, sd: Floats, value: Floats, limit: Floats, *, on_log: bool) -> Floats:
-    """log p of values (n,) at predictions (n_draws, n) with error `sd`; below `limit` where a value is NaN."""
+    """log p of values (n,) at predictions (n_draws, n) with error `sd`; below `limit` where NaN."""
     from scipy.special import log_ndtr
 
     with np.errstate(divide="ignore", invalid="ignore"):

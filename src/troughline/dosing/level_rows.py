@@ -49,8 +49,8 @@ def level_rows(
 ) -> LevelRows:
     """Predict every level, and estimate the patient anew without each one of the last 12.
 
-    The influence of a level is the expected log trough of `regimen` at the horizon with it less that without
-    it, as a fraction of exposure: exp(difference) − 1.
+    The influence of a level is the expected log trough of `regimen` at the horizon with it less that
+    without it, as a fraction of exposure: exp(difference) − 1.
     """
     used = patient.used_levels
     with_all = predict_levels(patient, belief, seed=seed) if used else None
@@ -87,7 +87,12 @@ def _row(
     before: PredictedLevels | None, without: tuple[PredictedLevels, float] | None, level: float,
 ) -> SampleResult:  # fmt: skip
     previous = [d.time_h for d in patient.doses if d.time_h < one.time_h - 1e-9]
-    spread = lambda p: None if k is None or p is None else spread_of(p.measured[:, k], level, "mg/L")  # noqa: E731
+
+    def spread(predicted: PredictedLevels | None) -> Spread | None:
+        if k is None or predicted is None:
+            return None
+        return spread_of(predicted.measured[:, k], level, "mg/L")
+
     left = None if without is None else without[0]
     p_value = None
     if left is not None and k is not None and one.value is not None:

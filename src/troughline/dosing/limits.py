@@ -81,8 +81,9 @@ class Position:
 def position(values: Floats, limits: Limits) -> Position:
     """Where values lie (any shape): 0 and 1 for exact limits, probabilities over those that are uncertain.
 
-    With F the distributions of the limits, above = F_high(x), inside = (1 − F_high(x)) F_low(x) and below the
-    rest: an upper limit that falls below the lower one leaves nothing inside, and what exceeds it is above.
+    With F the distributions of the limits, above = F_high(x), inside = (1 − F_high(x)) F_low(x) and below
+    the rest: an upper limit that falls below the lower one leaves nothing inside, and what exceeds it is
+    above.
     """
     over = _reached(values, limits.high, limits.high_interval, strictly=True)
     reaches = _reached(values, limits.low, limits.low_interval, strictly=False)

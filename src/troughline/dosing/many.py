@@ -42,7 +42,8 @@ LEAST_KNOWN = 0.9
 class ManyDecisions:
     """Decisions for n patients among k regimens.
 
-    - `trough`, `auc` (n, k, 3): 5 %, 50 % and 95 % at the horizon, mg/L and mg·h/L in 24 h (NaN unless asked).
+    - `trough`, `auc` (n, k, 3): 5 %, 50 % and 95 % at the horizon, mg/L and mg·h/L in 24 h (NaN unless
+      asked).
     - `p_below`, `p_in`, `p_above` (n, k); `score` (n, k): expected utility, or P(in) without both curves.
     - `choice` (n,): the index of the highest score, −1 without an estimate.
     - `status` (n,): 0, or 1 where there is no estimate; `reasons`: why, by patient.
@@ -93,11 +94,11 @@ def dose_many(
 ) -> ManyDecisions:
     """Decide for many patients under one model; hand in its form with uncertain parameters to carry those.
 
-    As `dose`, but the posterior is the first-order one (a normal at the estimate), and a regimen's exposure is
-    that of its steady state on the horizon's day, in a new occasion. Where only the amount differs between
-    regimens, exposure is scaled by amount · bioavailability. A hold does not count. Nothing is raised for a
-    patient: one whose covariates or levels cannot be used has status 1. Draws depend on the seed and the
-    patient's id alone. Raises `ValueError` for fewer than two draws and without a regimen.
+    As `dose`, but the posterior is the first-order one (a normal at the estimate), and a regimen's exposure
+    is that of its steady state on the horizon's day, in a new occasion. Where only the amount differs
+    between regimens, exposure is scaled by amount · bioavailability. A hold does not count. Nothing is
+    raised for a patient: one whose covariates or levels cannot be used has status 1. Draws depend on the
+    seed and the patient's id alone. Raises `ValueError` for fewer than two draws and without a regimen.
     """
     if draws < 2:
         raise ValueError(f"draws must be at least 2, not {draws}")

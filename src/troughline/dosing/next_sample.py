@@ -72,11 +72,10 @@ def value_of_samples(
     """The expected gain from one more level, under the regimen in force, at each candidate time.
 
     A level y is imagined at draw j; the other draws s get weights ∝ p(y | level of s), and the regimen is
-    chosen anew. gain = mean over j of E_w[score of that choice] − E_w[score of the present one]; the draw that
-    gave the level takes no part in its own weights, and one half of the draws judges what the other chose, so
-    that noise does not count as information. The level
-    belongs to an occasion of its own, another than the horizon's. (Raiffa & Schlaifer 1961, Applied
-    Statistical Decision Theory.)
+    chosen anew. gain = mean over j of E_w[score of that choice] − E_w[score of the present one]; the draw
+    that gave the level takes no part in its own weights, and one half of the draws judges what the other
+    chose, so that noise does not count as information. The level belongs to an occasion of its own, another
+    than the horizon's. (Raiffa & Schlaifer 1961, Applied Statistical Decision Theory.)
     """
     times = candidate_times(patient, regimen, start_h)
     levels = levels_at(patient, belief, regimen, [t.time_h for t in times], start_h=start_h, new_occasion=0)
@@ -143,7 +142,7 @@ def _chosen_and_judged(
     """
     halves = np.arange(len(ranked)) % 2 == 0
     n = weights.shape[1]
-    rows = np.arange(n)
+    rows: NDArray[np.int64] = np.arange(n)
     gains, right, changed = np.zeros(n), np.zeros(n), np.zeros(n)
     for chooses in (halves, ~halves):
         judges = ~chooses

@@ -25,8 +25,10 @@ MONTE_CARLO_ERRORS = 2.0
 class Choice:
     """The answer by indices of regimens.
 
-    - `answer`; `best`: the highest expected score; `among`: those that cannot be told from it, `best` first.
-    - `margin`, `margin_error`: its lead over the second and the Monte-Carlo error of that lead; None with one.
+    - `answer`; `best`: the highest expected score; `among`: those that cannot be told from it, `best`
+      first.
+    - `margin`, `margin_error`: its lead over the second and the Monte-Carlo error of that lead; None with
+      one.
     - `p_best` (n,): each one's probability to be the best.
     - `p_reach`: the largest P(in) with the limits as printed, and `reached`: whether it suffices.
     """
@@ -48,10 +50,10 @@ def choose(
 
     1. The best is the regimen with the highest expected score; among equal ones the one in force, then the
        first.
-    2. Where no regimen has P(in) ≥ `reach` with the limits as printed, the target is not reached; without
-       a utility the nearest regimen is then that with the least mean distance to the target on the log scale.
-    3. Another regimen is not told apart from the best where its lag is within two Monte-Carlo standard errors
-       of the difference, or where, of the draws in which the two differ, the best wins in less than
+    2. Where no regimen has P(in) ≥ `reach` with the limits as printed, the target is not reached; without a
+       utility the nearest regimen is then that with the least mean distance to the target on the log scale.
+    3. Another regimen is not told apart from the best where its lag is within two Monte-Carlo standard
+       errors of the difference, or where, of the draws in which the two differ, the best wins in less than
        `indistinct`.
     """
     ranked = scores.ranked
@@ -88,7 +90,8 @@ def rules(scores: Scores, *, indistinct: float, reach: float) -> tuple[str, ...]
     what = "expected utility" if scores.criterion == "utility" else "the probability to be inside the target"
     return (
         f"Regimens are ranked by {what}.",
-        f"The target counts as not reached where no feasible regimen has a probability of {reach:g} or more to "
+        f"The target counts as not reached where no feasible regimen has a probability of {reach:g} or "
+        "more to "
         "be inside its limits as printed.",
         "Two regimens are not told apart where the lead is within two standard errors of the simulation, or "
         f"where, of the draws in which they differ, the better one wins in less than {indistinct:.0%}.",

@@ -89,9 +89,9 @@ def patient_records(
 ) -> Records:
     """The records of a patient for `model`, the chosen one or its form with uncertain parameters.
 
-    `leave_out`: numbers of levels of which only a prediction is wanted; `with_levels` False: no level at all.
-    `ask_h`: times at which only a prediction is wanted, in the occasion in force.
-    `future`: doses from the decision on, in occasion `future_occasion`; `events`: doses instead of all these.
+    `leave_out`: numbers of levels of which only a prediction is wanted; `with_levels` False: no level at
+    all. `ask_h`: times at which only a prediction is wanted, in the occasion in force. `future`: doses from
+    the decision on, in occasion `future_occasion`; `events`: doses instead of all these.
     """
     ends = occasion_ends(patient)
     record = patient_record(patient, chosen, model, leave_out=leave_out)

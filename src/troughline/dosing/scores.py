@@ -28,9 +28,9 @@ class Scores:
 
     `below`, `inside`, `above`: 0 or 1, or where a limit is uncertain the probability over it at that draw.
 
-    `inside_as_printed`: with the limits taken as exact. `toxicity`, `benefit`: probabilities, None without a
-    curve; `utility` is None unless both are there. `outside_curve`: share of draws beyond the exposures that
-    a curve was studied at, by role. `effective`: the effective number of draws.
+    `inside_as_printed`: with the limits taken as exact. `toxicity`, `benefit`: probabilities, None without
+    a curve; `utility` is None unless both are there. `outside_curve`: share of draws beyond the exposures
+    that a curve was studied at, by role. `effective`: the effective number of draws.
     """
 
     trough: Floats

@@ -42,9 +42,11 @@ def sentence_of(patient: DosePatient, basis: Basis, scores: Scores, choice: Choi
         now_at = next((k for k, r in enumerate(basis.regimens) if _in_force(r, patient)), None)
         if current is None and now_at is not None:
             inside = float(scores.inside[:, now_at].mean())
-            stay = f", but each is better than {basis.regimens[now_at].label}, inside with probability {inside:.2f}"
+            label = basis.regimens[now_at].label
+            stay = f", but each is better than {label}, inside with probability {inside:.2f}"
         return (
-            f"The evidence does not distinguish {labels_in_words(labels)} (target {span}; {best.label}: {level}, "
+            f"The evidence does not distinguish {labels_in_words(labels)} (target {span}; {best.label}: "
+            f"{level}, "
             f"inside with probability {p:.2f}){stay}."
         )
     change = (
@@ -53,7 +55,8 @@ def sentence_of(patient: DosePatient, basis: Basis, scores: Scores, choice: Choi
         else ("restart with" if patient.regimen is None else "change to")
     )
     return (
-        f"{change.capitalize()} {best.label}: in {patient.options.horizon_days:g} days a {level} (median), inside the "
+        f"{change.capitalize()} {best.label}: in {patient.options.horizon_days:g} days a {level} "
+        "(median), inside the "
         f"target of {span} with probability {p:.2f}."
     )
 

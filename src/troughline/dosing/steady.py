@@ -27,8 +27,8 @@ _NONLINEAR = 2
 class _Pattern:
     """Records of one regimen at steady state, with times from its first dose; `scaled`: those that follow.
 
-    `reals` (n, 6) and `ints` (n, 7) as the kernels take them; `troughs`: rows of the levels before the doses of
-    a cycle; `area`: the rows at the cycle's begin and end, None where no area is wanted.
+    `reals` (n, 6) and `ints` (n, 7) as the kernels take them; `troughs`: rows of the levels before the
+    doses of a cycle; `area`: the rows at the cycle's begin and end, None where no area is wanted.
     """
 
     regimen: Regimen
@@ -63,9 +63,9 @@ class SteadyPatterns:
     ) -> tuple[Floats, Floats]:
         """Troughs (mg/L) and areas in 24 h (mg·h/L, NaN where not wanted) of a cycle that ends at `at_h`.
 
-        `effects` (n_draws, q): between subjects, then those of one occasion; `covariates` (n_covariates,), in
-        the units of the model file. Returns two arrays (n_draws, n_regimens). A draw without a steady state is
-        NaN.
+        `effects` (n_draws, q): between subjects, then those of one occasion; `covariates` (n_covariates,),
+        in the units of the model file. Returns two arrays (n_draws, n_regimens). A draw without a steady
+        state is NaN.
         """
         from troughline.model.engine import Tolerance
         from troughline.pk.kernels.sampling import predict_at
@@ -82,8 +82,8 @@ class SteadyPatterns:
             cov = np.ascontiguousarray(np.tile(covariates, (rows, 1)))
             f, err = np.empty((n, rows)), np.zeros((n, rows, 3))
             predict_at(
-                compiled.layout, compiled.coefficients, compiled.addresses, theta, reals, p.ints, cov, 0, rows,
-                control.relative, control.absolute, control.max_steps, points, f, err,
+                compiled.layout, compiled.coefficients, compiled.addresses, theta, reals, p.ints, cov, 0,
+                rows, control.relative, control.absolute, control.max_steps, points, f, err,
                 np.zeros(n, dtype=np.int64),
             )  # fmt: skip
             trough[:, p.index] = f[:, list(p.troughs)].mean(axis=1)

@@ -1,4 +1,4 @@
-"""The target of a patient file: a published window, a study's result, or limits by hand, with its uncertainty."""
+"""The target of a patient file, with its uncertainty: published, a study's result, or limits by hand."""
 
 from __future__ import annotations
 
@@ -128,7 +128,8 @@ def _published(
         if number.metric not in COMPARABLE:
             _error(
                 found, patient, "target-not-comparable",
-                f"{reference} is of {REASONS.get(number.metric or '', number.metric or 'no metric')}; to use its "
+                f"{reference} is of {REASONS.get(number.metric or '', number.metric or 'no metric')}; to "
+                "use its "
                 "limits all the same, give them by hand",
                 "target.published",
             )  # fmt: skip

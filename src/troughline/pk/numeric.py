@@ -59,10 +59,11 @@ def _number(node: Node, values: Mapping[str, Any], levels: Mapping[str, tuple[st
         case Call(function, arguments):
             return _call(function, [_number(a, values, levels) for a in arguments])
         case Choice(condition, then, otherwise):
-            return np.where(
+            chosen: Any = np.where(
                 _condition(condition, values, levels), _number(then, values, levels),
                 _number(otherwise, values, levels),
             )  # fmt: skip
+            return chosen
         case Level(text):
             raise ExpressionError(f"has the level {text!r} outside a comparison")
         case Comparison() | Logic():
@@ -98,7 +99,8 @@ def _call(function: str, arguments: list[Any]) -> Any:
         case "phi":
             from scipy.special import ndtr
 
-            return ndtr(x)
+            below: Any = ndtr(x)
+            return below
         case "boxcox":
             u = np.asarray(arguments[1] * x, dtype=np.float64)
             near = np.abs(arguments[1]) < _SMALL

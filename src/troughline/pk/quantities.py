@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from troughline.pk.numeric import evaluate
 from troughline.model.spec import CONTEXT_NAMES
 from troughline.pk.individual_parameters import quantity_units
+from troughline.pk.numeric import evaluate
 
 if TYPE_CHECKING:
     from troughline.model.spec import ModelSpec
@@ -22,8 +22,9 @@ def individual_quantities(
 ) -> tuple[tuple[str, ...], tuple[str, ...], Floats]:
     """Names, canonical units and values (n_draws, k) of what depends on effects and not on time or dose.
 
-    `effects` (n_draws, m): those between subjects, then of one occasion; `covariates` (n_covariates,) in the
-    units of the model file. The same quantities as `pk.individual_parameters`, which derives them by algebra.
+    `effects` (n_draws, m): those between subjects, then of one occasion; `covariates` (n_covariates,) in
+    the units of the model file. The same quantities as `pk.individual_parameters`, which derives them by
+    algebra.
     """
     names = (*spec.subject_effects, *spec.occasion_effects)
     values: dict[str, object] = {p.name: float(v) for p, v in zip(spec.parameters, theta, strict=True)}
