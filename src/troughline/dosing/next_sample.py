@@ -141,8 +141,8 @@ def _chosen_and_judged(
     noise of the weights gains nothing.
     """
     halves = np.arange(len(ranked)) % 2 == 0
-    n = weights.shape[1]
-    rows: NDArray[np.int64] = np.arange(n)
+    n = int(weights.shape[1])
+    rows = np.arange(n)
     gains, right, changed = np.zeros(n), np.zeros(n), np.zeros(n)
     for chooses in (halves, ~halves):
         judges = ~chooses
