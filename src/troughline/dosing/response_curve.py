@@ -27,10 +27,10 @@ _FARTHEST, _STEPS = 4.0, 61
 class ResponseCurve:
     """A probability over exposure with its uncertainty.
 
-    `exposure` (n,): mg/L, or mg·h/L in 24 h, rising; `table` (n, 61): the probability there at deviations z of
-    −4 to 4, the quantiles at Φ(z) of a beta distribution with the curve's mean and the SD of its interval. One
-    draw has one deviation at every exposure. Below and above the exposures studied the probability is that at
-    the nearest of them; how often is `outside`.
+    `exposure` (n,): mg/L, or mg·h/L in 24 h, rising; `table` (n, 61): the probability there at deviations z
+    of −4 to 4, the quantiles at Φ(z) of a beta distribution with the curve's mean and the SD of its
+    interval. One draw has one deviation at every exposure. Below and above the exposures studied the
+    probability is that at the nearest of them; how often is `outside`.
     """
 
     role: Role
