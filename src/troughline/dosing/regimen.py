@@ -58,7 +58,7 @@ class Regimen:
         return max(self.amounts_mg)
 
     def doses(self, start_h: float, until_h: float) -> tuple[RepeatedDose, ...]:
-        """The doses from `start_h` (then the hold) before `until_h`, one entry for each amount of the cycle."""
+        """The doses from `start_h`, after the hold, before `until_h`: an entry for each amount."""
         first = start_h + self.hold_h
         made: list[RepeatedDose] = []
         for k, amount in enumerate(self.amounts_mg):
@@ -66,8 +66,6 @@ class Regimen:
             count = math.ceil((until_h - at) / self.period_h - 1e-9)
             if count > 0:
                 made.append(
-                    RepeatedDose(
-                        time_h=at, amount_mg=amount, interval_h=self.period_h, additional=count - 1
-                    )
+                    RepeatedDose(time_h=at, amount_mg=amount, interval_h=self.period_h, additional=count - 1)
                 )
         return tuple(made)
