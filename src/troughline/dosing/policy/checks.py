@@ -168,11 +168,13 @@ def check_population(file: PolicyFile, worlds: Sequence[WorldModel], name: str, 
                 f"{draw.name} is drawn and tabulated; no model here takes it",
                 file=name, column=place,
             )  # fmt: skip
-    for world in worlds:
+    for world in {w.spec.sha256: w for w in worlds}.values():
         for covariate in world.spec.covariates:
             draw = drawn.get(covariate.name)
-            if draw is not None:
+            if draw is not None and mass_inside(draw) >= LEAST_MASS:
                 _check_against(draw, covariate, world.spec.id, name, found)
+            elif draw is not None:
+                continue
             elif covariate.default is None:
                 found.add(
                     Severity.ERROR, "covariate-missing", f"{world.spec.id} needs {covariate.name}: draw it",

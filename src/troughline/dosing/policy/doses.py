@@ -72,9 +72,13 @@ def course_records(
 
     `times_h` (n, m), NaN where a patient has fewer. `values` (n, m) on the scale of the output's error, with
     `censored` below `limits`; without them the times are for prediction. Returns the records and the place of
-    each observation (n, m), −1 where there is none. A level at the time of a dose is that before it.
+    each observation (n, m), −1 where there is none. A level at the time of a dose is that before it. Every end
+    of an occasion is marked by a prediction, so that the occasion lasts until then whatever is observed.
     """
     n, slots = amounts.shape
+    m, marks = times_h.shape[1], 24.0 * (np.asarray(visit_days, dtype=np.float64) + 1.0)
+    marks = np.tile(marks[marks < until_h - 1e-9], (n, 1))
+    nothing, times_h = np.full(marks.shape, np.nan), np.hstack([times_h, marks])
     slot_h = SLOT_H * np.arange(slots, dtype=np.float64)
     occasion = occasion_of_slot(visit_days, slots)
     dosed = (amounts > 0) & (slot_h < until_h - 1e-9)[None, :]
@@ -97,10 +101,13 @@ def course_records(
         out[: len(who)], out[len(who) :] = dose, observation
         return out[order]
 
-    measured = np.nan if values is None else values[asker, column]
-    below = np.zeros(len(asker), dtype=bool) if censored is None else censored[asker, column]
-    limit = np.nan if limits is None else limits[asker, column]
-    kind = np.where(below, BELOW_LIMIT, QUANTIFIED).astype(np.int64)
+    measured, limit, kind = np.full(len(asker), np.nan), np.full(len(asker), np.nan), np.full(len(asker), MISSING)
+    if values is not None:
+        measured = np.hstack([values, nothing])[asker, column]
+        kind[np.isfinite(measured)] = QUANTIFIED
+    if censored is not None and limits is not None:
+        limit = np.hstack([limits, nothing])[asker, column]
+        kind[np.hstack([censored, nothing > 0])[asker, column]] = BELOW_LIMIT
     first = np.searchsorted(patient[order], np.arange(n + 1, dtype=np.int64))
     records = Records(
         patients=tuple(names),
@@ -115,7 +122,7 @@ def course_records(
         compartment=np.full(total, ALL_INPUTS, dtype=np.int64),
         output=np.full(total, output, dtype=np.int64),
         value=reals(np.nan, measured),
-        censoring=whole(MISSING, MISSING if values is None else kind),
+        censoring=whole(MISSING, kind),
         limit=reals(np.nan, limit),
         covariates=covariates[patient[order]],
         occasion=whole(occasion[slot], occasion_of_time(visit_days, asked)),
@@ -125,4 +132,4 @@ def course_records(
     back = np.empty(total, dtype=np.int64)
     back[order] = np.arange(total, dtype=np.int64)
     places[asker, column] = back[len(who) :]
-    return records, places
+    return records, places[:, :m]

@@ -94,8 +94,9 @@ def _estimates(
     shown = np.where(below, np.nan, np.where(asked, level, np.nan))
     values, limits = shown, np.full(shown.shape, limit if limit > 0 else np.nan)
     if on_log:
-        values, limits = np.log(np.where(shown > 0, shown, 1.0)), np.log(limits)
-    asked_h: Floats = np.where(asked, times[None, :], np.nan)
+        values, limits = np.log(shown), np.log(limits)
+    asked_h: Floats = np.full(asked.shape, np.nan)
+    asked_h[asked] = np.broadcast_to(times, asked.shape)[asked]
     records, _ = course_records(
         [patients.names[r] for r in rows], believed, float(times[-1]), asked_h,
         visit_days=setup.file.visits.days, covariates=covariates, output=world.output, values=values,

@@ -187,21 +187,16 @@ def _no_truth_keys(file: PolicyFile, name: str, found: Findings) -> None:
     if given is not None and (given.falling or given.between_subjects != 1 or given.between_occasions != 1):
         found.add(
             Severity.ERROR, "truth-only",
-            "falling, between_subjects and between_occasions are of [truth] alone", file=name, column="assumed",
+            "falling, between_subjects and between_occasions are of [truth] alone",
+            file=name, column="assumed",
         )  # fmt: skip
 
 
 def _by_id(drug: str) -> dict[str, Regimen]:
-    """The regimens of a drug's file by id."""
-    from troughline.evidence.store import load_drug
+    """The regimens of a drug's file by id, those that need leave among them: the policy file gives it."""
+    from troughline.dosing.candidates import drug_regimens
 
-    return {
-        r.id: Regimen(
-            id=r.id, label=r.label, amounts_mg=r.amounts_mg, interval_h=r.interval_h, basis=r.basis,
-            source=r.source or r.where, verified=r.verified,
-        )
-        for r in load_drug(drug).regimen
-    }  # fmt: skip
+    return {r.id: r for r in drug_regimens(drug)}
 
 
 def _regimens(file: PolicyFile, drug: str, name: str, found: Findings) -> tuple[Regimen, ...]:

@@ -60,7 +60,8 @@ class Truth:
         at = setup.file.samples.hours_after_dose or 0.0
         hours = (0.0, *PEAK_HOURS) if self._peaks else (0.0,)
         grid = (24.0 * days[:, None] + np.array(hours)).ravel()
-        times: Floats = np.tile(np.r_[grid, 24.0 * last_day + at], (len(rows), 1))
+        times: Floats = np.empty((len(rows), len(grid) + 1))
+        times[:, :-1], times[:, -1] = grid, 24.0 * last_day + at
         taken: Floats = np.where(patients.missed[rows], 0.0, amounts[rows]) * self._fall
         records, places = course_records(
             [patients.names[r] for r in rows], taken, float(times.max()), times,
