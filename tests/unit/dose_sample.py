@@ -327,14 +327,17 @@ def sample_result() -> DoseResult:
         curve=_curve(),
         samples=_samples(),
         covariates=(
-            {"name": "weight", "value": 68.0, "unit": "kg", "day": 0.0, "source": "file", "model": ""},
+            {"name": "weight", "value": 68.0, "unit": "kg", "day": 0.0, "source": "file", "models": []},
             {
                 "name": "sex", "value": "male", "unit": None, "day": None, "source": "default",
-                "model": "sorafenib/hcc",
+                "models": ["sorafenib/hcc"],
             },
         ),
         history=(
-            {"from_day": 0.0, "to_day": 29.0, "label": "400 mg twice daily", "doses": 57, "missed": 1},
+            {
+                "from_day": 0.0, "to_day": 29.0, "amount_mg": 400.0, "interval_h": 12.0, "doses": 57, "missed": 1,
+                "food": "fasting",
+            },
         ),
         toxicity=({"day": 24.0, "term": "hand-foot skin reaction", "grade": 2},),
         explanation=Explanation(

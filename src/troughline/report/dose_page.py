@@ -9,6 +9,7 @@ from troughline.report import dose_view, view
 from troughline.report.dose_tables import dose_tables
 from troughline.report.dose_view import day_text, unit_words
 from troughline.report.dose_words import target_rows, why_tables
+from troughline.report.figures.dose_parts import history_text, target_name
 from troughline.report.numbers import micro, number, percent, unit_text
 from troughline.report.page import linked
 from troughline.report.reading import entries, part
@@ -35,6 +36,7 @@ def render_dose_page(results: Json, figures: Sequence[Drawing]) -> str:
         margin=dose_view.margin_sentence(results),
         recommendation=micro(str(part(results, "recommendation").get("sentence") or "")),
         sources=dose_view.curve_sources(results),
+        steps=dose_view.step_sources(results),
         utility=micro(str(part(results, "utility").get("text") or "")),
         sentences=[micro(str(s)) for s in entries(part(results, "explanation"), "sentences")],
         why=why_tables(results),
@@ -104,7 +106,7 @@ def _common(results: Json) -> Json:
         "trough_unit": _unit(results, "trough"),
         "auc_unit": _unit(results, "auc"),
         "unknown": dose_view.unknown(results),
-        "target": {**target, "text": dose_view.target_text(target)} if target else None,
+        "target": {**target, "text": dose_view.target_text(target), "name": target_name(target)} if target else None,
         "individual": part(results, "individual"),
         "provenance": {**dict.fromkeys(_PROVENANCE), **part(results, "provenance")},
     }
@@ -164,7 +166,7 @@ def next_rows(results: Json) -> list[list[str]]:
             [
                 f"{one['label']}{best}",
                 f"day {day_text(one['day'])}"
-                + (f", {one['clock'].replace('T', ' ')}" if one.get("clock") else ""),
+                + (f", {dose_view.clock_text(one['clock'])}" if one.get("clock") else ""),
                 number(one["hours_after_dose"]),
                 f"{gain} ± {error}",
                 f"{percent(one['p_wrong_before'])} → {percent(one['p_wrong_after'])}",
@@ -203,7 +205,7 @@ def input_tables(results: Json) -> list[tuple[str, list[str], list[list[str]]]]:
             "–" if c.get("day") is None else f"day {day_text(c['day'])}",
             "the patient file"
             if c.get("source") == "file"
-            else f"default of {c.get('model') or 'the model'}",
+            else f"default of {', '.join(entries(c, 'models')) or 'the model'}",
         ]
         for c in entries(results, "covariates")
     ]
@@ -212,7 +214,7 @@ def input_tables(results: Json) -> list[tuple[str, list[str], list[list[str]]]]:
             f"day {day_text(h['from_day'])} to {day_text(h.get('to_day'))}"
             if h.get("to_day") is not None
             else f"from day {day_text(h['from_day'])}",
-            str(h["label"]),
+            history_text(h),
             str(h.get("doses", "–")),
             str(h.get("missed", "–")),
         ]

@@ -5,14 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from troughline.report.figures.dose_parts import current_regimen, regimen_cards, shown_regimens, target_text
+from troughline.report.figures.dose_parts import (
+    regimen_cards,
+    shown_regimens,
+    target_name,
+    target_text,
+)
 from troughline.report.numbers import NO_VALUE, count, interval, micro, number, p_value, percent, unit_text
 from troughline.report.reading import entries, part
 
 Json = dict[str, Any]
 
 ANSWERS = {
-    "regimen": ("answered", "One regimen stands out"),
+    "regimen": ("answered", "One regimen is preferred"),
     "not distinguished": ("caution", "The evidence does not distinguish these regimens"),
     "target not reached": ("refused", "No feasible regimen reaches the target"),
 }
@@ -37,6 +42,7 @@ class Row:
     below: str
     inside: str
     error: str
+    as_printed: str
     above: str
     toxicity: tuple[str, str]
     benefit: tuple[str, str]
@@ -85,10 +91,22 @@ def value_and_interval(spread: Json | None) -> tuple[str, str]:
 def regimen_rows(results: Json) -> list[Row]:
     """The candidates as they stand in `regimens`."""
     named, answer = shown_regimens(results), part(results, "recommendation").get("answer")
-    return [_row(r, named, str(answer)) for r in entries(results, "regimens")]
+    effective = part(results, "individual").get("effective_draws")
+    return [_row(r, named, str(answer), effective) for r in entries(results, "regimens")]
 
 
-def _row(row: Json, named: list[str], answer: str) -> Row:
+def probability_text(p: float, effective: float | None) -> str:
+    """A probability counted over draws: where none or all of them count, what so many draws can tell.
+
+    `effective` is for how many independent draws they count.
+    """
+    if p in {0.0, 1.0} and effective and effective > 1:
+        least = percent(1.0 / effective).removeprefix("< ")
+        return f"< {least}" if p == 0.0 else f"> {percent(1.0 - 1.0 / effective).removeprefix('> ')}"
+    return percent(p)
+
+
+def _row(row: Json, named: list[str], answer: str, effective: float | None) -> Row:
     card: Json = row["regimen"]
     chosen = card["id"] in named
     tags: list[tuple[str, str]] = []
@@ -101,8 +119,6 @@ def _row(row: Json, named: list[str], answer: str) -> Row:
     detail.append(f"{day_text(card['daily_dose_mg'])} mg a day")
     if card.get("hold_days"):
         detail.append(f"after {day_text(card['hold_days'])} days without")
-    if card.get("basis"):
-        detail.append(f"{card['basis']}{'' if card.get('verified') else ' (not verified)'}")
     steady: Json = part(row, "time_to_steady")
     notes = [micro(str(n)) for n in entries(row, "notes")]
     if steady.get("note"):
@@ -116,10 +132,13 @@ def _row(row: Json, named: list[str], answer: str) -> Row:
         trough=value_and_interval(row.get("trough")),
         auc=value_and_interval(row.get("auc")),
         shares=(100.0 * row["p_below"], 100.0 * row["p_in"], 100.0 * row["p_above"]),
-        below=percent(row["p_below"]),
-        inside=percent(row["p_in"]),
-        error=percent(row["p_error"]),
-        above=percent(row["p_above"]),
+        below=probability_text(row["p_below"], effective),
+        inside=probability_text(row["p_in"], effective),
+        error=percent(row["p_error"]) if row["p_error"] else "",
+        as_printed=probability_text(row["p_in_as_printed"], effective)
+        if row.get("p_in_as_printed") is not None
+        else "",
+        above=probability_text(row["p_above"], effective),
         toxicity=_probability(row, "p_toxicity"),
         benefit=_probability(row, "p_benefit"),
         utility=_utility(row),
@@ -145,7 +164,7 @@ def _utility(row: Json) -> tuple[str, str]:
 
 def _days(steady: Json) -> tuple[str, str]:
     if steady.get("days") is None:
-        return "", ""
+        return "not reached", ""
     return number(steady["days"], 2), interval(_rounded(steady.get("low")), _rounded(steady.get("high")))
 
 
@@ -159,7 +178,7 @@ def unknown(results: Json) -> list[tuple[str, str]]:
     rows: list[Json] = entries(results, "regimens")
     for role, name in _OUTCOMES.items():
         if any(r.get(f"p_{role}") is None for r in rows):
-            source = next((c for c in entries(results, "curves") if c.get("role") == role), {})
+            source: Json = next((c for c in entries(results, "curves") if c.get("role") == role), {})
             reasons.append((name, micro(str(source.get("reason") or "no curve was given").rstrip("."))))
     if any(r.get("utility") is None for r in rows):
         missing = " and ".join(name for name, _ in reasons)
@@ -196,20 +215,21 @@ def key_numbers(results: Json) -> list[tuple[str, str, str]]:
             shown.append((name, f"{value} {unit_words(spread.get('unit'))}".strip(), span))
 
     add(f"Trough now, {individual.get('regimen') or 'no regimen'}", part(individual, "trough"))
-    named = shown_regimens(results)
-    row = next((r for r in entries(results, "regimens") if named and r["regimen"]["id"] == named[0]), None)
-    if row is not None:
-        add(f"Trough on {row['regimen']['label']}", part(row, "trough"))
-        shown.append(("P(in the target) on it", percent(row["p_in"]), ""))
+    named = shown_regimens(results)[:2]
+    for row in [r for r in entries(results, "regimens") if r["regimen"]["id"] in named]:
+        label = row["regimen"]["label"]
+        add(f"Trough on {label}", part(row, "trough"))
+        inside = probability_text(row["p_in"], individual.get("effective_draws"))
+        shown.append((f"P(in the target) on {label}", inside, ""))
         if row.get("p_toxicity") is not None:
-            shown.append((f"{_OUTCOMES['toxicity']} on it", *_probability(row, "p_toxicity")))
+            shown.append((f"{_OUTCOMES['toxicity']} on {label}", *_probability(row, "p_toxicity")))
         if row.get("p_benefit") is not None:
-            shown.append((f"{_OUTCOMES['benefit']} on it", *_probability(row, "p_benefit")))
+            shown.append((f"{_OUTCOMES['benefit']} on {label}", *_probability(row, "p_benefit")))
     if answer.get("p_best") is not None and answer.get("answer") == "regimen":
         shown.append(("Probability that it is the best", percent(answer["p_best"]), ""))
     target: Json = part(results, "target")
     if target:
-        shown.append(("Target", target_text(target), str(target.get("label") or "")))
+        shown.append(("Target", target_text(target), target_name(target)))
     return shown
 
 
@@ -229,15 +249,24 @@ def margin_sentence(results: Json) -> str:
 def moment(results: Json) -> str:
     """`day 29, 2026-02-09 09:00`."""
     decision: Json = part(results, "decision")
-    clock = str(decision.get("clock") or "").replace("T", " ")
+    clock = clock_text(decision.get("clock"))
     day = f"day {day_text(decision.get('day'))}"
     return f"{day}, {clock}" if clock else day
 
 
-def current_label(results: Json) -> str:
-    """The regimen in force as text."""
-    identity = current_regimen(results)
-    return str(regimen_cards(results)[identity]["label"]) if identity else "none"
+def clock_text(clock: str | None) -> str:
+    """`2026-02-09 09:00`: a moment at the place of the file, without its offset."""
+    return str(clock or "")[:16].replace("T", " ")
+
+
+def step_sources(results: Json) -> list[tuple[str, str]]:
+    """Where the steps come from: each source once, with the regimens that it is of."""
+    found: dict[str, list[str]] = {}
+    for card in regimen_cards(results).values():
+        if card.get("source"):
+            source = str(card["source"]) + ("" if card.get("verified") else " (not verified)")
+            found.setdefault(source, []).append(str(card["label"]))
+    return [("; ".join(labels), micro(source)) for source, labels in found.items()]
 
 
 def value_text(value: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from troughline.report import dose_view
-from troughline.report.figures.dose_parts import limit_interval, regimen_cards, target_text
+from troughline.report.figures.dose_parts import limit_interval, regimen_cards, target_name, target_text
 from troughline.report.numbers import interval, micro, percent, unit_text
 from troughline.report.reading import entries, part
 
@@ -65,7 +65,7 @@ def sample_rows(results: Json) -> list[list[str]]:
     for s in entries(results, "samples"):
         when = f"day {dose_view.day_text(s['day'])}"
         if s.get("clock"):
-            when += f", {str(s['clock']).replace('T', ' ')}"
+            when += f", {dose_view.clock_text(s['clock'])}"
         after = s.get("hours_after_dose")
         if after is not None:
             when += f", {after:.3g} h after the dose"
@@ -126,12 +126,12 @@ def target_rows(results: Json) -> list[Json]:
         best = cards.get(str(one.get("best")), {}).get("label")
         rows.append(
             {
-                "label": micro(str(target.get("label") or target.get("id"))),
+                "label": micro(target_name(target)),
                 "used": bool(one.get("used")),
                 "limits": target_text(target),
                 "metric": "AUC over 24 h"
                 if target.get("metric") == "auc"
-                else str(target.get("metric") or ""),
+                else str(target.get("metric") or "").replace("-", " "),
                 "spans": "; ".join(spans),
                 "n": dose_view.n_text(target.get("n")),
                 "design": micro(str(target.get("design") or "")),

@@ -16,7 +16,7 @@ Progress = Callable[[str, int, int], None]
 def write_dose_report(
     results: Json, out: Path, *, report: bool = True, progress: Progress | None = None
 ) -> list[Path]:
-    """Write `report.html`, `summary.html`, `result.json`, `tables/*.csv`, `figures/*.svg` to the folder `out`.
+    """Write `report.html`, `summary.html`, `result.json`, tables and figures to the folder `out`.
 
     `results` is the content of `result.json`. Without `report` there are no pages and no figures. As
     `write_report`: everything or nothing, files of an earlier report that this one does not have are removed,

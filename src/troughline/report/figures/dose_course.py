@@ -15,6 +15,7 @@ from troughline.report.figures.dose_parts import (
     TARGET_TEXT,
     KeyEntry,
     current_regimen,
+    history_text,
     limit_interval,
     regimen_cards,
     shade_target,
@@ -293,7 +294,7 @@ def _doses(axes: Axes, results: Json, across: Scale) -> None:
     day = float(curve["decision_day"])
     axes.axvline(day, color=style.MUTED, linewidth=0.8)
     spans = [
-        (float(h["from_day"]), float(h.get("to_day") or day), str(h["label"]), _NOW)
+        (float(h["from_day"]), float(h.get("to_day") or day), history_text(h), _NOW)
         for h in entries(results, "history")
     ]
     cards = regimen_cards(results)

@@ -11,6 +11,8 @@ from troughline.report.numbers import number, unit_text
 from troughline.report.reading import entries, part
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from matplotlib.axes import Axes
 
 FORECAST, FORECAST_PALE = "#5b3f8c", "#e3dcef"
@@ -29,6 +31,23 @@ def target_text(target: Json) -> str:
     if low is None:
         return f"at most {number(high)} {unit}"
     return f"at least {number(low)} {unit}" if high is None else f"{number(low)}–{number(high)} {unit}"
+
+
+def target_name(target: Json) -> str:
+    """`Noda 2020, proposed target range`: the study of a published target stands before its label."""
+    label = str(target.get("label") or target.get("id") or "")
+    study = str(target.get("id") or "").split("/")[0].replace("-", " ").strip()
+    name = study[:1].upper() + study[1:]
+    if target.get("kind") != "published" or not study or label.lower().startswith(study.lower()):
+        return label
+    return f"{name}, {label}" if label else name
+
+
+def history_text(run: Json) -> str:
+    """`400 mg every 12 h`: what was taken over a stretch of days."""
+    if run.get("label"):
+        return str(run["label"])
+    return f"{run['amount_mg']:g} mg every {run['interval_h']:g} h"
 
 
 def shown_regimens(results: Json) -> list[str]:
@@ -58,8 +77,9 @@ def shade_target(axes: Axes, target: Json, *, low_end: float, high_end: float, u
     low, high = target.get("low"), target.get("high")
     if low is None and high is None:
         return
-    span: Any = axes.axvspan if upright else axes.axhspan
-    line: Any = axes.axvline if upright else axes.axhline
+    way = "v" if upright else "h"
+    span: Callable[..., Any] = getattr(axes, f"ax{way}span")
+    line: Callable[..., Any] = getattr(axes, f"ax{way}line")
     start, end = (
         low_end if low is None else max(low, low_end),
         high_end if high is None else min(high, high_end),
@@ -72,7 +92,7 @@ def shade_target(axes: Axes, target: Json, *, low_end: float, high_end: float, u
 
 
 def row_name(axes: Axes, row: float, lines: list[str], *, color: str, bold: bool, row_in: float) -> None:
-    """The name of a row to the left of `axes`, whose rows are `row_in` inches high; each line a text of its own.
+    """The name of a row, `row_in` inches high, to the left of `axes`; each line a text of its own.
 
     One text of several lines would be set by the widths of another font than the one that shows it.
     """

@@ -14,6 +14,7 @@ from troughline.report.figures.dose_parts import (
     limit_interval,
     row_name,
     shown_regimens,
+    target_name,
     target_text,
 )
 from troughline.report.figures.drawing import Sketch
@@ -21,7 +22,7 @@ from troughline.report.figures.parts import shortened
 from troughline.report.figures.pk_parts import apply_scale
 from troughline.report.figures.scale import Scale, scale_of
 from troughline.report.figures.style import Json
-from troughline.report.numbers import interval, number, percent, unit_text
+from troughline.report.numbers import interval, percent, unit_text
 from troughline.report.reading import entries, part
 
 if TYPE_CHECKING:
@@ -57,12 +58,12 @@ def sketch_targets(results: Json) -> Sketch:
 
 
 def drawn_targets(results: Json) -> list[Json]:
-    """The alternatives of the target's metric that give a limit, the one in use first."""
-    metric = part(results, "target").get("metric")
+    """The alternatives in the target's unit that give a limit, the one in use first."""
+    unit = part(results, "target").get("unit")
     rows = [
         a
         for a in entries(results, "alternatives")
-        if part(a, "target").get("metric") == metric
+        if part(a, "target").get("unit") == unit
         and not (part(a, "target").get("low") is None and part(a, "target").get("high") is None)
     ]
     return sorted(rows, key=lambda a: (not a.get("used"), not a.get("comparable")))
@@ -131,12 +132,13 @@ def _row(axes: Axes, k: int, row: Json, scale: Scale) -> None:
                 linewidth=1.0,
                 zorder=4,
             )
-    name = shortened(str(target.get("label") or target.get("id")), 38)
+    name = shortened(target_name(target), 40)
     n = f"n = {target['n']}" if target.get("n") is not None else "n not given"
     used = bool(row.get("used"))
     ink = style.INK if used else style.MUTED
     row_name(axes, k, [name, f"{target_text(target)}, {n}"], color=ink, bold=used, row_in=_ROW)
-    words = f"P(in) {percent(row['p_in'])}" if row.get("p_in") is not None else "not comparable"
+    known = comparable and row.get("p_in") is not None
+    words = f"P(in) {percent(row['p_in'])}" if known else "not comparable"
     axes.annotate(
         words,
         xy=(1.0, k),
@@ -167,14 +169,14 @@ def _description(rows: list[Json]) -> str:
     parts: list[str] = []
     for row in rows:
         target: Json = part(row, "target")
-        text = f"{target.get('label')}: {target_text(target)}"
+        text = f"{target_name(target)}: {target_text(target)}"
         for side in ("low", "high"):
             ends = limit_interval(target, side)
             if ends:
                 text += f", {side} limit {interval(*ends)}"
-        if row.get("p_in") is not None:
+        if not row.get("comparable"):
+            text += ", not comparable"
+        elif row.get("p_in") is not None:
             text += f", probability in it {percent(row['p_in'])}"
-        if row.get("best_p_in") is not None:
-            text += f", at best {number(100 * row['best_p_in'])}%"
         parts.append(text)
     return "; ".join(parts) + "."
