@@ -74,9 +74,7 @@ def read_history(reader: Reader, now_h: float) -> History | None:
             held = any(a - _SAME_H <= time_h < b - _SAME_H for a, b in holds)
             if amount > 0 and not held and not any(abs(time_h - m) < _SAME_H for m in skipped):
                 taken.append(
-                    GivenDose(
-                        time_h=time_h, amount_mg=amount, interval_h=entry.interval_h, food=entry.food
-                    )
+                    GivenDose(time_h=time_h, amount_mg=amount, interval_h=entry.interval_h, food=entry.food)
                 )
         if amounts[0] > 0 and (until is None or until >= now_h - _SAME_H):
             regimen, ended = regimen_of(amounts, entry.interval_h), None

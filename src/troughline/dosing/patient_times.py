@@ -74,9 +74,7 @@ class Times:
         try:
             moment = datetime.fromisoformat(written)
         except ValueError:
-            raise TimeFault(
-                f"{written!r} is no ISO time; write it like 2026-03-01T08:00+01:00"
-            ) from None
+            raise TimeFault(f"{written!r} is no ISO time; write it like 2026-03-01T08:00+01:00") from None
         if "T" not in written and " " not in written.strip():
             raise TimeFault(f"{written!r} has no time of day, which a level or a dose needs")
         if moment.tzinfo is None:

@@ -66,8 +66,6 @@ class Regimen:
             count = math.ceil((until_h - at) / self.period_h - 1e-9)
             if count > 0:
                 made.append(
-                    RepeatedDose(
-                        time_h=at, amount_mg=amount, interval_h=self.period_h, additional=count - 1
-                    )
+                    RepeatedDose(time_h=at, amount_mg=amount, interval_h=self.period_h, additional=count - 1)
                 )
         return tuple(made)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 _PROVENANCE = ("troughline", "created", "seed", "python", "libraries", "evidence", "models", "inputs")
-MOST_SENTENCES, MOST_WARNINGS, MOST_CAUSES, MOST_ROWS = 3, 3, 3, 9
+MOST_SENTENCES, MOST_WARNINGS, MOST_CAUSES, MOST_ROWS = 3, 2, 3, 8
 
 
 def render_dose_page(results: Json, figures: Sequence[Drawing]) -> str:
@@ -34,7 +34,7 @@ def render_dose_page(results: Json, figures: Sequence[Drawing]) -> str:
         figures={f.name: f for f in figures},
         rules=[micro(str(r)) for r in entries(part(results, "recommendation"), "rules")],
         margin=dose_view.margin_sentence(results),
-        recommendation=micro(str(part(results, "recommendation").get("sentence") or "")),
+        recommendation=_recommendation(results),
         sources=dose_view.curve_sources(results),
         steps=dose_view.step_sources(results),
         utility=micro(str(part(results, "utility").get("text") or "")),
@@ -57,8 +57,11 @@ def render_dose_page(results: Json, figures: Sequence[Drawing]) -> str:
     )
 
 
-def render_summary(results: Json, figures: Sequence[Drawing]) -> str:
-    """The one-page summary. What has no room is counted, with the report named as the place of the rest."""
+def render_summary(results: Json, course: Drawing | None) -> str:
+    """The one-page summary. What has no room is counted, with the report named as the place of the rest.
+
+    `course` is the figure that `draw_summary_course` made of `results`.
+    """
     template = environment(nice=micro, linked=linked).get_template("dose_summary.html.j2")
     warnings = [i for i in entries(results, "issues") if i.get("severity") in {"error", "warning"}]
     explanation: Json = part(results, "explanation")
@@ -68,7 +71,7 @@ def render_summary(results: Json, figures: Sequence[Drawing]) -> str:
     return template.render(
         **common,
         css=stylesheet("summary.css"),
-        course=next((f for f in figures if f.name == "course"), None),
+        course=course,
         shown=_shown(common["rows"], MOST_ROWS),
         sentences=sentences[:MOST_SENTENCES],
         sentences_left=max(0, len(sentences) - MOST_SENTENCES),
@@ -86,7 +89,6 @@ def _common(results: Json) -> Json:
     key, words = dose_view.ANSWERS.get(
         str(part(results, "recommendation").get("answer")), ("silent", "No recommendation")
     )
-    decision: Json = part(results, "decision")
     rows = dose_view.regimen_rows(results)
     target: Json = part(results, "target")
     return {
@@ -98,18 +100,26 @@ def _common(results: Json) -> Json:
         "level": percent(results.get("level")),
         "answer": {"verdict": key, "verdict_words": words},
         "moment": dose_view.moment(results),
-        "horizon": day_text(decision.get("horizon_day")),
-        "horizon_days": day_text(decision.get("horizon_days")),
+        "horizon": dose_view.horizon(results)[0],
+        "horizon_days": dose_view.horizon(results)[1],
         "numbers": dose_view.key_numbers(results),
         "rows": rows,
         "columns": _columns(rows),
         "trough_unit": _unit(results, "trough"),
         "auc_unit": _unit(results, "auc"),
         "unknown": dose_view.unknown(results),
-        "target": {**target, "text": dose_view.target_text(target), "name": target_name(target)} if target else None,
+        "target": {**target, "text": dose_view.target_text(target), "name": target_name(target)}
+        if target
+        else None,
         "individual": part(results, "individual"),
         "provenance": {**dict.fromkeys(_PROVENANCE), **part(results, "provenance")},
     }
+
+
+def _recommendation(results: Json) -> str:
+    """The sentence of the recommendation where it is another than that of the whole answer."""
+    text = str(part(results, "recommendation").get("sentence") or "")
+    return "" if text == results.get("sentence") else micro(text)
 
 
 def _columns(rows: list[dose_view.Row]) -> Json:

@@ -165,11 +165,11 @@ def _utility(row: Json) -> tuple[str, str]:
 def _days(steady: Json) -> tuple[str, str]:
     if steady.get("days") is None:
         return "not reached", ""
-    return number(steady["days"], 2), interval(_rounded(steady.get("low")), _rounded(steady.get("high")))
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.2g}")
+    low, high = steady.get("low"), steady.get("high")
+    ends = [day_text(None if d is None else float(f"{d:.2g}")) for d in (steady["days"], low, high)]
+    if high is None:
+        return ends[0], "" if low is None else f"from {ends[1]}, perhaps not reached"
+    return ends[0], f"{ends[1]}–{ends[2]}" if low is not None else f"up to {ends[2]}"
 
 
 def unknown(results: Json) -> list[tuple[str, str]]:
@@ -180,6 +180,8 @@ def unknown(results: Json) -> list[tuple[str, str]]:
         if any(r.get(f"p_{role}") is None for r in rows):
             source: Json = next((c for c in entries(results, "curves") if c.get("role") == role), {})
             reasons.append((name, micro(str(source.get("reason") or "no curve was given").rstrip("."))))
+    if len(reasons) == 2 and reasons[0][1] == reasons[1][1]:
+        reasons = [(" and ".join(name for name, _ in reasons), reasons[0][1])]
     if any(r.get("utility") is None for r in rows):
         missing = " and ".join(name for name, _ in reasons)
         reasons.append(("Expected utility", f"needs {missing}" if missing else "not given"))
@@ -238,20 +240,36 @@ def margin_sentence(results: Json) -> str:
     answer: Json = part(results, "recommendation")
     if answer.get("margin") is None:
         return ""
-    criterion = "expected utility" if answer.get("criterion") == "utility" else "P(in)"
-    written = utility_text if answer.get("criterion") == "utility" else percent
-    size, error = written(answer["margin"]), answer.get("margin_error")
-    told = written(error) if error is not None else ""
-    text = f"By {criterion} it leads the second by {size}"
-    return f"{text} (Monte-Carlo error {told})." if told else f"{text}."
+    by_utility = answer.get("criterion") == "utility"
+    size, error = (_size(answer.get(key), by_utility) for key in ("margin", "margin_error"))
+    criterion = "expected utility" if by_utility else "points of P(in the target)"
+    text = f"The first leads the second by {size} {'of ' if by_utility else ''}{criterion}"
+    return f"{text} (Monte-Carlo error {error})." if error else f"{text}."
+
+
+def _size(value: float | None, by_utility: bool) -> str:
+    """A difference of utilities, or of probabilities in percentage points."""
+    if value is None:
+        return ""
+    return utility_text(value) if by_utility else f"{100.0 * value:.1f}"
 
 
 def moment(results: Json) -> str:
     """`day 29, 2026-02-09 09:00`."""
     decision: Json = part(results, "decision")
     clock = clock_text(decision.get("clock"))
-    day = f"day {day_text(decision.get('day'))}"
+    day = f"day {day_text(_tenth(decision.get('day')))}"
     return f"{day}, {clock}" if clock else day
+
+
+def horizon(results: Json) -> tuple[str, str]:
+    """The day on which regimens are compared, and how many days that is after the decision."""
+    decision: Json = part(results, "decision")
+    return day_text(_tenth(decision.get("horizon_day"))), day_text(decision.get("horizon_days"))
+
+
+def _tenth(day: float | None) -> float | None:
+    return None if day is None else round(day, 1)
 
 
 def clock_text(clock: str | None) -> str:

@@ -146,7 +146,9 @@ def target_rows(results: Json) -> list[Json]:
                 "shares": [percent(one[k]) for k in ("p_below", "p_in", "p_above")]
                 if one.get("p_in") is not None
                 else [],
-                "best": f"{best or one['best']} ({percent(one.get('best_p_in'))})" if one.get("best") else "",
+                "best": f"{best or one['best']} ({percent(one.get('best_p_in'))})"
+                if one.get("best") and one.get("comparable")
+                else "",
             }
         )
     return rows

@@ -47,12 +47,12 @@ def dose_files(results: Json, *, report: bool = True, progress: Progress | None 
 
 def _pages(results: Json, progress: Progress | None) -> dict[str, bytes]:
     from troughline.report.dose_page import render_dose_page, render_summary
-    from troughline.report.figures.dose_plan import draw_dose_figures
+    from troughline.report.figures.dose_plan import draw_dose_figures, draw_summary_course
 
     figures = draw_dose_figures(results, progress=progress)
     content = {
         "report.html": render_dose_page(results, figures).encode(),
-        "summary.html": render_summary(results, figures).encode(),
+        "summary.html": render_summary(results, draw_summary_course(results)).encode(),
     }
     for figure in figures:
         content[f"figures/{figure.name}.svg"] = figure.svg.encode()

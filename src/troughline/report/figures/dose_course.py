@@ -33,17 +33,18 @@ from troughline.report.reading import entries, part
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_LEFT, _WIDTH, _HEIGHT, _TOP, _STRIP = 0.58, 5.02, 2.75, 0.46, 0.5
+HEIGHT_IN = 2.75
+_LEFT, _WIDTH, _TOP, _STRIP = 0.58, 5.02, 0.46, 0.5
 _NOW = style.GUARDED
 _AHEAD_DASHES = ("-", (0, (4, 1.6)), (0, (1.4, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
 
 
-def sketch_course(results: Json) -> Sketch:
-    """Draw `curve`, `samples` and `target` over the days since the first dose."""
+def sketch_course(results: Json, *, height_in: float = HEIGHT_IN) -> Sketch:
+    """Draw `curve`, `samples` and `target` over the days since the first dose, `height_in` inches high."""
     curve: Json = part(results, "curve")
     top = _top(results)
-    sheet = style.sheet(_TOP + _HEIGHT + _STRIP + 0.55)
-    axes = style.panel(sheet, left=_LEFT, top=_TOP, width=_WIDTH, height=_HEIGHT)
+    sheet = style.sheet(_TOP + height_in + _STRIP + 0.55)
+    axes = style.panel(sheet, left=_LEFT, top=_TOP, width=_WIDTH, height=height_in)
     days = style.finite(
         part(curve, "patient").get("day"),
         [curve["horizon_day"]],
@@ -66,9 +67,9 @@ def sketch_course(results: Json) -> Sketch:
     if _is_level(target):
         middle = np.clip((max(target["low"] or 0.0, 0.0) + min(target["high"] or top, top)) / 2, 0, top)
         ends.append((float(middle), [("target", "bold"), (target_text(target), "normal")], TARGET_TEXT))
-    end_labels(axes, ends, height_in=_HEIGHT, top=top)
-    _key(axes, results)
-    strip = style.panel(sheet, left=_LEFT, top=_TOP + _HEIGHT + 0.02, width=_WIDTH, height=_STRIP)
+    end_labels(axes, ends, height_in=height_in, top=top)
+    _key(axes, results, height_in)
+    strip = style.panel(sheet, left=_LEFT, top=_TOP + height_in + 0.02, width=_WIDTH, height=_STRIP)
     _doses(strip, results, across)
     axes.tick_params(axis="x", labelbottom=False, length=0)
     axes.spines["bottom"].set_color(style.HAIRLINE)
@@ -253,7 +254,7 @@ def _samples(axes: Axes, results: Json) -> None:
             axes.plot([day - width, day + width], [limit, limit], color=style.INK, linewidth=0.9, zorder=6)
 
 
-def _key(axes: Axes, results: Json) -> None:
+def _key(axes: Axes, results: Json, height_in: float) -> None:
     level = percent(results.get("level"))
     words: list[KeyEntry] = [
         (f"this patient, {level} band", _NOW, style.GUARDED_PALE, "-"),
@@ -261,7 +262,7 @@ def _key(axes: Axes, results: Json) -> None:
     ]
     if [i for i in shown_regimens(results) if i in part(part(results, "curve"), "forecast")]:
         words.append(("ahead", FORECAST, FORECAST_PALE, "-"))
-    sheet_key(axes, words, width_in=_WIDTH, height_in=_HEIGHT)
+    sheet_key(axes, words, width_in=_WIDTH, height_in=height_in)
 
 
 def _doses(axes: Axes, results: Json, across: Scale) -> None:

@@ -22,6 +22,14 @@ def draw_dose_figures(results: Json, *, progress: Progress | None = None) -> lis
     return drawings
 
 
+def draw_summary_course(results: Json) -> Drawing | None:
+    """The course, flat enough for the one-page summary; None where there is no curve."""
+    if "course" not in plan_dose_figures(results):
+        return None
+    simulated = bool(results.get("simulated"))
+    return draw("course", None, lambda: _course(results, 1.42), simulated=simulated, raster=False)
+
+
 def plan_dose_figures(results: Json) -> dict[str, Callable[[], Sketch]]:
     """The sketches by the name of their figure."""
     planned: dict[str, Callable[[], Sketch]] = {}
@@ -44,10 +52,10 @@ def _several_targets(results: Json) -> bool:
     return len(drawn_targets(results)) > 1
 
 
-def _course(results: Json) -> Sketch:
-    from troughline.report.figures.dose_course import sketch_course
+def _course(results: Json, height_in: float | None = None) -> Sketch:
+    from troughline.report.figures.dose_course import HEIGHT_IN, sketch_course
 
-    return sketch_course(results)
+    return sketch_course(results, height_in=height_in or HEIGHT_IN)
 
 
 def _regimens(results: Json) -> Sketch:
