@@ -89,6 +89,7 @@ class RegimenResult:
     """A candidate regimen at the horizon.
 
     - `p_below`, `p_in`, `p_above`: of the target, with `p_error`, the Monte-Carlo standard error of `p_in`.
+    - `p_in_as_printed`: of the target with its limits taken as exact.
     - `p_toxicity` (grade 3 or more), `p_benefit`: posterior means with their intervals, None without a curve.
     - `utility`: expected, with its Monte-Carlo error and its interval; None where it cannot be computed.
     - `p_best`: the probability that this is the best candidate, by the criterion of the recommendation.
@@ -102,6 +103,7 @@ class RegimenResult:
     p_in: float
     p_above: float
     p_error: float
+    p_in_as_printed: float
     p_toxicity: float | None
     p_toxicity_low: float | None
     p_toxicity_high: float | None

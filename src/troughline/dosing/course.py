@@ -1,0 +1,95 @@
+"""The course of the levels: of the patient, of the population at his covariates, and ahead under regimens."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from troughline.dosing.forecast import horizon_end_h, levels_at
+from troughline.dosing.result import BandSeries, CurveResult
+
+if TYPE_CHECKING:
+    from troughline.dosing.belief import Belief
+    from troughline.dosing.patient import DosePatient
+    from troughline.dosing.regimen import Regimen
+
+Floats = NDArray[np.float64]
+
+DRAWS = 200
+DOSES_SHOWN = 90
+"""Doses of the past, and of each forecast, between which the band is drawn; others are skipped evenly."""
+WITHIN = (0.0, 0.1, 0.25, 0.5, 0.75)
+"""Parts of a dosing interval at which it is drawn, and just before its end."""
+
+
+def course(
+    patient: DosePatient,
+    belief: Belief,
+    prior: Belief,
+    regimens: Sequence[Regimen],
+    *,
+    start_h: float,
+    horizon_h: float,
+    level: float,
+) -> CurveResult:
+    """Bands of the levels from the first dose to the decision, and to the horizon under each regimen."""
+    past = _past_times(patient)
+    forecast: dict[str, BandSeries] = {}
+    for regimen in regimens:
+        times = _future_times(regimen, patient.now_h, start_h, horizon_end_h(start_h, regimen, horizon_h))
+        forecast[regimen.id] = _band(patient, belief, regimen, times, regimen.label, start_h, level)
+    return CurveResult(
+        unit="mg/L",
+        decision_day=patient.now_h / 24.0,
+        horizon_day=(start_h + horizon_h) / 24.0,
+        patient=_band(patient, belief, None, past, "this patient", start_h, level),
+        population=_band(patient, prior, None, past, "patients with these covariates", start_h, level),
+        forecast=forecast,
+        doses=tuple({"day": d.time_h / 24.0, "amount_mg": d.amount_mg} for d in patient.doses),
+    )
+
+
+def _band(
+    patient: DosePatient, belief: Belief, regimen: Regimen | None, times: Floats, label: str, start_h: float,
+    level: float,
+) -> BandSeries:  # fmt: skip
+    levels = levels_at(patient, belief, regimen, times.tolist(), start_h=start_h, draws=DRAWS)
+    tail = (1 - level) / 2
+    low, median, high = np.quantile(levels, [tail, 0.5, 1 - tail], axis=0)
+    return BandSeries(
+        label=label, day=tuple((times / 24.0).tolist()), median=tuple(median.tolist()),
+        low=tuple(low.tolist()), high=tuple(high.tolist()),
+    )  # fmt: skip
+
+
+def _past_times(patient: DosePatient) -> Floats:
+    """Times between the first dose and the decision, at the same phases of each interval that is drawn."""
+    doses = [d.time_h for d in patient.doses]
+    ends = [*doses[1:], max(patient.now_h, doses[-1])]
+    return _phases(doses, ends, patient.doses[0].time_h, patient.now_h)
+
+
+def _future_times(regimen: Regimen, now_h: float, start_h: float, end_h: float) -> Floats:
+    given = sorted(
+        d.time_h + k * d.interval_h
+        for d in regimen.doses(start_h, end_h) for k in range(d.additional + 1)
+    )  # fmt: skip
+    return _phases([now_h, *given], [*given, end_h], now_h, end_h)
+
+
+def _phases(starts: Sequence[float], ends: Sequence[float], first: float, last: float) -> Floats:
+    step = max(math.ceil(len(starts) / DOSES_SHOWN), 1)
+    # The last intervals are always drawn.
+    offset = (len(starts) - 1) % step
+    times = {first, last - 1e-3}
+    for a, b in list(zip(starts, ends, strict=True))[offset::step]:
+        if b <= a:
+            continue
+        # A hold is long against an interval: the whole of it is drawn.
+        parts = WITHIN if b - a <= 72.0 else tuple(np.linspace(0, 0.98, max(int((b - a) / 12.0), 8)))
+        times |= {a + part * (b - a) for part in parts} | {b - 1e-3}
+    return np.array(sorted(t for t in times if first <= t <= last))

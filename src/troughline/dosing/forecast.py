@@ -1,0 +1,221 @@
+"""What a regimen would give: trough and area at the horizon, the course until then, when it is steady."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from troughline.dosing.records import patient_records
+from troughline.model.build import DoseEvent
+from troughline.pk.exposure import ExposureQuery, exposure_draws
+
+if TYPE_CHECKING:
+    from troughline.dosing.belief import Belief, Share
+    from troughline.dosing.patient import DosePatient
+    from troughline.dosing.regimen import Regimen
+    from troughline.model.records import Records
+
+Floats = NDArray[np.float64]
+
+STEADY_WITHIN = 0.10
+_CYCLES_LOOKED_AT = 40
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """A regimen's exposure at the horizon for every draw (n_draws,): mg/L, and mg·h/L in 24 h.
+
+    `trough`: the mean of the levels just before each dose of the cycle that ends at `end_h`.
+    """
+
+    regimen: Regimen
+    trough: Floats
+    auc_24h: Floats
+    end_h: float
+
+
+def next_dose_h(patient: DosePatient) -> float:
+    """When the next dose is due: after the last dose taken by its interval, at the decision if that is past."""
+    last = patient.doses[-1]
+    due = last.time_h + last.interval_h
+    while due < patient.now_h - 1e-6 and patient.regimen is not None:
+        due += last.interval_h
+    return max(due, patient.now_h)
+
+
+def horizon_end_h(start_h: float, regimen: Regimen, horizon_h: float) -> float:
+    """The end of the cycle in which the horizon lies, h; a hold comes before the cycles."""
+    first = start_h + regimen.hold_h
+    cycles = max(math.ceil((start_h + horizon_h - first) / regimen.period_h - 1e-9), 1)
+    return first + cycles * regimen.period_h
+
+
+def forecasts(
+    patient: DosePatient,
+    belief: Belief,
+    regimens: Sequence[Regimen],
+    *,
+    horizon_h: float,
+    start_h: float | None = None,
+    new_occasion: int = 1,
+    threads: int | None = None,
+) -> tuple[Forecast, ...]:
+    """Every regimen's exposure at the horizon over all draws, exactly: dose after dose from the decision on.
+
+    The future is the `new_occasion`-th occasion after those of the records (0 or 1), drawn from its prior.
+    """
+    import os
+
+    start = next_dose_h(patient) if start_h is None else start_h
+
+    def one(regimen: Regimen) -> Forecast:
+        end = horizon_end_h(start, regimen, horizon_h)
+        queries = _horizon_queries(regimen, end)
+        answers = asked(patient, belief, regimen, queries, start_h=start, end_h=end, new_occasion=new_occasion)
+        troughs = answers[:, :-1].mean(axis=1)
+        return Forecast(
+            regimen=regimen, trough=troughs, auc_24h=answers[:, -1] * 24.0 / regimen.period_h, end_h=end
+        )
+
+    workers = min(threads or os.cpu_count() or 1, len(regimens))
+    # The first compiles what is not compiled yet; two threads would do it twice.
+    made = [one(r) for r in regimens[:1]]
+    if workers > 1 and len(regimens) > 1:
+        with ThreadPoolExecutor(workers) as pool:
+            made += list(pool.map(one, regimens[1:]))
+    else:
+        made += [one(r) for r in regimens[1:]]
+    return tuple(made)
+
+
+def _horizon_queries(regimen: Regimen, end_h: float) -> list[ExposureQuery]:
+    n = len(regimen.amounts_mg)
+    troughs = [
+        ExposureQuery(quantity="trough", end=end_h - k * regimen.interval_h) for k in reversed(range(n))
+    ]
+    return [*troughs, ExposureQuery(quantity="auc", start=end_h - regimen.period_h, end=end_h)]
+
+
+def asked(
+    patient: DosePatient,
+    belief: Belief,
+    regimen: Regimen | None,
+    queries: Sequence[ExposureQuery],
+    *,
+    start_h: float,
+    end_h: float,
+    new_occasion: int = 1,
+    draws: int | None = None,
+    from_steady: bool = False,
+) -> Floats:
+    """Answers (n_draws, n_queries) under a regimen from `start_h` until `end_h`; None: no further dose.
+
+    `draws`: how many of the draws, spread over the shares; None: all. `from_steady`: as if the regimen had
+    been taken for ever before `start_h`, and nothing else.
+    """
+    from troughline.dosing.trend import trend_factor
+
+    parts: list[Floats] = []
+    for share, rows in _rows(belief, draws):
+        ahead = belief.n_occasions + new_occasion
+        if from_steady and regimen is not None:
+            records = _steady_records(patient, share, regimen, start_h, end_h, ahead)
+        else:
+            records = _records(patient, share, regimen, start_h, end_h, ahead)
+        mine = [replace(q, output=share.output) for q in queries]
+        answers = exposure_draws(
+            share.working.model, records, 0, share.draws[rows], mine, theta=share.posterior.theta
+        )
+        factor = trend_factor(patient, share.working.chosen.model.spec, len(share.draws), start_h)
+        if factor is not None:
+            ends = np.array([q.end for q in queries])
+            answers = answers * factor.at(ends, rows)
+        parts.append(answers)
+    return np.vstack(parts)
+
+
+def _rows(belief: Belief, draws: int | None) -> list[tuple[Share, NDArray[np.int64]]]:
+    total = belief.n_draws
+    step = 1 if draws is None or draws >= total else total / draws
+    made: list[tuple[Share, NDArray[np.int64]]] = []
+    for share in belief.shares:
+        n = len(share.draws)
+        rows = np.unique(np.arange(0, n, step).astype(np.int64)) if step > 1 else np.arange(n)
+        made.append((share, rows))
+    return made
+
+
+def _records(
+    patient: DosePatient, share: Share, regimen: Regimen | None, start_h: float, end_h: float, occasion: int
+) -> Records:
+    future = () if regimen is None else regimen.doses(start_h, end_h)
+    return patient_records(
+        patient, share.working.chosen, share.working.model, future=future, future_occasion=occasion,
+    )  # fmt: skip
+
+
+def _steady_records(
+    patient: DosePatient, share: Share, regimen: Regimen, start_h: float, end_h: float, occasion: int
+) -> Records:
+    """Steady-state doses of the regimen from its start; the first cycle's later doses enter on top."""
+    doses = regimen.doses(start_h, end_h)
+    steady = [
+        DoseEvent(
+            time_h=d.time_h, amount_mg=d.amount_mg, interval_h=d.interval_h, additional=d.additional,
+            steady_state=1 if k == 0 else 2, occasion=occasion,
+        )
+        for k, d in enumerate(doses)
+    ]  # fmt: skip
+    return patient_records(
+        patient, share.working.chosen, share.working.model, events=steady, with_levels=False
+    )
+
+
+def levels_at(
+    patient: DosePatient,
+    belief: Belief,
+    regimen: Regimen | None,
+    times_h: Sequence[float],
+    *,
+    start_h: float,
+    kind: Literal["at", "trough"] = "at",
+    new_occasion: int = 1,
+    draws: int | None = None,
+) -> Floats:
+    """Levels (n_draws, n_times) at times before and after the decision, mg/L."""
+    queries = [ExposureQuery(quantity=kind, end=t) for t in times_h]
+    end = max([*times_h, start_h]) + 1.0
+    return asked(
+        patient, belief, regimen, queries, start_h=start_h, end_h=end, new_occasion=new_occasion, draws=draws
+    )
+
+
+def days_to_steady(
+    patient: DosePatient, belief: Belief, regimen: Regimen, *, start_h: float, draws: int = 100
+) -> Floats:
+    """Days from `start_h` until every later trough stays within 10 % of the steady one (n_draws,).
+
+    Steady is what the regimen gives at the same moment had it been taken for long before; a hold counts.
+    +∞ where it is not reached within 40 cycles (at least 28 days).
+    """
+    cycles = max(_CYCLES_LOOKED_AT, math.ceil(28 * 24.0 / regimen.period_h))
+    first = start_h + regimen.hold_h
+    times = [first + k * regimen.period_h for k in range(1, cycles + 1)]
+    queries = [ExposureQuery(quantity="trough", end=t) for t in times]
+    end = times[-1] + 1.0
+    reached = asked(patient, belief, regimen, queries, start_h=start_h, end_h=end, draws=draws)
+    steady = asked(
+        patient, belief, regimen, queries, start_h=start_h, end_h=end, draws=draws, from_steady=True
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        off = ~(np.abs(reached / steady - 1) <= STEADY_WITHIN)
+    # The cycles up to the last one that is off, at whose end the next trough is within 10 %.
+    last_off = np.where(off.any(axis=1), cycles - np.argmax(off[:, ::-1], axis=1), 0)
+    days = (regimen.hold_h + last_off * regimen.period_h) / 24.0
+    return np.where(last_off < cycles, days, np.inf)
