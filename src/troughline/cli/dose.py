@@ -10,7 +10,7 @@ import typer
 from troughline.cli.console import ALL_ANSWERED, print_findings, print_table, progress_bar
 
 if TYPE_CHECKING:
-    from troughline.dosing.result import DoseResult
+    from troughline.progress import Progress
 
 
 def dose(
@@ -25,61 +25,65 @@ def dose(
     draws: Annotated[
         int | None,
         typer.Option(
-            "--draws", metavar="N", min=100, max=200_000, help="Posterior draws, instead of the file's."
+            "--draws", metavar="N", min=100, max=200_000, help="Draws of the posterior, instead of the file's."
         ),
     ] = None,
     no_report: Annotated[bool, typer.Option("--no-report", help="Tables and result.json alone.")] = False,
 ) -> None:
     """Patient → report: exposure now, every feasible regimen with its probabilities, and which to prefer.
 
-    "No regimen reaches the target" and "the evidence does not distinguish these regimens" are answers, and
+    That no regimen reaches the target, and that the evidence does not distinguish some, are answers: they
     end with status 0.
     """
-    from troughline.dosing.contents import contents_of
-    from troughline.report.dose_write import write_dose_report
     from troughline.report.write import check_writable
 
     check_writable(out)
     with progress_bar() as progress:
-        result = answer_patient(patient_file, seed=seed, draws=draws, progress=progress)
-        print_findings(result.findings)
-        write_dose_report(contents_of(result), out, report=not no_report, progress=progress)
-    print_answer(result, out, report=not no_report)
+        contents = write_answer(
+            patient_file, out, seed=seed, draws=draws, report=not no_report, progress=progress
+        )
+    print_answer(contents, out, report=not no_report)
     raise typer.Exit(ALL_ANSWERED)
 
 
-def answer_patient(
-    patient_file: Path, *, seed: int | None = None, draws: int | None = None, progress: Any = None
-) -> DoseResult:
-    """The answer for a patient file, its options `seed` and `draws` replaced where they are given."""
-    from troughline.dosing.dose import dose as run
-    from troughline.dosing.patient_file import load_patient
-    from troughline.dosing.patient_options import with_options
-    from troughline.progress import silent
+def write_answer(
+    patient_file: Path,
+    out: Path,
+    *,
+    seed: int | None = None,
+    draws: int | None = None,
+    report: bool = True,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Answer a patient file and write its files to `out`; the plain contents of the answer.
 
-    patient, findings = load_patient(patient_file)
-    patient = with_options(patient, seed=seed, draws=draws)
-    return run(patient, findings=findings, progress=progress or silent)
+    Raises `InputError` with everything wrong, `OSError` where `out` cannot be written to.
+    """
+    from troughline.report.dose_answer import answer_file
+    from troughline.report.dose_write import write_dose_report
+
+    answer = answer_file(patient_file, seed=seed, draws=draws, progress=progress)
+    print_findings(answer.findings)
+    write_dose_report(answer.contents, out, report=report, progress=progress)
+    return answer.contents
 
 
-def print_answer(result: DoseResult, out: Path, *, report: bool) -> None:
+def print_answer(contents: dict[str, Any], out: Path, *, report: bool = True) -> None:
     """The sentence first, then the candidates, and where the files are."""
-    typer.echo(result.sentence)
-    typer.echo(f"  {result.title or result.patient}")
-    if result.simulated:
+    from troughline.report.dose_view import regimen_rows, unknown
+
+    typer.echo(contents["sentence"])
+    typer.echo(f"  {contents['title'] or contents['patient']}")
+    if contents["simulated"]:
         typer.echo("  SIMULATED DATA, not patients")
-    unit = result.regimens[0].trough.unit if result.regimens else ""
-    header = ("regimen", f"trough ({unit})", "below", "in", "above", "")
-    named = {result.recommendation.regimen, *result.recommendation.among}
     rows = [
-        (
-            one.regimen.label,
-            _number(one.trough.median),
-            *(f"{100 * p:.0f}%" for p in (one.p_below, one.p_in, one.p_above)),
-            ", ".join(_marks(one.regimen.id in named, one.regimen.current, result.recommendation.answer)),
-        )
-        for one in result.regimens
+        (r.label, r.trough[0], r.trough[1], r.below, r.inside, r.above, ", ".join(w for _, w in r.tags))
+        for r in regimen_rows(contents)
     ]
     if rows:
+        unit = contents["regimens"][0]["trough"]["unit"]
+        header = ("regimen", f"trough ({unit})", "interval", "below", "in", "above", "")
         print_table(header, rows)
+    for name, reason in unknown(contents):
+        typer.echo(f"  {name} not known: {reason}")
     typer.echo(f"  {'report' if report else 'tables'}: {out / 'report.html' if report else out}")
