@@ -101,7 +101,7 @@ def estimate(
 
 
 def write(result: StudyResult | DoseAnswer | Estimates, folder: str | Path) -> None:
-    """Write a result's report, tables and `results.json` (of a dose, `result.json`), or the files of estimates.
+    """Write a result's report, tables and `results.json` or `result.json`, or the files of estimates.
 
     Raises `OSError` where it cannot.
     """

@@ -25,7 +25,7 @@ def dose(
     draws: Annotated[
         int | None,
         typer.Option(
-            "--draws", metavar="N", min=100, max=200_000, help="Draws of the posterior, instead of the file's."
+            "--draws", metavar="N", min=100, max=200_000, help="Posterior draws, instead of the file's."
         ),
     ] = None,
     no_report: Annotated[bool, typer.Option("--no-report", help="Tables and result.json alone.")] = False,

@@ -46,7 +46,9 @@ def study(
 
 
 def check(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A study, patient, model, curve or evidence file.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A study, patient, model, curve or evidence file.")
+    ],
 ) -> None:
     """Every finding about a study, patient, curve, model or evidence file; nothing is computed."""
     if _is_evidence(file):
@@ -79,11 +81,10 @@ def demo(
     """Run the bundled examples and say where their reports are."""
     from importlib.resources import as_file, files
 
+    from troughline.cli.dose import print_answer, write_answer
     from troughline.cohort.studyfile import load_study
     from troughline.report.write import check_writable, write_report
     from troughline.response.study import run_study
-
-    from troughline.cli.dose import print_answer, write_answer
 
     with as_file(files("troughline") / "examples") as examples:
         for study_file in sorted(examples.glob("*/study.toml")):

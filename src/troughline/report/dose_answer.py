@@ -1,4 +1,4 @@
-"""The answer of a dose question for Python: the typed result, its plain contents, and tables as DataFrames."""
+"""The answer of a dose question for Python: the typed result, its contents, tables as DataFrames."""
 
 from __future__ import annotations
 

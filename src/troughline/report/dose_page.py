@@ -10,6 +10,7 @@ from troughline.report.dose_tables import dose_tables
 from troughline.report.dose_view import day_text, unit_words
 from troughline.report.dose_words import target_rows, why_tables
 from troughline.report.figures.dose_parts import history_text, target_name
+from troughline.report.figures.parts import shortened
 from troughline.report.numbers import micro, number, percent, unit_text
 from troughline.report.page import linked
 from troughline.report.reading import entries, part
@@ -22,6 +23,10 @@ Json = dict[str, Any]
 
 _PROVENANCE = ("troughline", "created", "seed", "python", "libraries", "evidence", "models", "inputs")
 MOST_SENTENCES, MOST_WARNINGS, MOST_CAUSES, MOST_ROWS = 3, 2, 3, 8
+MOST_LETTERS = 200
+"""Letters of one text of the summary, beyond which it ends in an ellipsis."""
+ROOMY_LINES = 36
+"""Lines of text and rows of the summary up to which it fits on its sheet in the larger type."""
 
 
 def render_dose_page(results: Json, figures: Sequence[Drawing]) -> str:
@@ -68,20 +73,34 @@ def render_summary(results: Json, course: Drawing | None) -> str:
     sentences = [micro(str(s)) for s in entries(explanation, "sentences")]
     causes = [c for c in entries(explanation, "causes") if c.get("status") == "present"]
     common = _common(results)
+    rows = _shown(common["rows"], MOST_ROWS)
+    told = [micro(str(w["message"])) for w in warnings[:MOST_WARNINGS]]
+    named = [micro(f"{c['label']}: {c['text']}") for c in causes[:MOST_CAUSES]]
+    lines = _lines(common, rows, [*sentences[:MOST_SENTENCES], "; ".join(named)], told)
     return template.render(
+        tight=lines > ROOMY_LINES,
         **common,
         css=stylesheet("summary.css"),
         course=course,
-        shown=_shown(common["rows"], MOST_ROWS),
-        sentences=sentences[:MOST_SENTENCES],
+        shown=rows,
+        sentences=[shortened(s, MOST_LETTERS) for s in sentences[:MOST_SENTENCES]],
         sentences_left=max(0, len(sentences) - MOST_SENTENCES),
-        causes=[micro(f"{c['label']}: {c['text']}") for c in causes[:MOST_CAUSES]],
+        causes=[shortened(c, MOST_LETTERS // 2) for c in named],
         causes_left=max(0, len(causes) - MOST_CAUSES),
-        next_sentence=micro(str(part(results, "next_sample").get("sentence") or "")),
-        warnings=[micro(str(w["message"])) for w in warnings[:MOST_WARNINGS]],
+        next_sentence=shortened(micro(str(part(results, "next_sample").get("sentence") or "")), MOST_LETTERS),
+        warnings=[shortened(w, MOST_LETTERS) for w in told],
         warnings_left=max(0, len(warnings) - MOST_WARNINGS),
         models=model_rows(results),
     )
+
+
+def _lines(common: Json, rows: list[dose_view.Row], why: list[str], warnings: list[str]) -> float:
+    """About how many lines the summary takes beside its figure."""
+    left = sum(2 + min(len(text), MOST_LETTERS) // 55 for text in why)
+    right = sum(2 + min(len(text), MOST_LETTERS) // 55 for text in warnings) + 6
+    unknown = sum((len(name) + len(reason)) // 120 + 1 for name, reason in common["unknown"])
+    numbers = 2 * -(-len(common["numbers"]) // 4)
+    return 1.4 * (len(common["sentence"]) // 62) + numbers + 1.55 * len(rows) + unknown + max(left, right)
 
 
 def _common(results: Json) -> Json:

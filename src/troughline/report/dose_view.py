@@ -178,7 +178,8 @@ def unknown(results: Json) -> list[tuple[str, str]]:
     rows: list[Json] = entries(results, "regimens")
     for role, name in _OUTCOMES.items():
         if any(r.get(f"p_{role}") is None for r in rows):
-            source: Json = next((c for c in entries(results, "curves") if c.get("role") == role), {})
+            curves: list[Json] = [c for c in entries(results, "curves") if c.get("role") == role]
+            source: Json = curves[0] if curves else {}
             reasons.append((name, micro(str(source.get("reason") or "no curve was given").rstrip("."))))
     if len(reasons) == 2 and reasons[0][1] == reasons[1][1]:
         reasons = [(" and ".join(name for name, _ in reasons), reasons[0][1])]
