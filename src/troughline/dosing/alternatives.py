@@ -9,7 +9,6 @@ import numpy as np
 from troughline.dosing.limits import Limits, position
 from troughline.dosing.result import AlternativeTarget, TargetResult
 from troughline.dosing.target import COMPARABLE, REASONS, published_limits, published_numbers
-from troughline.pk.posterior import generator_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,13 +26,13 @@ def alternatives(
 ) -> tuple[AlternativeTarget, ...]:
     """The file's own target first, then every published one, then the studies that found no link.
 
-    A target of another metric (a clinic visit's level, a peak) is read as a trough for its probabilities, and
-    marked as not comparable. Thresholds that a window of the same study joins are left to the window.
+    A target of another metric (a clinic visit's level, a peak) is read as a trough for its probabilities,
+    and marked as not comparable. Thresholds that a window of the same study joins are left to the window.
     """
     from troughline.evidence.store import load_drug
 
     mass = load_drug(patient.drug).molar_mass_g_per_mol
-    made = [_under(patient, scores, ids, best, limits, used, used=True, reason="")]
+    made = [_under(scores, ids, best, limits, used, used=True, reason="")]
     published = published_numbers(patient.drug)
     joined = {(s.id, limit) for s, n in published if n.quantity == "window" for limit in (n.low, n.high)}
     for study, number in published:
@@ -44,22 +43,20 @@ def alternatives(
             continue
         own, shown = published_limits(study, number, molar_mass=mass)
         reason = "" if number.metric in COMPARABLE else REASONS.get(number.metric or "", "another metric")
-        made.append(_under(patient, scores, ids, best, own, shown, used=False, reason=reason))
+        made.append(_under(scores, ids, best, own, shown, used=False, reason=reason))
     made += [_no_link(study) for study in _studies_without_link(patient.drug)]
     return tuple(made)
 
 
 def _under(
-    patient: DosePatient, scores: Scores, ids: Sequence[str], best: int, limits: Limits, shown: TargetResult,
-    *, used: bool, reason: str,
+    scores: Scores, ids: Sequence[str], best: int, limits: Limits, shown: TargetResult, *, used: bool,
+    reason: str,
 ) -> AlternativeTarget:  # fmt: skip
     values = scores.trough if limits.metric == "trough" else scores.auc_24h
-    rng = generator_of(patient.options.seed, patient.id, f"target {shown.id}")
     if used:
         below, inside, above = (x.mean(axis=0) for x in (scores.below, scores.inside, scores.above))
     else:
-        low, high = limits.draws(len(values), rng)
-        at = position(values, low[:, None], high[:, None])
+        at = position(values, limits)
         below, inside, above = (x.mean(axis=0) for x in (at.below, at.inside, at.above))
     top = int(np.argmax(inside))
     return AlternativeTarget(

@@ -169,3 +169,14 @@ def _counts(weights: Floats, draws: int) -> list[int]:
     order = np.argsort(-(exact - counts), kind="stable")
     counts[order[: draws - int(counts.sum())]] += 1
     return counts.tolist()
+
+
+def spread_rows(belief: Belief, draws: int | None) -> list[tuple[Share, NDArray[np.int64]]]:
+    """Of each share the rows of some `draws` of the belief, evenly spread; None: all of them."""
+    total = belief.n_draws
+    if draws is None or draws >= total:
+        return [(share, np.arange(len(share.draws))) for share in belief.shares]
+    step = total / draws
+    return [
+        (share, np.unique(np.arange(0, len(share.draws), step).astype(np.int64))) for share in belief.shares
+    ]

@@ -43,8 +43,9 @@ def feasible_regimens(patient: DosePatient, found: Findings) -> tuple[Regimen, .
     on_file = drug_regimens(patient.drug)
     if not on_file:
         found.add(
-            Severity.ERROR, "no-regimens", f"{patient.drug} has no tablets' regimens on file: nothing to choose "
-            "from", file=file, column="patient.drug",
+            Severity.ERROR, "no-regimens",
+            f"{patient.drug} has no regimens on file, made of its tablets' strengths: nothing to choose from",
+            file=file, column="patient.drug",
         )  # fmt: skip
         return ()
     if not _known_ids(patient, on_file, found):
@@ -56,7 +57,8 @@ def feasible_regimens(patient: DosePatient, found: Findings) -> tuple[Regimen, .
         for r in chosen:
             if r.id in leave and r.id not in options.allow:
                 found.add(
-                    Severity.ERROR, "needs-leave", f"{r.label} is offered only with options.allow = [{r.id!r}]",
+                    Severity.ERROR, "needs-leave",
+                    f"{r.label} is offered only with options.allow = [{r.id!r}]",
                     file=file, column="options.regimens",
                 )  # fmt: skip
                 return ()
@@ -67,8 +69,9 @@ def feasible_regimens(patient: DosePatient, found: Findings) -> tuple[Regimen, .
             chosen.append(known or current)
             if known is None:
                 found.add(
-                    Severity.NOTE, "current-not-on-file", f"{current.label}, the regimen in force, is none of "
-                    "the drug's on file; it is compared as it is", file=file, column="dose",
+                    Severity.NOTE, "current-not-on-file",
+                    f"{current.label}, the regimen in force, is none of the drug's on file; it is compared "
+                    "as it is", file=file, column="dose",
                 )  # fmt: skip
     chosen = _within_tolerance(patient, chosen, found)
     chosen += _after_a_hold(patient, chosen)
@@ -87,9 +90,7 @@ def same_regimen(a: Regimen, b: Regimen) -> bool:
     if a.hold_h != b.hold_h:
         return False
     turns = [b.amounts_mg[k:] + b.amounts_mg[:k] for k in range(len(b.amounts_mg))]
-    return any(
-        all(abs(x - y) < _SAME for x, y in zip(a.amounts_mg, turn, strict=True)) for turn in turns
-    )
+    return any(all(abs(x - y) < _SAME for x, y in zip(a.amounts_mg, turn, strict=True)) for turn in turns)
 
 
 def card(regimen: Regimen, patient: DosePatient, drug: Drug) -> RegimenCard:

@@ -72,9 +72,7 @@ def check_dose_file(path: str | Path) -> Findings:
     return found
 
 
-def _report_limits_of_models(
-    patient: DosePatient, models: tuple[ChosenModel, ...], found: Findings
-) -> None:
+def _report_limits_of_models(patient: DosePatient, models: tuple[ChosenModel, ...], found: Findings) -> None:
     """Say what a model does not know: time, dose, occasions, its own uncertainty."""
     from troughline.dosing.trend import knows_dose, knows_time, published_trend
     from troughline.dosing.uncertain_model import uncertain_parameters
@@ -93,6 +91,12 @@ def _report_limits_of_models(
         if not knows_dose(spec):
             note("proportional", "exposure is proportional to the dose, which above a dose it may not be")
         if not spec.occasion_effects:
-            note("no-occasions", "has no between-occasion variability: intervals are narrower than they should be")
+            note(
+                "no-occasions",
+                "has no between-occasion variability: intervals are narrower than they should be",
+            )
         if patient.options.parameter_uncertainty and not uncertain_parameters(spec):
-            note("no-parameter-uncertainty", "gives no intervals of its typical values: they are taken as exact")
+            note(
+                "no-parameter-uncertainty",
+                "gives no intervals of its typical values: they are taken as exact",
+            )

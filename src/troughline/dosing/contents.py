@@ -11,7 +11,8 @@ from troughline.results import plain
 def contents_of(result: DoseResult) -> dict[str, Any]:
     """The plain contents of an answer; `findings` become `issues`.
 
-    Not-a-number and infinity become null: a time to steady levels that is not reached, a limit that is open.
+    Not-a-number and infinity become null: a time to steady levels that is not reached, a limit that is
+    open.
     """
     from dataclasses import fields
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from troughline.dosing.forecast import horizon_end_h, levels_at
+from troughline.dosing.forecast import horizon_end_h, levels_at, recent_doses
 from troughline.dosing.result import BandSeries, CurveResult
 
 if TYPE_CHECKING:
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-DRAWS = 200
-DOSES_SHOWN = 90
+DRAWS = 120
+PAST_SHOWN, AHEAD_SHOWN = 60, 28
 """Doses of the past, and of each forecast, between which the band is drawn; others are skipped evenly."""
-WITHIN = (0.0, 0.1, 0.25, 0.5, 0.75)
+WITHIN = (0.0, 0.25, 0.6)
 """Parts of a dosing interval at which it is drawn, and just before its end."""
 
 
@@ -38,10 +38,11 @@ def course(
 ) -> CurveResult:
     """Bands of the levels from the first dose to the decision, and to the horizon under each regimen."""
     past = _past_times(patient)
+    lately = recent_doses(patient, belief, start_h=patient.now_h, until_h=patient.now_h + 1.0)
     forecast: dict[str, BandSeries] = {}
     for regimen in regimens:
         times = _future_times(regimen, patient.now_h, start_h, horizon_end_h(start_h, regimen, horizon_h))
-        forecast[regimen.id] = _band(patient, belief, regimen, times, regimen.label, start_h, level)
+        forecast[regimen.id] = _band(lately, belief, regimen, times, regimen.label, start_h, level)
     return CurveResult(
         unit="mg/L",
         decision_day=patient.now_h / 24.0,
@@ -70,7 +71,7 @@ def _past_times(patient: DosePatient) -> Floats:
     """Times between the first dose and the decision, at the same phases of each interval that is drawn."""
     doses = [d.time_h for d in patient.doses]
     ends = [*doses[1:], max(patient.now_h, doses[-1])]
-    return _phases(doses, ends, patient.doses[0].time_h, patient.now_h)
+    return _phases(doses, ends, patient.doses[0].time_h, patient.now_h, PAST_SHOWN)
 
 
 def _future_times(regimen: Regimen, now_h: float, start_h: float, end_h: float) -> Floats:
@@ -78,11 +79,11 @@ def _future_times(regimen: Regimen, now_h: float, start_h: float, end_h: float) 
         d.time_h + k * d.interval_h
         for d in regimen.doses(start_h, end_h) for k in range(d.additional + 1)
     )  # fmt: skip
-    return _phases([now_h, *given], [*given, end_h], now_h, end_h)
+    return _phases([now_h, *given], [*given, end_h], now_h, end_h, AHEAD_SHOWN)
 
 
-def _phases(starts: Sequence[float], ends: Sequence[float], first: float, last: float) -> Floats:
-    step = max(math.ceil(len(starts) / DOSES_SHOWN), 1)
+def _phases(starts: Sequence[float], ends: Sequence[float], first: float, last: float, shown: int) -> Floats:
+    step = max(math.ceil(len(starts) / shown), 1)
     # The last intervals are always drawn.
     offset = (len(starts) - 1) % step
     times = {first, last - 1e-3}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from troughline.dosing.patient import GivenDose
@@ -63,7 +65,7 @@ def read_history(reader: Reader, now_h: float) -> History | None:
         stop = min(following, now_h) if until is None else min(until, now_h)
         factor = convert(1.0, entry.unit, "mg")
         amounts = tuple(a * factor for a in (entry.amounts or (entry.amount or 0.0,)))
-        planned = _planned(start, stop, entry.interval_h, last=position + 1 == len(order) and until is None)
+        planned = _planned(start, stop, entry.interval_h)
         if len(planned) + len(taken) > MOST_DOSES:
             reader.error("too-many-doses", f"more than {MOST_DOSES} doses", f"dose.{k + 1}")
             return None
@@ -108,9 +110,8 @@ def label_of(amounts_mg: tuple[float, ...], interval_h: float) -> str:
     return f"{amount} {words.get(interval_h, f'every {interval_h:g} h')}"
 
 
-def _planned(start: float, stop: float, interval: float, *, last: bool) -> list[float]:
+def _planned(start: float, stop: float, interval: float) -> list[float]:
     """The times of an entry's doses: before `stop`, and at the decision itself none yet."""
-    del last
     count = max(math.ceil((stop - start) / interval - 1e-9), 0)
     return [start + interval * j for j in range(count)]
 
@@ -132,7 +133,7 @@ def _holds(reader: Reader, now_h: float) -> list[tuple[float, float]]:
 def _in_order(reader: Reader, starts: list[float], order: list[int], now_h: float) -> bool:
     """Errors where two entries begin together or one begins after the decision."""
     fine = True
-    for a, b in zip(order, order[1:], strict=False):
+    for a, b in pairwise(order):
         if abs(starts[a] - starts[b]) < _SAME_H:
             reader.error(
                 "contradictory-times", f"begins at the same moment as dose {a + 1}", f"dose.{b + 1}.start"
@@ -161,6 +162,10 @@ def _until_fits(
     return True
 
 
+def _apart(a: float, b: float) -> float:
+    return abs(a - b)
+
+
 def _missed(reader: Reader, entry: DoseEntry, planned: list[float], k: int) -> list[float]:
     """The scheduled times that were missed; an error where no dose was due within an hour."""
     made: list[float] = []
@@ -169,7 +174,7 @@ def _missed(reader: Reader, entry: DoseEntry, planned: list[float], k: int) -> l
         time_h = reader.hours(written, place)
         if time_h is None:
             continue
-        near = min(planned, key=lambda t: abs(t - time_h), default=None)
+        near = min(planned, key=partial(_apart, time_h)) if planned else None
         if near is None or abs(near - time_h) > MISSED_WITHIN_H:
             due = "" if near is None else f"; the nearest was due {(near - time_h):+.1f} h from it"
             reader.error("missed-not-due", f"no dose of this entry was due then{due}", place)

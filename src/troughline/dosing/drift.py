@@ -1,4 +1,4 @@
-"""Whether a patient's exposure drifts over his levels, beyond between-occasion noise and what the model knows."""
+"""Whether a patient's exposure drifts over his levels, beyond between-occasion noise."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def test_drift(patient: DosePatient, working: Working, *, level: float) -> Drift
     """Test a linear change of log exposure over time.
 
     With e the log levels less their predictions at the estimate, brought back to effects of zero by the
-    derivatives J there (e = log y − log f + J η̂), V = J Ω J′ + σ² their covariance before any level, Ω that
-    of patient and occasions together, and x = (t − mean t)/30 days: δ̂ = x′V⁻¹e/x′V⁻¹x with variance
+    derivatives J there (e = log y − log f + J η̂), V = J Ω J′ + σ² their covariance before any level, Ω
+    that of patient and occasions together, and x = (t − mean t)/30 days: δ̂ = x′V⁻¹e/x′V⁻¹x with variance
     1/x′V⁻¹x, and z = δ̂/SE against the normal, at size 0.05 (Lindstrom & Bates 1990, doi 10.2307/2532087,
     for the linearisation). What the model itself says of time is in f, and its uncertainty in V.
     """
@@ -58,7 +58,8 @@ def test_drift(patient: DosePatient, working: Working, *, level: float) -> Drift
     change, low, high = (100.0 * math.expm1(s) for s in (slope, slope - half, slope + half))
     detected = p < ALPHA
     words = (
-        f"Exposure at the same dose {'falls' if slope < 0 else 'rises'} by {abs(change):.0f} % in 30 days beyond "
+        f"Exposure at the same dose {'falls' if slope < 0 else 'rises'} by {abs(change):.0f} % in 30 days "
+        "beyond "
         f"what the model expects (p = {p:.2g})."
         if detected
         else f"No drift beyond between-occasion noise was found (p = {p:.2g}; {change:+.0f} % in 30 days, "

@@ -22,7 +22,13 @@ TYPICAL = (0.75, 1.33)
 
 
 def explain(
-    patient: DosePatient, own: Floats, population: Floats, rows: LevelRows, target: TargetResult, *, level: float
+    patient: DosePatient,
+    own: Floats,
+    population: Floats,
+    rows: LevelRows,
+    target: TargetResult,
+    *,
+    level: float,
 ) -> Explanation:
     """Explain from the draws of the exposure now: the patient's (n,) and the population's (n,).
 
@@ -44,7 +50,11 @@ def explain(
         *_which_level(rows), _which_target(target), *_which_cause(causes, direction),
     ]  # fmt: skip
     return Explanation(
-        sentences=tuple(sentences), shrinkage=shrinkage, exposure_ratio=ratio, direction=direction, causes=causes
+        sentences=tuple(sentences),
+        shrinkage=shrinkage,
+        exposure_ratio=ratio,
+        direction=direction,
+        causes=causes,
     )
 
 
@@ -52,7 +62,8 @@ def _against_population(ratio: float, direction: Direction) -> str:
     if direction == "typical":
         return f"Exposure is as expected of patients with these covariates ({ratio:.2f} times their median)."
     return (
-        f"Exposure is {direction}: {ratio:.1f} times the median of patients with these covariates at the same "
+        f"Exposure is {direction}: {ratio:.1f} times the median of patients with these covariates at the "
+        "same "
         "doses."
     )
 
@@ -65,7 +76,8 @@ def _prior_or_data(n: int, shrinkage: float) -> str:
     if told < 0.05:
         return f"The {levels} told next to nothing: the answer rests on the population model."
     return (
-        f"The {levels} took away {told:.0%} of the variance that the population has in log exposure; the rest is "
+        f"The {levels} took away {told:.0%} of the variance that the population has in log exposure; the "
+        "rest is "
         "the population model."
     )
 
@@ -77,7 +89,8 @@ def _which_level(rows: LevelRows) -> list[str]:
     assert row.influence is not None
     value = f"{row.value:.2g} mg/L" if row.value is not None else f"below {row.limit:.2g} mg/L"
     said = (
-        f"Level {row.number} ({value} on day {row.day:.0f}) moves the answer most: without it the expected trough "
+        f"Level {row.number} ({value} on day {row.day:.0f}) moves the answer most: without it the "
+        "expected trough "
         f"would be {abs(1 / (1 + row.influence) - 1):.0%} {'lower' if row.influence > 0 else 'higher'}."
     )
     odd = [
@@ -85,7 +98,8 @@ def _which_level(rows: LevelRows) -> list[str]:
     ]  # fmt: skip
     made = [said]
     made += [
-        f"Level {r.number} does not agree with the others (p = {r.p_value:.3f} before it was seen): check its "
+        f"Level {r.number} does not agree with the others (p = {r.p_value:.3f} before it was seen): check "
+        "its "
         "time, the doses before it and its unit."
         for r in odd
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,7 @@ if TYPE_CHECKING:
     from troughline.dosing.patient import DosePatient, Level
 
 
-def follow(
-    patient: DosePatient, working: Working, found: Findings, *, level: float
-) -> Following:
+def follow(patient: DosePatient, working: Working, found: Findings, *, level: float) -> Following:
     """Test for drift, and hold the levels after each earlier result against its forecast."""
     drift = test_drift(patient, working, level=level)
     earlier: list[EarlierPrediction] = []
@@ -69,8 +68,8 @@ def _against(patient: DosePatient, written: str, place: str, found: Findings) ->
             made.append(_one(written, decided, said, taken, forecast[taken], one, sd, level))
     if later and not made:
         found.add(
-            Severity.WARNING, "earlier-result", f"{written}: what was taken after it is none of its regimens, "
-            "so nothing can be held against it",
+            Severity.WARNING, "earlier-result",
+            f"{written}: what was taken after it is none of its regimens, so nothing can be held against it",
             file=patient.path.name if patient.path is not None else "patient", column=place,
         )  # fmt: skip
     return made
@@ -85,7 +84,7 @@ def _taken(
         amounts, interval = r["amounts_mg"], r["interval_h"]
         if r["hold_days"] or not doses:
             continue
-        gaps = [b.time_h - a.time_h for a, b in zip(doses, doses[1:], strict=False)]
+        gaps = [b.time_h - a.time_h for a, b in pairwise(doses)]
         # A missed dose leaves a gap of several intervals.
         spaced = all(abs(g / interval - round(g / interval)) < 0.05 and g > 0.5 * interval for g in gaps)
         if not spaced or abs(doses[-1].interval_h - interval) > 0.05 * interval:
@@ -103,10 +102,7 @@ def _one(
     level: float,
 ) -> EarlierPrediction:  # fmt: skip
     day = one.time_h / 24.0
-    median, low, high = (
-        float(np.exp(np.interp(day, band["day"], np.log(np.maximum(band[key], 1e-12)))))
-        for key in ("median", "low", "high")
-    )
+    median, low, high = (_at_day(band, key, day) for key in ("median", "low", "high"))
     # The band is of the level itself; what is measured has its error on top.
     half = NormalDist().inv_cdf(0.5 + level / 2) * sd
     down = math.exp(-math.hypot(math.log(median / max(low, 1e-12)), half))
@@ -121,6 +117,12 @@ def _one(
         followed=None if said is None else taken == said, day=day, measured=one.value, predicted=predicted,
         error_percent=error, inside=inside,
     )  # fmt: skip
+
+
+def _at_day(band: dict[str, Any], key: str, day: float) -> float:
+    """A band's curve on a day, by straight lines in the logarithm."""
+    levels = np.log(np.maximum(np.asarray(band[key], dtype=np.float64), 1e-12))
+    return float(np.exp(np.interp(day, np.asarray(band["day"], dtype=np.float64), levels)))
 
 
 def _words(earlier: list[EarlierPrediction], bias: float | None) -> str:

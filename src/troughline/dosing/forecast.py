@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from troughline.dosing.belief import spread_rows
 from troughline.dosing.records import patient_records
 from troughline.model.build import DoseEvent
 from troughline.pk.exposure import ExposureQuery, exposure_draws
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 STEADY_WITHIN = 0.10
+KEPT_DAYS = (4, 7, 14, 28, 56)
+_NEGLIGIBLE, _TRIED_DRAWS = 1e-3, 40
 _CYCLES_LOOKED_AT = 40
 
 
@@ -41,7 +44,7 @@ class Forecast:
 
 
 def next_dose_h(patient: DosePatient) -> float:
-    """When the next dose is due: after the last dose taken by its interval, at the decision if that is past."""
+    """When the next dose is due, h: after the last one taken, at the decision if that is past."""
     last = patient.doses[-1]
     due = last.time_h + last.interval_h
     while due < patient.now_h - 1e-6 and patient.regimen is not None:
@@ -73,11 +76,14 @@ def forecasts(
     import os
 
     start = next_dose_h(patient) if start_h is None else start_h
+    patient = recent_doses(patient, belief, start_h=start, until_h=start + horizon_h)
 
     def one(regimen: Regimen) -> Forecast:
         end = horizon_end_h(start, regimen, horizon_h)
         queries = _horizon_queries(regimen, end)
-        answers = asked(patient, belief, regimen, queries, start_h=start, end_h=end, new_occasion=new_occasion)
+        answers = asked(
+            patient, belief, regimen, queries, start_h=start, end_h=end, new_occasion=new_occasion
+        )
         troughs = answers[:, :-1].mean(axis=1)
         return Forecast(
             regimen=regimen, trough=troughs, auc_24h=answers[:, -1] * 24.0 / regimen.period_h, end_h=end
@@ -92,6 +98,32 @@ def forecasts(
     else:
         made += [one(r) for r in regimens[1:]]
     return tuple(made)
+
+
+def recent_doses(patient: DosePatient, belief: Belief, *, start_h: float, until_h: float) -> DosePatient:
+    """The patient with only those doses that still matter at a later time; for forecasts, not for estimates.
+
+    Doses older than 4, 7, 14, 28 or 56 days before `start_h` are left out where in none of 40 draws they
+    leave more at `until_h` than 1/1000 of the level at `start_h`.
+    """
+    for days in KEPT_DAYS:
+        cut = start_h - 24.0 * days
+        kept = tuple(d for d in patient.doses if d.time_h >= cut)
+        if not kept:
+            continue
+        if len(kept) == len(patient.doses):
+            return patient
+        old = replace(patient, doses=tuple(d for d in patient.doses if d.time_h < cut))
+        moments = [ExposureQuery(quantity="at", end=t) for t in (start_h, until_h)]
+
+        def left(one: DosePatient, moment: ExposureQuery) -> Floats:
+            made = asked(one, belief, None, [moment], start_h=start_h, end_h=until_h, draws=_TRIED_DRAWS)
+            return made[:, 0]
+
+        all_of_it, rest = left(patient, moments[0]), left(old, moments[1])
+        if np.all(rest <= _NEGLIGIBLE * all_of_it):
+            return replace(patient, doses=kept)
+    return patient
 
 
 def _horizon_queries(regimen: Regimen, end_h: float) -> list[ExposureQuery]:
@@ -122,7 +154,7 @@ def asked(
     from troughline.dosing.trend import trend_factor
 
     parts: list[Floats] = []
-    for share, rows in _rows(belief, draws):
+    for share, rows in spread_rows(belief, draws):
         ahead = belief.n_occasions + new_occasion
         if from_steady and regimen is not None:
             records = _steady_records(patient, share, regimen, start_h, end_h, ahead)
@@ -138,17 +170,6 @@ def asked(
             answers = answers * factor.at(ends, rows)
         parts.append(answers)
     return np.vstack(parts)
-
-
-def _rows(belief: Belief, draws: int | None) -> list[tuple[Share, NDArray[np.int64]]]:
-    total = belief.n_draws
-    step = 1 if draws is None or draws >= total else total / draws
-    made: list[tuple[Share, NDArray[np.int64]]] = []
-    for share in belief.shares:
-        n = len(share.draws)
-        rows = np.unique(np.arange(0, n, step).astype(np.int64)) if step > 1 else np.arange(n)
-        made.append((share, rows))
-    return made
 
 
 def _records(
@@ -201,8 +222,8 @@ def days_to_steady(
 ) -> Floats:
     """Days from `start_h` until every later trough stays within 10 % of the steady one (n_draws,).
 
-    Steady is what the regimen gives at the same moment had it been taken for long before; a hold counts.
-    +∞ where it is not reached within 40 cycles (at least 28 days).
+    Steady is what the regimen gives at the same moment had it been taken for long before; a hold counts. +∞
+    where it is not reached within 40 cycles (at least 28 days).
     """
     cycles = max(_CYCLES_LOOKED_AT, math.ceil(28 * 24.0 / regimen.period_h))
     first = start_h + regimen.hold_h

@@ -1,4 +1,4 @@
-"""The patient as he is now: his parameters beside the population's, and his exposure on the present regimen."""
+"""The patient as he is now: his parameters beside the population's, and his present exposure."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from troughline.dosing.forecast import asked
 from troughline.dosing.level_rows import spread_of
-from troughline.dosing.result import Individual, ParameterRow, Spread
+from troughline.dosing.result import Individual, ParameterRow
 from troughline.pk.exposure import ExposureQuery
+from troughline.pk.quantities import individual_quantities
 
 if TYPE_CHECKING:
     from troughline.dosing.belief import Belief, Share
@@ -18,14 +19,17 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
+DRAWS = 500
+"""Draws of the present exposure, of the patient and of the population."""
+
 
 def individual_now(
     patient: DosePatient, belief: Belief, prior: Belief, *, start_h: float, level: float
 ) -> tuple[Individual, Floats, Floats]:
     """The patient now, and the draws of his exposure over the last interval and of the population's (n,).
 
-    The exposure is that of the last 24 h before the next dose is due, in the occasion of the last level; the
-    trough is the level just before that dose.
+    The exposure is that of the last 24 h before the next dose is due, in the occasion of the last level;
+    the trough is the level just before that dose.
     """
     period = max(24.0, patient.doses[-1].interval_h if patient.regimen is None else patient.regimen.period_h)
     begin = max(start_h - period, 0.0)
@@ -33,8 +37,8 @@ def individual_now(
         ExposureQuery(quantity="trough", end=start_h),
         ExposureQuery(quantity="auc", start=begin, end=start_h),
     ]
-    own = asked(patient, belief, None, queries, start_h=start_h, end_h=start_h)
-    others = asked(patient, prior, None, queries, start_h=start_h, end_h=start_h)
+    own = asked(patient, belief, None, queries, start_h=start_h, end_h=start_h, draws=DRAWS)
+    others = asked(patient, prior, None, queries, start_h=start_h, end_h=start_h, draws=DRAWS)
     hours = start_h - begin
     area, population = own[:, 1] * 24.0 / hours, others[:, 1] * 24.0 / hours
     made = Individual(
@@ -56,41 +60,31 @@ def _parameters(
 ) -> tuple[ParameterRow, ...]:
     """The individual quantities of each model in the last occasion of the records."""
     from troughline.dosing.uncertain_model import uncertain_parameters
-    from troughline.pk.individual_parameters import individual_parameters
 
     before = {s.working.model.id: s for s in prior.shares}
     rows: list[ParameterRow] = []
     for share in belief.shares:
-        model = share.working.model
-        known = individual_parameters(model.spec)
         # The uncertain typical values themselves are no quantities of the patient.
         typical = {p.name for p in uncertain_parameters(share.working.chosen.model.spec)}
-        own = _values(known, share, belief.n_occasions)
-        other = before.get(model.id)
-        population = own if other is None else _values(known, other, prior.n_occasions)
-        for k, (name, unit) in enumerate(zip(known.names, known.units, strict=True)):
-            if name in typical:
-                continue
-            rows.append(
-                ParameterRow(
-                    model=model.id, name=name, patient=_spread(own[:, k], level, unit),
-                    population=_spread(population[:, k], level, unit),
-                )
-            )  # fmt: skip
+        names, units, own = _quantities(share, belief.n_occasions)
+        other = before.get(share.working.model.id)
+        population = own if other is None else _quantities(other, prior.n_occasions)[2]
+        rows += [
+            ParameterRow(
+                model=share.working.model.id, name=name, patient=spread_of(own[:, k], level, unit),
+                population=spread_of(population[:, k], level, unit),
+            )
+            for k, (name, unit) in enumerate(zip(names, units, strict=True))
+            if name not in typical
+        ]  # fmt: skip
     return tuple(rows)
 
 
-def _values(known: object, share: Share, n_occasions: int) -> Floats:
-    from troughline.pk.individual_parameters import IndividualParameters
-
-    assert isinstance(known, IndividualParameters)
+def _quantities(share: Share, n_occasions: int) -> tuple[tuple[str, ...], tuple[str, ...], Floats]:
     spec = share.working.model.spec
     n_subject, n_occasion = len(spec.subject_effects), len(spec.occasion_effects)
     begin = n_subject + (n_occasions - 1) * n_occasion
     columns = [*range(n_subject), *range(begin, begin + n_occasion)]
-    covariates = share.records.covariates[-1][None, :]
-    return known.of(share.draws[:, columns], covariates, share.posterior.theta)
-
-
-def _spread(draws: Floats, level: float, unit: str) -> Spread:
-    return spread_of(draws, level, unit)
+    return individual_quantities(
+        spec, share.draws[:, columns], share.records.covariates[-1], share.posterior.theta
+    )

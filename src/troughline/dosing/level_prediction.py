@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from troughline.dosing.belief import Belief, Share, spread_rows
 from troughline.dosing.records import patient_records
 from troughline.model.engine import record_arrays
 from troughline.pk.posterior import generator_of
 from troughline.pk.residual import residual_sd
 
 if TYPE_CHECKING:
-    from troughline.dosing.belief import Belief, Share
     from troughline.dosing.patient import DosePatient
     from troughline.model.model import Model
     from troughline.model.records import Records
@@ -35,9 +35,7 @@ class PredictedLevels:
     log_density: Floats
 
 
-def predict_draws(
-    model: Model, records: Records, draws: Floats, theta: Floats
-) -> tuple[Floats, Floats]:
+def predict_draws(model: Model, records: Records, draws: Floats, theta: Floats) -> tuple[Floats, Floats]:
     """Predictions (n_draws, n_records) of one patient at draws (n_draws, q), and their error (…, 3)."""
     from troughline.model.engine import Tolerance
     from troughline.pk.kernels.sampling import predict_at
@@ -54,9 +52,13 @@ def predict_draws(
     return f, err
 
 
+DRAWS = 500
+"""Draws, spread over those of a belief, at which levels are predicted."""
+
+
 def predict_levels(patient: DosePatient, belief: Belief, *, seed: int) -> PredictedLevels:
-    """Predict the used levels at every draw of a belief."""
-    parts = [_of_share(patient, share, seed) for share in belief.shares]
+    """Predict the used levels at 500 draws of a belief, or all where it has fewer."""
+    parts = [_of_share(patient, share, rows, seed) for share, rows in spread_rows(belief, DRAWS)]
     return PredictedLevels(
         level=np.vstack([p.level for p in parts]),
         measured=np.vstack([p.measured for p in parts]),
@@ -64,11 +66,11 @@ def predict_levels(patient: DosePatient, belief: Belief, *, seed: int) -> Predic
     )
 
 
-def _of_share(patient: DosePatient, share: Share, seed: int) -> PredictedLevels:
+def _of_share(patient: DosePatient, share: Share, rows: NDArray[np.int64], seed: int) -> PredictedLevels:
     working = share.working
     records = patient_records(patient, working.chosen, working.model)
     at = np.flatnonzero(records.observed)
-    f, err = predict_draws(working.model, records, share.draws, share.posterior.theta)
+    f, err = predict_draws(working.model, records, share.draws[rows], share.posterior.theta)
     level = f[:, at]
     sd = error_sd(share, level, err[:, at])
     on_log = working.model.spec.outputs[share.output].error.on_log_scale
@@ -90,7 +92,7 @@ def error_sd(share: Share, level: Floats, parts: Floats) -> Floats:
 
 
 def log_density(level: Floats, sd: Floats, value: Floats, limit: Floats, *, on_log: bool) -> Floats:
-    """log p of values (n,) at predictions (n_draws, n) with error `sd`; below `limit` where a value is NaN."""
+    """log p of values (n,) at predictions (n_draws, n) with error `sd`; below `limit` where NaN."""
     from scipy.special import log_ndtr
 
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troughline.dosing.belief import Belief, NoEstimate, Working, believe
-from troughline.dosing.forecast import asked, horizon_end_h
+from troughline.dosing.forecast import asked, horizon_end_h, recent_doses
 from troughline.dosing.level_prediction import PredictedLevels, predict_levels
 from troughline.dosing.result import SampleResult, Spread
 from troughline.pk.exposure import ExposureQuery
@@ -49,20 +49,21 @@ def level_rows(
 ) -> LevelRows:
     """Predict every level, and estimate the patient anew without each one of the last 12.
 
-    The influence of a level is the expected log trough of `regimen` at the horizon with it less that without
-    it, as a fraction of exposure: exp(difference) − 1.
+    The influence of a level is the expected log trough of `regimen` at the horizon with it less that
+    without it, as a fraction of exposure: exp(difference) − 1.
     """
     used = patient.used_levels
     with_all = predict_levels(patient, belief, seed=seed) if used else None
     before = predict_levels(patient, prior, seed=seed) if used else None
-    whole = _log_trough(patient, belief, regimen, start_h, horizon_h)
+    lately = recent_doses(patient, belief, start_h=start_h, until_h=start_h + horizon_h)
+    whole = _log_trough(lately, belief, regimen, start_h, horizon_h)
     without: dict[int, tuple[PredictedLevels, float]] = {}
     for one in used[-MOST_LEFT_OUT:]:
         try:
             other = believe(patient, models, draws=LEFT_OUT_DRAWS, seed=seed, leave_out={one.number})
         except NoEstimate:
             continue
-        moved = whole - _log_trough(patient, other, regimen, start_h, horizon_h)
+        moved = whole - _log_trough(lately, other, regimen, start_h, horizon_h)
         without[one.number] = (predict_levels(patient, other, seed=seed), float(np.expm1(moved)))
     rows: list[SampleResult] = []
     for one in patient.levels:
@@ -77,9 +78,7 @@ def _log_trough(
 ) -> float:
     end = horizon_end_h(start_h, regimen, horizon_h)
     queries = [ExposureQuery(quantity="trough", end=end)]
-    made = asked(
-        patient, belief, regimen, queries, start_h=start_h, end_h=end, draws=LEFT_OUT_DRAWS
-    )
+    made = asked(patient, belief, regimen, queries, start_h=start_h, end_h=end, draws=LEFT_OUT_DRAWS)
     return float(np.log(np.maximum(made, 1e-12)).mean())
 
 
@@ -88,7 +87,12 @@ def _row(
     before: PredictedLevels | None, without: tuple[PredictedLevels, float] | None, level: float,
 ) -> SampleResult:  # fmt: skip
     previous = [d.time_h for d in patient.doses if d.time_h < one.time_h - 1e-9]
-    spread = lambda p: None if k is None or p is None else spread_of(p.measured[:, k], level, "mg/L")  # noqa: E731
+
+    def spread(predicted: PredictedLevels | None) -> Spread | None:
+        if k is None or predicted is None:
+            return None
+        return spread_of(predicted.measured[:, k], level, "mg/L")
+
     left = None if without is None else without[0]
     p_value = None
     if left is not None and k is not None and one.value is not None:

@@ -71,21 +71,43 @@ def _drawn(value: float | None, interval: tuple[float, float] | None, z: Floats,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """Where draws lie (n,): 1 or 0 each; they add up to 1.
-
-    A draw of an upper limit below the lower one leaves nothing inside: what exceeds the upper limit is above.
-    """
+    """Probabilities of values to lie below, inside and above limits; they add up to 1."""
 
     below: Floats
     inside: Floats
     above: Floats
 
 
-def position(values: Floats, low: Floats, high: Floats) -> Position:
-    """Where values (n,) lie against limits (n,): low ≤ inside ≤ high."""
-    above = values > high
-    below = (values < low) & ~above
-    inside = ~(above | below)
-    return Position(
-        below=below.astype(np.float64), inside=inside.astype(np.float64), above=above.astype(np.float64)
-    )
+def position(values: Floats, limits: Limits) -> Position:
+    """Where values lie (any shape): 0 and 1 for exact limits, probabilities over those that are uncertain.
+
+    With F the distributions of the limits, above = F_high(x), inside = (1 − F_high(x)) F_low(x) and below
+    the rest: an upper limit that falls below the lower one leaves nothing inside, and what exceeds it is
+    above.
+    """
+    over = _reached(values, limits.high, limits.high_interval, strictly=True)
+    reaches = _reached(values, limits.low, limits.low_interval, strictly=False)
+    if limits.high is None:
+        over = np.zeros_like(values)
+    if limits.low is None:
+        reaches = np.ones_like(values)
+    inside = (1 - over) * reaches
+    return Position(below=1 - over - inside, inside=inside, above=over)
+
+
+def _reached(
+    values: Floats, limit: float | None, interval: tuple[float, float] | None, *, strictly: bool
+) -> Floats:
+    """The probability that a limit lies below values."""
+    if limit is None:
+        return np.zeros_like(values)
+    if interval is None:
+        return (values > limit if strictly else values >= limit).astype(np.float64)
+    from scipy.special import ndtr
+
+    off = np.log(np.maximum(values, 1e-300) / limit)
+    down, up = math.log(limit / interval[0]) / _Z, math.log(interval[1] / limit) / _Z
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = np.where(off < 0, off / down, off / up)
+    made: Floats = ndtr(np.nan_to_num(z, nan=0.0))
+    return made

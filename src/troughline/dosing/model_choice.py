@@ -61,7 +61,11 @@ def choose_models(patient: DosePatient, found: Findings) -> tuple[ChosenModel, .
             )  # fmt: skip
             return ()
         found.add(
-            Severity.NOTE, "default-used", f"no [[model]] is named: {name} is taken", file=file, column="model"
+            Severity.NOTE,
+            "default-used",
+            f"no [[model]] is named: {name} is taken",
+            file=file,
+            column="model",
         )
         entries = (ModelEntry(id=name),)
     made: list[ChosenModel] = []
@@ -97,7 +101,8 @@ def _choose(patient: DosePatient, entry: ModelEntry, place: str, found: Findings
         return None
     if model.spec.drug.casefold() != patient.drug.casefold():
         found.add(
-            Severity.ERROR, "other-drug", f"{model.id} is a model of {model.spec.drug}, not of {patient.drug}",
+            Severity.ERROR, "other-drug",
+            f"{model.id} is a model of {model.spec.drug}, not of {patient.drug}",
             file=file, column=place,
         )  # fmt: skip
         return None
@@ -123,14 +128,14 @@ def _load(patient: DosePatient, entry: ModelEntry, place: str, found: Findings) 
     except InputError as error:
         found.extend(error.findings)
     except (OSError, ValueError) as error:
-        hint = ""
+        message = " ".join(str(error).split())
         if entry.id is not None:
             from troughline.cohort.studyfile_messages import did_you_mean
             from troughline.model.library import list_models
 
-            hint = "; " + did_you_mean(entry.id, list_models(), "the models")
-            error = ValueError(f"{entry.id!r} is no model of the library")
-        found.add(Severity.ERROR, "unknown-model", f"{error}{hint}", file=_file(patient), column=place)
+            hint = did_you_mean(entry.id, list_models(), "the models")
+            message = f"{entry.id!r} is no model of the library; {hint}"
+        found.add(Severity.ERROR, "unknown-model", message, file=_file(patient), column=place)
     return None
 
 
@@ -144,7 +149,8 @@ def _output(
     name = wanted or (names[0] if len(names) == 1 else next((n for n in names if n == drug), None))
     if name is None or name not in names:
         found.add(
-            Severity.ERROR, "output", f"{model.id}: name one of its outputs, not {name!r}: {', '.join(names)}",
+            Severity.ERROR, "output",
+            f"{model.id}: name one of its outputs, not {name!r}: {', '.join(names)}",
             file=file, column=f"{place}.output",
         )  # fmt: skip
         return None
@@ -183,14 +189,16 @@ def _course(
         kind = f"levels {', '.join(covariate.levels)}" if covariate.levels else f"in {covariate.unit}"
         if covariate.default is None:
             found.add(
-                Severity.ERROR, "covariate-needed", f"{model} needs {covariate.name} ({kind}) and has no default",
+                Severity.ERROR, "covariate-needed",
+                f"{model} needs {covariate.name} ({kind}) and has no default",
                 file=file, column=place,
             )  # fmt: skip
             return None
         default = covariate.levels[int(covariate.default)] if covariate.levels else covariate.default
         said = f"{default}" if covariate.levels else f"{default:g} {covariate.unit}"
         found.add(
-            Severity.NOTE, "default-used", f"{covariate.name} is not given: {model} takes its default, {said}",
+            Severity.NOTE, "default-used",
+            f"{covariate.name} is not given: {model} takes its default, {said}",
             file=file, column=place,
         )  # fmt: skip
         return CovariateCourse(
@@ -245,7 +253,8 @@ def _value(
         low, high = covariate.soft
         found.add(
             Severity.WARNING, "covariate-range",
-            f"{number:g} {covariate.unit} lies outside {low:g} to {high:g}, the range that {model} was made for",
+            f"{number:g} {covariate.unit} lies outside {low:g} to {high:g}, the range that {model} was "
+            "made for",
             file=file, column=place,
         )  # fmt: skip
     return number

@@ -50,7 +50,11 @@ def candidate_times(patient: DosePatient, regimen: Regimen | None, start_h: floa
             continue
         for part in (0.25, 0.5):
             after = part * interval
-            what = f"{after:g} h after the next dose" if day == 0 else f"in {day:g} days, {after:g} h after a dose"
+            what = (
+                f"{after:g} h after the next dose"
+                if day == 0
+                else f"in {day:g} days, {after:g} h after a dose"
+            )
             made.append(Time(time_h=dose + after, hours_after_dose=after, label=what))
     return tuple(t for t in made if t.time_h >= patient.now_h - 1e-3)
 
@@ -68,10 +72,10 @@ def value_of_samples(
     """The expected gain from one more level, under the regimen in force, at each candidate time.
 
     A level y is imagined at draw j; the other draws s get weights ∝ p(y | level of s), and the regimen is
-    chosen anew. gain = mean over j of max_r E_w[score r] − E_w[score of the present choice]; the draw that
-    gave the level takes no part in its own weights, so that noise does not count as information. The level
-    belongs to an occasion of its own, another than the horizon's. (Raiffa & Schlaifer 1961, Applied
-    Statistical Decision Theory.)
+    chosen anew. gain = mean over j of E_w[score of that choice] − E_w[score of the present one]; the draw
+    that gave the level takes no part in its own weights, and one half of the draws judges what the other
+    chose, so that noise does not count as information. The level belongs to an occasion of its own, another
+    than the horizon's. (Raiffa & Schlaifer 1961, Applied Statistical Decision Theory.)
     """
     times = candidate_times(patient, regimen, start_h)
     levels = levels_at(patient, belief, regimen, [t.time_h for t in times], start_h=start_h, new_occasion=0)
@@ -82,7 +86,9 @@ def value_of_samples(
     ranked = scores.ranked
     winners = ranked == ranked.max(axis=1, keepdims=True)
     made = tuple(
-        _value(patient, t, levels[:, k], sds[0][:, k], sds[1], outcomes, noise, ranked, winners, best, log_trough)
+        _value(
+            patient, t, levels[:, k], sds[0][:, k], sds[1], outcomes, noise, ranked, winners, best, log_trough
+        )
         for k, t in enumerate(times)
     )
     top = max(range(len(made)), key=lambda k: made[k].gain) if made else None
@@ -111,26 +117,49 @@ def _value(
     weights = np.exp(dense - dense.max(axis=0, keepdims=True))
     weights[outcomes, np.arange(len(outcomes))] = 0.0
     weights = np.nan_to_num(weights)
+    gains, right, changed = _chosen_and_judged(weights, ranked, winners, best)
     weights /= np.maximum(weights.sum(axis=0, keepdims=True), 1e-300)
-    expected = weights.T @ ranked
-    chosen = expected.argmax(axis=1)
-    rows = np.arange(len(outcomes))
-    gains = expected[rows, chosen] - expected[:, best]
-    right = (weights.T @ winners.astype(np.float64))[rows, chosen]
     mean = weights.T @ log_trough
     variance = np.maximum(weights.T @ log_trough**2 - mean**2, 0.0)
+    gain, loss = float(gains.mean()), float((ranked.max(axis=1) - ranked[:, best]).mean())
     return SampleValue(
         day=time.time_h / 24.0, clock=patient.clock(time.time_h), hours_after_dose=time.hours_after_dose,
-        label=time.label, gain=float(gains.mean()), gain_error=float(gains.std() / np.sqrt(len(gains))),
+        label=time.label, gain=gain, gain_error=float(gains.std() / np.sqrt(len(gains))),
+        loss_before=loss, loss_after=loss - gain,
         p_wrong_before=float(1 - winners[:, best].mean()), p_wrong_after=float(1 - right.mean()),
-        p_change=float(np.mean(chosen != best)),
+        p_change=float(changed.mean()),
         narrower=float(np.sqrt(variance).mean() / max(float(log_trough.std()), 1e-12)),
     )  # fmt: skip
 
 
-def _error_sds(
-    patient: DosePatient, belief: Belief, levels: Floats
-) -> tuple[Floats, NDArray[np.bool_]]:
+def _chosen_and_judged(
+    weights: Floats, ranked: Floats, winners: NDArray[np.bool_], best: int
+) -> tuple[Floats, Floats, Floats]:
+    """Of each imagined level the gain, whether the choice is right and whether it changes (n_outcomes,).
+
+    One half of the draws chooses, the other judges, and the other way round: a choice that only follows the
+    noise of the weights gains nothing.
+    """
+    halves = np.arange(len(ranked)) % 2 == 0
+    n = weights.shape[1]
+    rows: NDArray[np.int64] = np.arange(n)
+    gains, right, changed = np.zeros(n), np.zeros(n), np.zeros(n)
+    for chooses in (halves, ~halves):
+        judges = ~chooses
+        a = weights[chooses] / np.maximum(weights[chooses].sum(axis=0), 1e-300)
+        b = weights[judges] / np.maximum(weights[judges].sum(axis=0), 1e-300)
+        expected = a.T @ ranked[chooses]
+        # The present choice stands unless another is better.
+        keep = expected[:, best] >= expected.max(axis=1) - 1e-12
+        chosen = np.where(keep, best, expected.argmax(axis=1))
+        judged = b.T @ ranked[judges]
+        gains += (judged[rows, chosen] - judged[:, best]) / 2
+        right += (b.T @ winners[judges].astype(np.float64))[rows, chosen] / 2
+        changed += (chosen != best) / 2
+    return gains, right, changed
+
+
+def _error_sds(patient: DosePatient, belief: Belief, levels: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     """The residual SD at levels (n_draws, n_times), and where it is of the logarithm (n_draws,)."""
     from troughline.pk.residual import residual_sd
 
@@ -162,11 +191,12 @@ def _sentence(made: tuple[SampleValue, ...], top: int | None, scores: Scores) ->
     if not made:
         return "No time for a further level lies ahead."
     if top is None:
-        return "No single further level is expected to change the answer to the better by a measurable amount."
+        return (
+            "No single further level is expected to change the answer to the better by a measurable amount."
+        )
     best = made[top]
     what = "utility" if scores.criterion == "utility" else "probability to be inside the target"
     return (
-        f"A level {best.label} is worth most: it raises the expected {what} by {best.gain:.3f} and lowers the "
-        f"probability that another regimen would be better from {best.p_wrong_before:.2f} to "
-        f"{best.p_wrong_after:.2f}."
+        f"A level {best.label} is worth most: it raises the expected {what} by {best.gain:.3f}, of the "
+        f"{best.loss_before:.3f} that knowing this patient fully would."
     )

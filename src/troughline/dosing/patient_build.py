@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from troughline.dosing.dose_history import History, read_history
@@ -211,11 +212,12 @@ def _plausible(
 
 def _check_order(reader: Reader, levels: list[Level]) -> None:
     """An error for two levels at one time that differ."""
-    for a, b in zip(levels, levels[1:], strict=False):
+    for a, b in pairwise(levels):
         if abs(b.time_h - a.time_h) < ABOUT_NOW_H and a.use and b.use:
             reader.error(
                 "contradictory-times",
-                f"levels {a.number} and {b.number} were drawn at the same moment: keep one, or say use = false",
+                f"levels {a.number} and {b.number} were drawn at the same moment: keep one, or say use = "
+                "false",
                 f"sample.{b.number}.time",
             )
 

@@ -138,8 +138,8 @@ class TargetEntry(Strict):
 
     - `published`: `noda-2020/window`, a study of the evidence store and one of its numbers.
     - `study`: a `results.json`, with `question` of kind `window` or `threshold`.
-    - `low`, `high`, `unit`, `metric`: by hand, with `source`; `low_interval` and `high_interval` (95 %) where
-      they are uncertain.
+    - `low`, `high`, `unit`, `metric`: by hand, with `source`; `low_interval` and `high_interval` (95 %)
+      where they are uncertain.
     - `fixed`: take the limits as exact although their uncertainty is known.
     """
 
@@ -246,8 +246,8 @@ class Options(Strict):
     - `regimens`: ids to choose from (empty: all of the drug's that are feasible); `allow`: ids that need
       leave, as `600-bid`; `hold_days`: offer holding for so long before restarting.
     - `horizon_days`: after the decision, when regimens are compared.
-    - `draws` of the posterior; `seed`; `level` of the intervals; `parameter_uncertainty`: carry the intervals
-      of the model's typical values; `next_sample`: value one more level.
+    - `draws` of the posterior; `seed`; `level` of the intervals; `parameter_uncertainty`: carry the
+      intervals of the model's typical values; `next_sample`: value one more level.
     - `indistinct`: regimens are told apart where the probability that the first beats the second reaches
       this; `reach`: the target counts as reached by a regimen with at least this P(in).
     """

@@ -49,7 +49,8 @@ def check_levels(patient: DosePatient, prior: Belief, found: Findings) -> None:
         found.add(
             Severity.ERROR if impossible else Severity.WARNING,
             "level-implausible",
-            f"{level.written:g} {level.unit} is {words} the {expected:.2g} mg/L expected at these doses{hint}",
+            f"{level.written:g} {level.unit} is {words} the {expected:.2g} mg/L expected at these "
+            f"doses{hint}",
             file=patient.path.name if patient.path is not None else "patient",
             column=f"sample.{level.number}.value",
         )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from troughline.dosing.scores import best_share
 
 if TYPE_CHECKING:
+    from troughline.dosing.limits import Limits
     from troughline.dosing.scores import Scores
 
 Floats = NDArray[np.float64]
@@ -24,8 +25,10 @@ MONTE_CARLO_ERRORS = 2.0
 class Choice:
     """The answer by indices of regimens.
 
-    - `answer`; `best`: the highest expected score; `among`: those that cannot be told from it, `best` first.
-    - `margin`, `margin_error`: its lead over the second and the Monte-Carlo error of that lead; None with one.
+    - `answer`; `best`: the highest expected score; `among`: those that cannot be told from it, `best`
+      first.
+    - `margin`, `margin_error`: its lead over the second and the Monte-Carlo error of that lead; None with
+      one.
     - `p_best` (n,): each one's probability to be the best.
     - `p_reach`: the largest P(in) with the limits as printed, and `reached`: whether it suffices.
     """
@@ -40,14 +43,17 @@ class Choice:
     reached: bool
 
 
-def choose(scores: Scores, *, indistinct: float, reach: float, current: int | None = None) -> Choice:
+def choose(
+    scores: Scores, limits: Limits, *, indistinct: float, reach: float, current: int | None = None
+) -> Choice:
     """Choose among regimens by their expected score.
 
     1. The best is the regimen with the highest expected score; among equal ones the one in force, then the
        first.
-    2. Where no regimen has P(in) ≥ `reach` with the limits as printed, the target is not reached.
-    3. Another regimen is not told apart from the best where its lag is within two Monte-Carlo standard errors
-       of the difference, or where, of the draws in which the two differ, the best wins in less than
+    2. Where no regimen has P(in) ≥ `reach` with the limits as printed, the target is not reached; without a
+       utility the nearest regimen is then that with the least mean distance to the target on the log scale.
+    3. Another regimen is not told apart from the best where its lag is within two Monte-Carlo standard
+       errors of the difference, or where, of the draws in which the two differ, the best wins in less than
        `indistinct`.
     """
     ranked = scores.ranked
@@ -56,14 +62,18 @@ def choose(scores: Scores, *, indistinct: float, reach: float, current: int | No
     top = np.flatnonzero(expected == expected.max())
     best = int(current if current is not None and current in top else top[0])
     p_reach = float(scores.inside_as_printed.mean(axis=0).max())
+    reached = p_reach >= reach
+    if not reached and scores.criterion == "p_in":
+        best = int(np.argmin(_log_distance(scores, limits)))
     order = [int(i) for i in np.argsort(-expected, kind="stable") if i != best]
     effective = max(min(scores.effective, n), 2.0)
-    same = [best] + [i for i in order if _alike(ranked, best, i, effective, indistinct)]
+    same = [best]
+    if reached:
+        same += [i for i in order if _alike(ranked, best, i, effective, indistinct)]
     margin = error = None
     if k > 1:
         margin = float(expected[best] - expected[order[0]])
         error = _error(ranked[:, best] - ranked[:, order[0]], effective)
-    reached = p_reach >= reach
     answer: Literal["regimen", "not distinguished", "target not reached"] = "regimen"
     if not reached:
         answer = "target not reached"
@@ -80,7 +90,8 @@ def rules(scores: Scores, *, indistinct: float, reach: float) -> tuple[str, ...]
     what = "expected utility" if scores.criterion == "utility" else "the probability to be inside the target"
     return (
         f"Regimens are ranked by {what}.",
-        f"The target counts as not reached where no feasible regimen has a probability of {reach:g} or more to "
+        f"The target counts as not reached where no feasible regimen has a probability of {reach:g} or "
+        "more to "
         "be inside its limits as printed.",
         "Two regimens are not told apart where the lead is within two standard errors of the simulation, or "
         f"where, of the draws in which they differ, the better one wins in less than {indistinct:.0%}.",
@@ -93,6 +104,15 @@ def _alike(ranked: Floats, best: int, other: int, effective: float, indistinct: 
         return True
     wins, losses = float(np.mean(difference > 0)), float(np.mean(difference < 0))
     return wins / (wins + losses) < indistinct
+
+
+def _log_distance(scores: Scores, limits: Limits) -> Floats:
+    """The mean distance of each regimen's exposure to the target, in logarithms; 0 inside (n_regimens,)."""
+    values = np.log(np.maximum(scores.trough if limits.metric == "trough" else scores.auc_24h, 1e-12))
+    low = -np.inf if limits.low is None else np.log(limits.low)
+    high = np.inf if limits.high is None else np.log(limits.high)
+    distance: Floats = np.maximum(np.maximum(low - values, values - high), 0.0).mean(axis=0)
+    return distance
 
 
 def _error(draws: Floats, effective: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from troughline.model.build import CovariateValues, DoseEvent, PatientRecord, Sample, records_from
@@ -88,10 +89,29 @@ def patient_records(
 ) -> Records:
     """The records of a patient for `model`, the chosen one or its form with uncertain parameters.
 
-    `leave_out`: numbers of levels of which only a prediction is wanted; `with_levels` False: no level at all.
-    `ask_h`: times at which only a prediction is wanted, in the occasion in force.
-    `future`: doses from the decision on, in occasion `future_occasion`; `events`: doses instead of all these.
+    `leave_out`: numbers of levels of which only a prediction is wanted; `with_levels` False: no level at
+    all. `ask_h`: times at which only a prediction is wanted, in the occasion in force. `future`: doses from
+    the decision on, in occasion `future_occasion`; `events`: doses instead of all these.
     """
+    ends = occasion_ends(patient)
+    record = patient_record(patient, chosen, model, leave_out=leave_out)
+    given = list(record.doses if events is None else events)
+    given += [
+        DoseEvent(
+            time_h=d.time_h, amount_mg=d.amount_mg, interval_h=d.interval_h, additional=d.additional,
+            occasion=future_occasion,
+        )
+        for d in future
+    ]  # fmt: skip
+    asked = [Sample(time_h=t, output=chosen.output, occasion=occasion_at(ends, t)) for t in ask_h]
+    levels = list(record.samples) if with_levels else []
+    return records_from([replace(record, doses=given, samples=[*levels, *asked])], model.spec)
+
+
+def patient_record(
+    patient: DosePatient, chosen: ChosenModel, model: Model, *, leave_out: Collection[int] = ()
+) -> PatientRecord:
+    """A patient's doses, used levels and covariates as records are built from them; many go in one call."""
     ends = occasion_ends(patient)
     factor = float(model.spec.outputs[chosen.output_index].factor)
     samples = [
@@ -104,24 +124,11 @@ def patient_records(
             occasion=occasion_at(ends, level.time_h),
         )
         for level in patient.used_levels
-        if with_levels
     ]
-    samples += [
-        Sample(time_h=t, output=chosen.output, occasion=occasion_at(ends, t)) for t in ask_h
-    ]
-    given = list(dose_events(patient.doses, ends) if events is None else events)
-    given += [
-        DoseEvent(
-            time_h=d.time_h, amount_mg=d.amount_mg, interval_h=d.interval_h, additional=d.additional,
-            occasion=future_occasion,
-        )
-        for d in future
-    ]  # fmt: skip
-    record = PatientRecord(
-        patient=patient.id, doses=given, samples=samples, covariates=_first_values(chosen),
-        changes=_changes(chosen),
+    return PatientRecord(
+        patient=patient.id, doses=dose_events(patient.doses, ends), samples=samples,
+        covariates=_first_values(chosen), changes=_changes(chosen),
     )  # fmt: skip
-    return records_from([record], model.spec)
 
 
 def _first_values(chosen: ChosenModel) -> dict[str, float | str]:

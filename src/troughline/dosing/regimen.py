@@ -58,7 +58,7 @@ class Regimen:
         return max(self.amounts_mg)
 
     def doses(self, start_h: float, until_h: float) -> tuple[RepeatedDose, ...]:
-        """The doses from `start_h` (then the hold) before `until_h`, one entry for each amount of the cycle."""
+        """The doses from `start_h`, after the hold, before `until_h`: an entry for each amount."""
         first = start_h + self.hold_h
         made: list[RepeatedDose] = []
         for k, amount in enumerate(self.amounts_mg):

@@ -25,8 +25,8 @@ Role = Literal["toxicity", "benefit"]
 class ResponseCurve:
     """A probability over exposure with its uncertainty.
 
-    `exposure` (n,): mg/L, or mg·h/L in 24 h, rising; `center`, `sd` (n,): the logit of the probability.
-    One draw is wrong by the same number of SDs at every exposure. Below and above the exposures studied the
+    `exposure` (n,): mg/L, or mg·h/L in 24 h, rising; `center`, `sd` (n,): the logit of the probability. One
+    draw is wrong by the same number of SDs at every exposure. Below and above the exposures studied the
     probability is that at the nearest of them; how often is `outside`.
     """
 
@@ -38,13 +38,13 @@ class ResponseCurve:
     source: CurveSource
 
     def probability(self, values: Floats, z: Floats) -> Floats:
-        """The probability at values (n_draws, ...) with each draw's deviation z (n_draws,)."""
+        """The probability at values (n_draws,) or (n_draws, n) with each draw's deviation z (n_draws,)."""
         x = np.log(np.maximum(values, 1e-12))
         grid = np.log(self.exposure)
         mean = np.interp(x, grid, self.center)
         sd = np.interp(x, grid, self.sd)
-        shape = (-1, *([1] * (values.ndim - 1)))
-        made: Floats = 1.0 / (1.0 + np.exp(-(mean + sd * z.reshape(shape))))
+        deviation = z if values.ndim == 1 else z[:, None]
+        made: Floats = 1.0 / (1.0 + np.exp(-(mean + sd * deviation)))
         return made
 
     def outside(self, values: Floats) -> float:
@@ -52,10 +52,10 @@ class ResponseCurve:
         return float(np.mean((values < self.exposure[0]) | (values > self.exposure[-1])))
 
 
-def response_curves(patient: DosePatient, found: Findings) -> dict[Role, ResponseCurve | CurveSource]:
+def response_curves(patient: DosePatient, found: Findings) -> dict[str, ResponseCurve | CurveSource]:
     """The curve of each role, or why there is none; a curve that is named and cannot be read is an error."""
     named = patient.file.curves if patient.file is not None else None
-    made: dict[Role, ResponseCurve | CurveSource] = {}
+    made: dict[str, ResponseCurve | CurveSource] = {}
     roles: tuple[Role, ...] = ("toxicity", "benefit")
     for role in roles:
         entry: CurveEntry | None = getattr(named, role) if named is not None else None
@@ -67,7 +67,9 @@ def response_curves(patient: DosePatient, found: Findings) -> dict[Role, Respons
             )  # fmt: skip
             continue
         try:
-            made[role] = _of_study(patient, role, entry, found) if entry.study else _by_hand(patient, role, entry)
+            made[role] = (
+                _of_study(patient, role, entry, found) if entry.study else _by_hand(patient, role, entry)
+            )
         except ValueError as fault:
             found.add(
                 Severity.ERROR, "curve", str(fault),
@@ -80,15 +82,14 @@ def response_curves(patient: DosePatient, found: Findings) -> dict[Role, Respons
 def _of_study(patient: DosePatient, role: Role, entry: CurveEntry, found: Findings) -> ResponseCurve:
     from troughline.dosing.study_results import question_of
 
-    question, study = question_of(
-        patient, entry.study or "", entry.question or "", kinds=("curve", "window")
-    )
+    question, study = question_of(patient, entry.study or "", entry.question or "", kinds=("curve", "window"))
     series: dict[str, Any] = question["series"]["curve" if question["kind"] == "curve" else role]
     label = str(series.get("label", ""))
     metric: Metric = "auc" if "auc" in label.casefold() else "trough"
     if study.get("simulated"):
         found.add(
-            Severity.WARNING, "simulated-curve", f"the curve of {role} comes from a study of simulated patients",
+            Severity.WARNING, "simulated-curve",
+            f"the curve of {role} comes from a study of simulated patients",
             file=patient.path.name if patient.path is not None else "patient", column=f"curves.{role}",
         )  # fmt: skip
     n = len(series.get("observed", {}).get("exposure", [])) or None
@@ -107,6 +108,11 @@ def _by_hand(patient: DosePatient, role: Role, entry: CurveEntry) -> ResponseCur
     )  # fmt: skip
 
 
+def _inside(values: Any) -> Floats:
+    """Probabilities off 0 and 1, where a logit has none."""
+    return np.clip(np.asarray(values, dtype=np.float64), 1e-6, 1 - 1e-6)
+
+
 def _curve(
     patient: DosePatient, role: Role, metric: Metric, exposure: Any, mean: Any, low: Any, high: Any,
     unit: str, level: float, *, source: str, endpoint: str, n: int | None,
@@ -117,7 +123,7 @@ def _curve(
     canonical = "mg*h/L" if metric == "auc" else "mg/L"
     mass = load_drug(patient.drug).molar_mass_g_per_mol
     x = convert(np.asarray(exposure, dtype=np.float64), unit, canonical, molar_mass_g_per_mol=mass)
-    p, a, b = (np.clip(np.asarray(v, dtype=np.float64), 1e-6, 1 - 1e-6) for v in (mean, low, high))
+    p, a, b = (_inside(v) for v in (mean, low, high))
     if not (np.isfinite(x).all() and np.isfinite([p, a, b]).all() and (np.diff(x) > 0).all()):
         raise ValueError(f"the curve of {role} has values that are not finite, or exposures that do not rise")
     z = NormalDist().inv_cdf(0.5 + level / 2)

@@ -57,8 +57,9 @@ class Individual:
 class RegimenCard:
     """A regimen as it is shown: what is taken, and where the step comes from.
 
-    `amounts_mg` is the cycle of amounts, one every `interval_h`, after `hold_days` without a dose; `tablets`
-    says it in tablets. `basis`: `label`, `practice` or `above label`; `source` and `verified` of the step.
+    `amounts_mg` is the cycle of amounts, one every `interval_h`, after `hold_days` without a dose;
+    `tablets` says it in tablets. `basis`: `label`, `practice` or `above label`; `source` and `verified` of
+    the step.
     """
 
     id: str
@@ -90,7 +91,8 @@ class RegimenResult:
 
     - `p_below`, `p_in`, `p_above`: of the target, with `p_error`, the Monte-Carlo standard error of `p_in`.
     - `p_in_as_printed`: of the target with its limits taken as exact.
-    - `p_toxicity` (grade 3 or more), `p_benefit`: posterior means with their intervals, None without a curve.
+    - `p_toxicity` (grade 3 or more), `p_benefit`: posterior means with their intervals, None without a
+      curve.
     - `utility`: expected, with its Monte-Carlo error and its interval; None where it cannot be computed.
     - `p_best`: the probability that this is the best candidate, by the criterion of the recommendation.
     - `within_model`: None, or why the prediction lies outside what the model has seen.
@@ -123,10 +125,10 @@ class RegimenResult:
 class RecommendationResult:
     """What is recommended, and by which rule.
 
-    - `answer`: a `regimen`; `not distinguished` (`among` lists those that cannot be told apart, `regimen` is
-      None or the one in force where it is among them); `target not reached` (`regimen` is the nearest).
-    - `criterion`: `utility` or `p_in`; `margin`: by how much the best leads the second, with its Monte-Carlo
-      error; `rules`: the rules that were applied, with their limits.
+    - `answer`: a `regimen`; `not distinguished` (`among` lists those that cannot be told apart, `regimen`
+      is None or the one in force where it is among them); `target not reached` (`regimen` is the nearest).
+    - `criterion`: `utility` or `p_in`; `margin`: by how much the best leads the second, with its
+      Monte-Carlo error; `rules`: the rules that were applied, with their limits.
     """
 
     answer: Answer
@@ -172,10 +174,10 @@ class CurveResult:
 class SampleResult:
     """A level with what was predicted at its time.
 
-    `value` is None below the limit. `predicted`: of the patient; `population`: before any level;
-    `without`: of the patient as the other levels tell (leave-one-out). `influence`: by how much the expected
-    trough of the regimen in force moves when the level is left out, a fraction. `weight`: share of what all
-    levels together tell of it. `used`: whether the estimate uses it; `reason`: why not.
+    `value` is None below the limit. `predicted`: of the patient; `population`: before any level; `without`:
+    of the patient as the other levels tell (leave-one-out). `influence`: by how much the expected trough of
+    the regimen in force moves when the level is left out, a fraction. `weight`: share of what all levels
+    together tell of it. `used`: whether the estimate uses it; `reason`: why not.
     """
 
     number: int
@@ -199,8 +201,8 @@ class SampleResult:
 class TargetResult:
     """A target: its limits as they are used, and where they come from.
 
-    - `metric`: `trough` or `auc`; `low`, `high`: the limits (None: open), with the interval of each where it
-      is uncertain (`low_interval`, `high_interval`: 95 %), in `unit`.
+    - `metric`: `trough` or `auc`; `low`, `high`: the limits (None: open), with the interval of each where
+      it is uncertain (`low_interval`, `high_interval`: 95 %), in `unit`.
     - `kind`: `published`, `study`, `given`; `id` names it; `n`, `design`, `population`, `citation`, `doi`,
       `verified`, `endpoint` of the source; `uncertainty` says how uncertain limits were drawn.
     """
@@ -248,8 +250,9 @@ class AlternativeTarget:
 class Cause:
     """A common cause of a level that is too low or too high, held against the file.
 
-    `status`: `present`, `absent`, `not known` (the file says nothing); `direction`: `low` or `high`, what it
-    does to the exposure; `text` says what the file shows; `size`, `source`, `verified` from the evidence.
+    `status`: `present`, `absent`, `not known` (the file says nothing); `direction`: `low` or `high`, what
+    it does to the exposure; `text` says what the file shows; `size`, `source`, `verified` from the
+    evidence.
     """
 
     id: str
@@ -267,7 +270,8 @@ class Explanation:
     """What drove the answer.
 
     - `sentences`: in plain words, the first most important.
-    - `shrinkage`: what share of the prior's variance of log exposure the levels left (1: they told nothing).
+    - `shrinkage`: what share of the prior's variance of log exposure the levels left (1: they told
+      nothing).
     - `exposure_ratio`: the patient's exposure over the population's at his covariates.
     - `direction`: whether he lies `low`, `high` or `typical`; `causes`: the usual ones, in that direction
       first.
@@ -284,10 +288,11 @@ class Explanation:
 class SampleValue:
     """What one more level at a time would bring.
 
-    `day`, `hours_after_dose`: when; `utility_gain`: expected gain of the criterion by deciding with it, with
-    its error; `p_wrong_before`, `p_wrong_after`: probability that the regimen chosen is not the best one;
-    `narrower`: expected width of the log-trough interval over the present one; `p_change`: probability that
-    the recommendation changes.
+    `day`, `hours_after_dose`: when; `gain`: expected gain of the criterion by deciding with it, with its
+    error; `loss_before`, `loss_after`: expected score lost against knowing the patient fully, without and
+    with the level; `p_wrong_before`, `p_wrong_after`: probability that the regimen chosen is not the best
+    one; `narrower`: expected width of the log-trough interval over the present one; `p_change`: probability
+    that the recommendation changes.
     """
 
     day: float
@@ -296,6 +301,8 @@ class SampleValue:
     label: str
     gain: float
     gain_error: float
+    loss_before: float
+    loss_after: float
     p_wrong_before: float
     p_wrong_after: float
     p_change: float
@@ -316,8 +323,9 @@ class NextSample:
 class DriftResult:
     """Whether clearance drifts over the levels, against between-occasion noise.
 
-    `statistic`, `p_value`: of the test named in `test`, with its size `alpha`; `change_percent_per_30_days`:
-    of the exposure at the same dose, with its interval; None with fewer than three occasions.
+    `statistic`, `p_value`: of the test named in `test`, with its size `alpha`;
+    `change_percent_per_30_days`: of the exposure at the same dose, with its interval; None with fewer than
+    three occasions.
     """
 
     n_occasions: int

@@ -24,11 +24,13 @@ Criterion = Literal["utility", "p_in"]
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """Draws of every regimen, (n_draws, n_regimens) each; the limits' and curves' uncertainty is in them.
+    """Draws of every regimen, (n_draws, n_regimens) each.
 
-    `inside_as_printed`: with the limits taken as exact. `toxicity`, `benefit`: probabilities, None without a
-    curve; `utility` is None unless both are there. `outside_curve`: share of draws beyond the exposures that
-    a curve was studied at, by role. `effective`: the effective number of draws.
+    `below`, `inside`, `above`: 0 or 1, or where a limit is uncertain the probability over it at that draw.
+
+    `inside_as_printed`: with the limits taken as exact. `toxicity`, `benefit`: probabilities, None without
+    a curve; `utility` is None unless both are there. `outside_curve`: share of draws beyond the exposures
+    that a curve was studied at, by role. `effective`: the effective number of draws.
     """
 
     trough: Floats
@@ -63,15 +65,12 @@ def score(
     effective: float,
     rng: np.random.Generator,
 ) -> Scores:
-    """Score the forecasts of some regimens; every regimen meets the same draw of limits and curves."""
+    """Score the forecasts of some regimens; every regimen meets the same draw of a curve."""
     trough = np.column_stack([f.trough for f in made])
     area = np.column_stack([f.auc_24h for f in made])
     values = trough if limits.metric == "trough" else area
     n = len(values)
-    low, high = limits.draws(n, rng)
-    at = position(values, low[:, None], high[:, None])
-    exact = limits.exact()
-    low, high = exact.draws(n, rng)
+    at = position(values, limits)
     z = {role: rng.standard_normal(n) for role in ("toxicity", "benefit")}
     drawn: dict[str, Floats] = {}
     outside: dict[str, float] = {}
@@ -86,7 +85,7 @@ def score(
         utility = weights.benefit * benefit - weights.toxicity * toxicity
     return Scores(
         trough=trough, auc_24h=area, below=at.below, inside=at.inside, above=at.above,
-        inside_as_printed=position(values, low[:, None], high[:, None]).inside,
+        inside_as_printed=position(values, limits.exact()).inside,
         toxicity=toxicity, benefit=benefit, utility=utility, outside_curve=outside, effective=effective,
     )  # fmt: skip
 

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from troughline.dosing.scores import Scores
 
 
-def sentence_of(
-    patient: DosePatient, basis: Basis, scores: Scores, choice: Choice, now: Individual
-) -> str:
+def sentence_of(patient: DosePatient, basis: Basis, scores: Scores, choice: Choice, now: Individual) -> str:
     """What to know first: which regimen, how likely it is inside the target, what is not known."""
     best = basis.regimens[choice.best]
     p = float(scores.inside[:, choice.best].mean())
     trough = float(np.median(scores.trough[:, choice.best]))
     area = float(np.median(scores.auc_24h[:, choice.best]))
-    level = f"trough {trough:.2g} mg/L" if basis.limits.metric == "trough" else f"area {area:.0f} mg·h/L in 24 h"
+    level = (
+        f"trough {trough:.2g} mg/L" if basis.limits.metric == "trough" else f"area {area:.0f} mg·h/L in 24 h"
+    )
     span = _span(basis)
     if choice.answer == "target not reached":
         side = _side(scores, choice.best)
@@ -38,14 +38,25 @@ def sentence_of(
         current = next(
             (r for k, r in enumerate(basis.regimens) if k in choice.among and _in_force(r, patient)), None
         )
-        stay = f", so nothing speaks for leaving {current.label}" if current is not None else ""
+        stay = "" if current is None else f", so nothing speaks for leaving {current.label}"
+        now_at = next((k for k, r in enumerate(basis.regimens) if _in_force(r, patient)), None)
+        if current is None and now_at is not None:
+            inside = float(scores.inside[:, now_at].mean())
+            label = basis.regimens[now_at].label
+            stay = f", but each is better than {label}, inside with probability {inside:.2f}"
         return (
-            f"The evidence does not distinguish {labels_in_words(labels)} (target {span}; {best.label}: {level}, "
+            f"The evidence does not distinguish {labels_in_words(labels)} (target {span}; {best.label}: "
+            f"{level}, "
             f"inside with probability {p:.2f}){stay}."
         )
-    change = "stay on" if _in_force(best, patient) else ("restart with" if patient.regimen is None else "change to")
+    change = (
+        "stay on"
+        if _in_force(best, patient)
+        else ("restart with" if patient.regimen is None else "change to")
+    )
     return (
-        f"{change.capitalize()} {best.label}: in {patient.options.horizon_days:g} days a {level} (median), inside the "
+        f"{change.capitalize()} {best.label}: in {patient.options.horizon_days:g} days a {level} "
+        "(median), inside the "
         f"target of {span} with probability {p:.2f}."
     )
 
@@ -62,7 +73,9 @@ def _span(basis: Basis) -> str:
     unit = "mg/L" if limits.metric == "trough" else "mg·h/L in 24 h"
     if limits.low is not None and limits.high is not None:
         return f"{limits.low:.3g} to {limits.high:.3g} {unit}"
-    return f"at least {limits.low:.3g} {unit}" if limits.low is not None else f"at most {limits.high:.3g} {unit}"
+    return (
+        f"at least {limits.low:.3g} {unit}" if limits.low is not None else f"at most {limits.high:.3g} {unit}"
+    )
 
 
 def _side(scores: Scores, best: int) -> str:

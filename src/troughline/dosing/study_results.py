@@ -35,12 +35,15 @@ def question_of(
     question = by_id[question_id]
     if question.get("kind") not in kinds:
         raise NotInResults(
-            f"question {question_id!r} of {written} is of kind {question.get('kind')!r}, not {' or '.join(kinds)}"
+            f"question {question_id!r} of {written} is of kind {question.get('kind')!r}, not "
+            f"{' or '.join(kinds)}"
         )
     if question.get("verdict") not in _TAKEN:
-        raise NotInResults(f"question {question_id!r} of {written} was {question.get('verdict')}: nothing to use")
-    study: Any = contents.get("study", {})
-    return question, study if isinstance(study, dict) else {}
+        raise NotInResults(
+            f"question {question_id!r} of {written} was {question.get('verdict')}: nothing to use"
+        )
+    study: dict[str, Any] = contents.get("study") or {}
+    return question, study
 
 
 def results_of(patient: DosePatient, written: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The target of a patient file: a published window, a study's result, or limits by hand, with its uncertainty."""
+"""The target of a patient file, with its uncertainty: published, a study's result, or limits by hand."""
 
 from __future__ import annotations
 
@@ -106,9 +106,7 @@ def published_limits(
         )
     elif number.quantity != "target" and n is None and not fixed:
         uncertainty = "no interval and no number of patients is printed: taken as exact"
-    limits = Limits(
-        metric=metric, low=low, high=high, low_interval=low_interval, high_interval=high_interval
-    )
+    limits = Limits(metric=metric, low=low, high=high, low_interval=low_interval, high_interval=high_interval)
     return limits, TargetResult(
         id=f"{study.id}/{number.id}", label=number.label, kind="published",
         metric=number.metric or metric, low=low, high=high, low_interval=low_interval,
@@ -130,7 +128,8 @@ def _published(
         if number.metric not in COMPARABLE:
             _error(
                 found, patient, "target-not-comparable",
-                f"{reference} is of {REASONS.get(number.metric or '', number.metric or 'no metric')}; to use its "
+                f"{reference} is of {REASONS.get(number.metric or '', number.metric or 'no metric')}; to "
+                "use its "
                 "limits all the same, give them by hand",
                 "target.published",
             )  # fmt: skip
@@ -138,13 +137,13 @@ def _published(
         mass = load_drug(patient.drug).molar_mass_g_per_mol
         return published_limits(study, number, molar_mass=mass, fixed=entry.fixed)
     hint = did_you_mean(reference, known_targets(patient.drug), "the targets")
-    _error(found, patient, "unknown-target", f"{reference!r} is no published target; {hint}", "target.published")
+    _error(
+        found, patient, "unknown-target", f"{reference!r} is no published target; {hint}", "target.published"
+    )
     return None
 
 
-def _by_hand(
-    patient: DosePatient, entry: TargetEntry, found: Findings
-) -> tuple[Limits, TargetResult] | None:
+def _by_hand(patient: DosePatient, entry: TargetEntry, found: Findings) -> tuple[Limits, TargetResult] | None:
     intervals = (None, None) if entry.fixed else (entry.low_interval, entry.high_interval)
     made = _canonical_limits(
         patient, entry.metric, entry.hours, entry.unit or "", (entry.low, entry.high), intervals, found
@@ -174,7 +173,9 @@ def _of_study(
     rows = [bounds.get("window_lower"), bounds.get("window_upper")]
     values = tuple(None if r is None else r["value"] for r in rows)
     intervals = tuple(
-        None if entry.fixed or r is None or None in (r["low"], r["high"], r["value"]) else (r["low"], r["high"])
+        None
+        if entry.fixed or r is None or None in (r["low"], r["high"], r["value"])
+        else (r["low"], r["high"])
         for r in rows
     )
     unit = next((str(r["unit"]) for r in rows if r is not None), "")
@@ -210,7 +211,9 @@ def _canonical_limits(
     canonical = "mg*h/L" if metric == "auc" else "mg/L"
     mass = load_drug(patient.drug).molar_mass_g_per_mol
     if not is_convertible(unit, canonical, molar_mass_g_per_mol=mass):
-        _error(found, patient, "unit", f"{unit!r} is no unit of a {metric}, such as {canonical}", "target.unit")
+        _error(
+            found, patient, "unit", f"{unit!r} is no unit of a {metric}, such as {canonical}", "target.unit"
+        )
         return None
     scale = 24.0 / hours if metric == "auc" else 1.0
 
@@ -222,8 +225,12 @@ def _canonical_limits(
             metric=metric,
             low=None if values[0] is None else converted(values[0]),
             high=None if values[1] is None else converted(values[1]),
-            low_interval=None if intervals[0] is None else (converted(intervals[0][0]), converted(intervals[0][1])),
-            high_interval=None if intervals[1] is None else (converted(intervals[1][0]), converted(intervals[1][1])),
+            low_interval=None
+            if intervals[0] is None
+            else (converted(intervals[0][0]), converted(intervals[0][1])),
+            high_interval=None
+            if intervals[1] is None
+            else (converted(intervals[1][0]), converted(intervals[1][1])),
         )
     except ValueError as fault:
         _error(found, patient, "target-limits", str(fault), "target")

@@ -89,6 +89,4 @@ def trend_factor(patient: DosePatient, spec: ModelSpec, n: int, from_h: float) -
     trend, rate = published
     rng = generator_of(patient.options.seed, patient.id, f"trend {spec.id}")
     rates = rate * (1.0 + trend.relative_sd * rng.standard_normal(n))
-    return TrendFactor(
-        rate_per_day=rates, first_day=trend.first_day, last_day=trend.last_day, from_h=from_h
-    )
+    return TrendFactor(rate_per_day=rates, first_day=trend.first_day, last_day=trend.last_day, from_h=from_h)

@@ -1,8 +1,8 @@
 """A model whose published typical values are uncertain: their intervals become random effects of one patient.
 
-For a single patient an uncertain typical value and a random effect are the same thing, an unknown with a prior
-that his levels tell something of. So each parameter with an interval gets an effect of variance 1 beside the
-model's own, and estimate, posterior and prediction carry it exactly.
+For a single patient an uncertain typical value and a random effect are the same thing, an unknown with a
+prior that his levels tell something of. So each parameter with an interval gets an effect of variance 1
+beside the model's own, and estimate, posterior and prediction carry it exactly.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ def with_uncertain_parameters(model: Model) -> Model:
     """The model with an effect for each parameter that has an interval; the same model where none has.
 
     With value m, limits l and h of level 1 − 2α on the scale g (logit where all lie between 0 and 1 and the
-    parameter is a pure number, log where all are positive, else none) and u a standard normal, the parameter
-    is g⁻¹(g(m) + s(u)), s(u) = a (e^(bu) − 1)/b, with a and b such that s(±z) reaches the limits exactly:
-    Tukey's g distribution (Tukey 1977, Exploratory Data Analysis), the normal where the sides are equal.
-    Where the value lies on a limit, s(u) = u (g(h) − g(l))/2z. Parameters are taken as independent.
+    parameter is a pure number, log where all are positive, else none) and u a standard normal, the
+    parameter is g⁻¹(g(m) + s(u)), s(u) = a (e^(bu) − 1)/b, with a and b such that s(±z) reaches the limits
+    exactly: Tukey's g distribution (Tukey 1977, Exploratory Data Analysis), the normal where the sides are
+    equal. Where the value lies on a limit, s(u) = u (g(h) − g(l))/2z. Parameters are taken as independent.
     """
     spec = model.spec
     chosen = uncertain_parameters(spec)
@@ -80,7 +80,7 @@ def _expression(p: Parameter) -> Expression:
     assert p.high is not None
     z = NormalDist().inv_cdf(0.5 + (p.level or 0.95) / 2)
     typical, effect = p.name + _TYPICAL, PREFIX + p.name
-    bounded = p.unit == "1" and 0 < p.low and p.high < 1 and 0 < p.value_as_written < 1
+    bounded = p.unit == "1" and p.low > 0 and p.high < 1 and 0 < p.value_as_written < 1
     if bounded:
         low, value, high = (math.log(x / (1 - x)) for x in (p.low, p.value_as_written, p.high))
         return parse(f"expit(logit({typical}) + {_shift(low, value, high, z, effect)})")

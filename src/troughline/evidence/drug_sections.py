@@ -38,8 +38,8 @@ class DoseLevel(Record):
 class RegimenStep(Record):
     """A regimen that the drug's tablets make: the cycle `amounts_mg`, one of them every `interval_h` hours.
 
-    `basis`: `label` (for the indications named), `practice` (used, on no label), `above label`; `needs_leave`:
-    offered only where a patient file allows it by its id.
+    `basis`: `label` (for the indications named), `practice` (used, on no label), `above label`;
+    `needs_leave`: offered only where a patient file allows it by its id.
     """
 
     id: Identifier
