@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from typing import Any
 
+from troughline.dosing.contents import contents_of
 from troughline.dosing.result import (
     AlternativeTarget,
     BandSeries,
@@ -81,6 +83,7 @@ def _regimen(
         p_in=1.0 - below - above,
         p_above=above,
         p_error=0.0143 + 0.001 * k,
+        p_in_as_printed=0.171 + 0.11 * k,
         p_toxicity=toxicity,
         p_toxicity_low=toxicity * 0.613,
         p_toxicity_high=toxicity * 1.417,
@@ -361,3 +364,22 @@ def sample_result() -> DoseResult:
             "evidence": ["noda-2020"], "models": ["sorafenib/hcc"],
         },
     )  # fmt: skip
+
+
+def sample() -> Json:
+    """The sample as `result.json` holds it."""
+    return json.loads(json.dumps(contents_of(sample_result()), allow_nan=False))
+
+
+def sample_without_curves() -> Json:
+    """The sample where nothing tells P(toxicity) and P(benefit)."""
+    results = sample()
+    for row in results["regimens"]:
+        for name in ("p_toxicity", "p_benefit"):
+            row |= {name: None, f"{name}_low": None, f"{name}_high": None}
+        row |= {f"utility{end}": None for end in ("", "_error", "_low", "_high")}
+    for curve in results["curves"]:
+        curve |= {"available": False, "reason": f"no curve of {curve['role']} is named", "source": ""}
+    results["recommendation"]["criterion"] = "p_in"
+    results["next_sample"]["criterion"] = "p_in"
+    return results

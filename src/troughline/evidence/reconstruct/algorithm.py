@@ -84,8 +84,7 @@ def reconstruct_arm(
         raise ReconstructionError(_why_impossible(stretches, curve, table))
     found = min(natural.values(), key=lambda state: state.cost)
     if total_events is not None and total_events != found.deaths:
-        spare = abs(total_events - found.deaths)
-        states = _search(stretches, total_events, spare=spare, quick=quick)
+        states = _search_for(total_events, stretches, spare=abs(total_events - found.deaths), quick=quick)
         if total_events not in states:
             fit = [d for d, state in {**natural, **states}.items() if state.worst <= ALLOWED]
             low, high = min(fit, default=found.deaths), max(fit, default=found.deaths)
@@ -103,6 +102,19 @@ def reconstruct_arm(
             )
         found = states[total_events]
     return _patients(stretches, found, curve, table)
+
+
+def _search_for(total: int, stretches: list[Stretch], *, spare: int, quick: bool) -> dict[int, _State]:
+    """The search for `total`, widened until it is reached or every number of deaths has been looked at.
+
+    Few intervals may have to take all that is missing: the last one often has room for a single death.
+    """
+    everything = max(stretch.interval.leaving for stretch in stretches) * len(stretches)
+    while True:
+        states = _search(stretches, total, spare=spare, quick=quick)
+        if total in states or spare >= everything:
+            return states
+        spare = min(2 * spare, everything)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +149,7 @@ def _stretches(curve: CurveReading, table: RiskTable, ticks: Sequence[float]) ->
                 survival=tuple(survival[low:high].tolist()),
                 ticks=tuple(marks[first:last].tolist()),
                 step=step,
+                before=float(survival[low - 1]) if low else 1.0,
             )
         )
     return out

@@ -32,7 +32,8 @@ class Stretch:
     """The part of a curve that lies in one interval: clicks at `time` (m,) with `survival` (m,), in order.
 
     Times are whole numbers, in quanta of the reading step of time, here and in `interval`. `ticks` are the
-    printed censoring marks in it; `step` is the reading step of survival.
+    printed censoring marks in it; `step` is the reading step of survival; `before` the curve as read at the
+    last click before the stretch.
     """
 
     interval: Interval
@@ -40,6 +41,11 @@ class Stretch:
     survival: tuple[float, ...]
     ticks: tuple[float, ...]
     step: float
+    before: float = 1.0
+
+    def falls(self) -> list[bool]:
+        """Whether the curve as read falls at each click (m,): nobody dies at the others."""
+        return [s < b for s, b in zip(self.survival, (self.before, *self.survival), strict=False)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +117,10 @@ def expected_deaths(stretch: Stretch, level: float, censored: Sequence[float]) -
     """
     out: list[float] = []
     dead = 0.0
-    for when, s in zip(stretch.time, stretch.survival, strict=True):
+    for when, s, falls in zip(stretch.time, stretch.survival, stretch.falls(), strict=True):
+        if not falls:
+            out.append(0.0)
+            continue
         at_risk = stretch.interval.n - dead - bisect.bisect_left(censored, when)
         x = at_risk * (1.0 - s / level) if s < level and at_risk > 0 else 0.0
         level = min(level, s)
@@ -229,7 +238,10 @@ def _tracked(
     for _ in range(_HALVINGS):
         out: list[int] = []
         dead, now = 0, level
-        for s, lost in zip(stretch.survival, before, strict=True):
+        for s, lost, falls in zip(stretch.survival, before, stretch.falls(), strict=True):
+            if not falls:
+                out.append(0)
+                continue
             at_risk = stretch.interval.n - dead - lost
             target = level * (s / level) ** gamma if level > 0 else 0.0
             d = min(round(at_risk * (1.0 - target / now)), at_risk) if target < now and at_risk > 0 else 0
