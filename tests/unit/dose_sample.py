@@ -232,6 +232,8 @@ def _next_sample() -> NextSample:
                 label=name,
                 gain=gain,
                 gain_error=0.0021,
+                loss_before=0.083,
+                loss_after=0.083 - gain,
                 p_wrong_before=0.537,
                 p_wrong_after=0.537 - 4 * gain,
                 p_change=0.3 + gain,
@@ -338,8 +340,8 @@ def sample_result() -> DoseResult:
         ),
         history=(
             {
-                "from_day": 0.0, "to_day": 29.0, "amount_mg": 400.0, "interval_h": 12.0, "doses": 57, "missed": 1,
-                "food": "fasting",
+                "from_day": 0.0, "to_day": 29.0, "amount_mg": 400.0, "interval_h": 12.0, "doses": 57,
+                "missed": 1, "food": "fasting",
             },
         ),
         toxicity=({"day": 24.0, "term": "hand-foot skin reaction", "grade": 2},),

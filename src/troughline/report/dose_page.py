@@ -10,6 +10,7 @@ from troughline.report.dose_tables import dose_tables
 from troughline.report.dose_view import day_text, unit_words
 from troughline.report.dose_words import target_rows, why_tables
 from troughline.report.figures.dose_parts import history_text, target_name
+from troughline.report.figures.dose_plan import FIGURES
 from troughline.report.figures.parts import shortened
 from troughline.report.numbers import micro, number, percent, unit_text
 from troughline.report.page import linked
@@ -36,7 +37,7 @@ def render_dose_page(results: Json, figures: Sequence[Drawing]) -> str:
     return template.render(
         **_common(results),
         css=stylesheet("style.css", "dose.css"),
-        figures={f.name: f for f in figures},
+        figures={**dict.fromkeys(FIGURES), **{f.name: f for f in figures}},
         rules=[micro(str(r)) for r in entries(part(results, "recommendation"), "rules")],
         margin=dose_view.margin_sentence(results),
         recommendation=_recommendation(results),

@@ -113,8 +113,8 @@ def _dot(axes: Axes, x: float, y: float, best: bool) -> None:
 def _caption(rows: list[Json], results: Json) -> str:
     best = part(results, "next_sample").get("best")
     text = (
-        "Left: what deciding with one more sample, drawn at that time, gains on average; bars are Monte-Carlo "
-        "errors. Right: how often the regimen chosen would not be the best; dashed: without the sample. "
+        "Left: what deciding with one more sample, drawn at that time, gains on average, with its error. "
+        "Right: how often the regimen chosen would not be the best; dashed: without the sample. "
     )
     return text + (f"Filled: the best time, {rows[best]['label']}." if best is not None else "")
 

@@ -9,6 +9,7 @@ from troughline.report.figures.style import Json
 from troughline.report.reading import entries, part
 
 Progress = Callable[[str, int, int], None]
+FIGURES = ("course", "regimens", "prior", "targets", "next-sample")
 
 
 def draw_dose_figures(results: Json, *, progress: Progress | None = None) -> list[Drawing]:
