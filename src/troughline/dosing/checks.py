@@ -46,10 +46,24 @@ def basis_of(patient: DosePatient, found: Findings) -> Basis | None:
             Severity.WARNING, "no-levels", "there is no level: the answer is that of the population",
             file=patient.path.name if patient.path is not None else "patient", column="sample",
         )  # fmt: skip
+    _report_severe_toxicity(patient, found)
     if target is None or not models or not regimens or len(found.errors) > before:
         return None
     _report_limits_of_models(patient, models, found)
     return Basis(models=models, regimens=regimens, limits=target[0], target=target[1], curves=curves)
+
+
+def _report_severe_toxicity(patient: DosePatient, found: Findings) -> None:
+    """A warning for severe toxicity where the file sets no largest dose that the patient bears."""
+    from troughline.dosing.tolerance import severe_toxicities
+
+    had = severe_toxicities(patient)
+    if had and patient.largest_daily_dose_mg is None:
+        found.add(
+            Severity.WARNING, "severe-toxicity",
+            f"{had[-1].words}, and tolerance.largest_daily_dose_mg is not set: that dose is offered again",
+            file=patient.path.name if patient.path is not None else "patient", column="tolerance",
+        )  # fmt: skip
 
 
 def check_dose_file(path: str | Path) -> Findings:

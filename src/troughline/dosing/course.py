@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from troughline.dosing.forecast import horizon_end_h, levels_at, recent_doses
 from troughline.dosing.result import BandSeries, CurveResult
+from troughline.dosing.threads import in_threads
 
 if TYPE_CHECKING:
     from troughline.dosing.belief import Belief
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-DRAWS = 120
+DRAWS = 100
 PAST_SHOWN, AHEAD_SHOWN = 60, 28
 """Doses of the past, and of each forecast, between which the band is drawn; others are skipped evenly."""
 WITHIN = (0.0, 0.25, 0.6)
@@ -39,17 +40,19 @@ def course(
     """Bands of the levels from the first dose to the decision, and to the horizon under each regimen."""
     past = _past_times(patient)
     lately = recent_doses(patient, belief, start_h=patient.now_h, until_h=patient.now_h + 1.0)
-    forecast: dict[str, BandSeries] = {}
-    for regimen in regimens:
+
+    def ahead(regimen: Regimen) -> BandSeries:
         times = _future_times(regimen, patient.now_h, start_h, horizon_end_h(start_h, regimen, horizon_h))
-        forecast[regimen.id] = _band(lately, belief, regimen, times, regimen.label, start_h, level)
+        return _band(lately, belief, regimen, times, regimen.label, start_h, level)
+
+    bands = in_threads(ahead, regimens)
     return CurveResult(
         unit="mg/L",
         decision_day=patient.now_h / 24.0,
         horizon_day=(start_h + horizon_h) / 24.0,
         patient=_band(patient, belief, None, past, "this patient", start_h, level),
         population=_band(patient, prior, None, past, "patients with these covariates", start_h, level),
-        forecast=forecast,
+        forecast={r.id: band for r, band in zip(regimens, bands, strict=True)},
         doses=tuple({"day": d.time_h / 24.0, "amount_mg": d.amount_mg} for d in patient.doses),
     )
 

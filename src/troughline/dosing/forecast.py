@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from troughline.dosing.belief import spread_rows
 from troughline.dosing.records import patient_records
+from troughline.dosing.threads import in_threads
 from troughline.model.build import DoseEvent
 from troughline.pk.exposure import ExposureQuery, exposure_draws
 
@@ -73,8 +73,6 @@ def forecasts(
 
     The future is the `new_occasion`-th occasion after those of the records (0 or 1), drawn from its prior.
     """
-    import os
-
     start = next_dose_h(patient) if start_h is None else start_h
     patient = recent_doses(patient, belief, start_h=start, until_h=start + horizon_h)
 
@@ -89,15 +87,7 @@ def forecasts(
             regimen=regimen, trough=troughs, auc_24h=answers[:, -1] * 24.0 / regimen.period_h, end_h=end
         )
 
-    workers = min(threads or os.cpu_count() or 1, len(regimens))
-    # The first compiles what is not compiled yet; two threads would do it twice.
-    made = [one(r) for r in regimens[:1]]
-    if workers > 1 and len(regimens) > 1:
-        with ThreadPoolExecutor(workers) as pool:
-            made += list(pool.map(one, regimens[1:]))
-    else:
-        made += [one(r) for r in regimens[1:]]
-    return tuple(made)
+    return tuple(in_threads(one, regimens, threads))
 
 
 def recent_doses(patient: DosePatient, belief: Belief, *, start_h: float, until_h: float) -> DosePatient:
@@ -218,7 +208,7 @@ def levels_at(
 
 
 def days_to_steady(
-    patient: DosePatient, belief: Belief, regimen: Regimen, *, start_h: float, draws: int = 100
+    patient: DosePatient, belief: Belief, regimen: Regimen, *, start_h: float, draws: int = 60
 ) -> Floats:
     """Days from `start_h` until every later trough stays within 10 % of the steady one (n_draws,).
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-DRAWS = 500
+DRAWS = 400
 """Draws of the present exposure, of the patient and of the population."""
 
 

@@ -52,12 +52,12 @@ def predict_draws(model: Model, records: Records, draws: Floats, theta: Floats) 
     return f, err
 
 
-DRAWS = 500
+DRAWS = 300
 """Draws, spread over those of a belief, at which levels are predicted."""
 
 
 def predict_levels(patient: DosePatient, belief: Belief, *, seed: int) -> PredictedLevels:
-    """Predict the used levels at 500 draws of a belief, or all where it has fewer."""
+    """Predict the used levels at 300 draws of a belief, or all where it has fewer."""
     parts = [_of_share(patient, share, rows, seed) for share, rows in spread_rows(belief, DRAWS)]
     return PredictedLevels(
         level=np.vstack([p.level for p in parts]),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-LEFT_OUT_DRAWS = 300
+LEFT_OUT_DRAWS = 250
 MOST_LEFT_OUT = 12
 """Levels that are left out in turn, the latest ones; older ones have no influence computed."""
 

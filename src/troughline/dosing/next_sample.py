@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from troughline.dosing.forecast import levels_at
+from troughline.dosing.forecast import levels_at, recent_doses
 from troughline.dosing.level_prediction import log_density, predict_draws
 from troughline.dosing.records import patient_records
 from troughline.dosing.result import NextSample, SampleValue
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-OUTCOMES = 300
+OUTCOMES = 200
 """Levels that are imagined at each candidate time."""
 DAYS = (0.0, 2.0, 7.0, 14.0)
 """When a level may be drawn: at these days after the decision, before and after a dose."""
@@ -78,7 +78,9 @@ def value_of_samples(
     than the horizon's. (Raiffa & Schlaifer 1961, Applied Statistical Decision Theory.)
     """
     times = candidate_times(patient, regimen, start_h)
-    levels = levels_at(patient, belief, regimen, [t.time_h for t in times], start_h=start_h, new_occasion=0)
+    moments = [t.time_h for t in times]
+    lately = recent_doses(patient, belief, start_h=start_h, until_h=start_h + 1.0)
+    levels = levels_at(lately, belief, regimen, moments, start_h=start_h, new_occasion=0)
     log_trough = np.log(np.maximum(scores.trough[:, best], 1e-12))
     outcomes = np.unique(np.linspace(0, len(levels) - 1, min(OUTCOMES, len(levels))).astype(np.int64))
     noise = rng.standard_normal(len(outcomes))
@@ -109,11 +111,11 @@ def _value(
         np.maximum(level[outcomes] + sd[outcomes] * noise, 1e-6),
     )  # fmt: skip
     # (n_draws, n_outcomes): the density of each imagined level at each draw.
-    dense = np.where(
-        on_log[:, None],
-        log_density(level[:, None], sd[:, None], y, y, on_log=True),
-        log_density(level[:, None], sd[:, None], y, y, on_log=False),
-    )
+    dense = np.empty((len(level), len(y)))
+    for logged in (True, False):
+        own = on_log == logged
+        if own.any():
+            dense[own] = log_density(level[own, None], sd[own, None], y, y, on_log=logged)
     weights = np.exp(dense - dense.max(axis=0, keepdims=True))
     weights[outcomes, np.arange(len(outcomes))] = 0.0
     weights = np.nan_to_num(weights)
@@ -141,8 +143,8 @@ def _chosen_and_judged(
     noise of the weights gains nothing.
     """
     halves = np.arange(len(ranked)) % 2 == 0
-    n = weights.shape[1]
-    rows: NDArray[np.int64] = np.arange(n)
+    n = int(weights.shape[1])
+    rows = np.arange(n)
     gains, right, changed = np.zeros(n), np.zeros(n), np.zeros(n)
     for chooses in (halves, ~halves):
         judges = ~chooses

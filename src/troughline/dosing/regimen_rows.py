@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from troughline.dosing.candidates import card, same_regimen
-from troughline.dosing.forecast import days_to_steady
+from troughline.dosing.forecast import days_to_steady, recent_doses
 from troughline.dosing.level_rows import spread_of
 from troughline.dosing.recommend import rules
 from troughline.dosing.result import RecommendationResult, RegimenResult, SteadyTime
+from troughline.dosing.threads import in_threads
+from troughline.dosing.tolerance import at_or_below
 
 if TYPE_CHECKING:
     from troughline.dosing.belief import Belief
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
     from troughline.dosing.scores import Scores
     from troughline.evidence.records import Drug
 
+Floats = NDArray[np.float64]
+
 
 def regimen_rows(
     patient: DosePatient, basis: Basis, belief: Belief, scores: Scores, choice: Choice, start_h: float
@@ -29,15 +35,18 @@ def regimen_rows(
     from troughline.evidence.store import load_drug
 
     drug = load_drug(patient.drug)
+    until = start_h + 24.0 * patient.options.horizon_days
+    lately = recent_doses(patient, belief, start_h=start_h, until_h=until)
+    steady = in_threads(partial(days_to_steady, lately, belief, start_h=start_h), basis.regimens)
     return tuple(
-        _regimen(patient, drug, regimen, k, belief, scores, choice, start_h)
+        _regimen(patient, drug, regimen, k, belief, scores, choice, steady[k])
         for k, regimen in enumerate(basis.regimens)
     )
 
 
 def _regimen(
     patient: DosePatient, drug: Drug, regimen: Regimen, k: int, belief: Belief, scores: Scores,
-    choice: Choice, start_h: float,
+    choice: Choice, days: Floats,
 ) -> RegimenResult:  # fmt: skip
     level = patient.options.level
     effective = max(min(scores.effective, len(scores.inside)), 1.0)
@@ -45,7 +54,6 @@ def _regimen(
     toxicity, benefit = _mean(scores.toxicity, k, level), _mean(scores.benefit, k, level)
     utility = _mean(scores.utility, k, level)
     error = None if scores.utility is None else float(scores.utility[:, k].std() / math.sqrt(effective))
-    days = days_to_steady(patient, belief, regimen, start_h=start_h)
     low, median, high = (float(v) for v in np.quantile(days, [(1 - level) / 2, 0.5, (1 + level) / 2]))
     current = patient.regimen is not None and same_regimen(regimen, patient.regimen)
     note = "the regimen in force: what is left is its own approach to steady levels" if current else ""
@@ -63,7 +71,7 @@ def _regimen(
         utility=utility[0], utility_error=error, utility_low=utility[1], utility_high=utility[2],
         p_best=float(choice.p_best[k]),
         time_to_steady=SteadyTime(days=median, low=low, high=high, note=note),
-        notes=_notes(regimen, drug),
+        notes=_notes(patient, regimen, drug),
     )  # fmt: skip
 
 
@@ -74,8 +82,8 @@ def _mean(draws: Any, k: int, level: float) -> tuple[float | None, float | None,
     return float(draws[:, k].mean()), low, high
 
 
-def _notes(regimen: Regimen, drug: Drug) -> tuple[str, ...]:
-    made: list[str] = []
+def _notes(patient: DosePatient, regimen: Regimen, drug: Drug) -> tuple[str, ...]:
+    made = [f"the patient had {t.words}" for t in at_or_below(patient, regimen)]
     if regimen.basis == "above label":
         made.append("above the label's dose; offered because the file allows it")
     if regimen.basis == "practice":

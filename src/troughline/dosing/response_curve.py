@@ -20,31 +20,40 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Role = Literal["toxicity", "benefit"]
 
+_FARTHEST, _STEPS = 4.0, 61
+
 
 @dataclass(frozen=True, kw_only=True)
 class ResponseCurve:
     """A probability over exposure with its uncertainty.
 
-    `exposure` (n,): mg/L, or mg·h/L in 24 h, rising; `center`, `sd` (n,): the logit of the probability. One
-    draw is wrong by the same number of SDs at every exposure. Below and above the exposures studied the
+    `exposure` (n,): mg/L, or mg·h/L in 24 h, rising; `table` (n, 61): the probability there at deviations z
+    of −4 to 4, the quantiles at Φ(z) of a beta distribution with the curve's mean and the SD of its
+    interval. One draw has one deviation at every exposure. Below and above the exposures studied the
     probability is that at the nearest of them; how often is `outside`.
     """
 
     role: Role
     metric: Metric
     exposure: Floats
-    center: Floats
-    sd: Floats
+    table: Floats
     source: CurveSource
 
     def probability(self, values: Floats, z: Floats) -> Floats:
         """The probability at values (n_draws,) or (n_draws, n) with each draw's deviation z (n_draws,)."""
-        x = np.log(np.maximum(values, 1e-12))
-        grid = np.log(self.exposure)
-        mean = np.interp(x, grid, self.center)
-        sd = np.interp(x, grid, self.sd)
-        deviation = z if values.ndim == 1 else z[:, None]
-        made: Floats = 1.0 / (1.0 + np.exp(-(mean + sd * deviation)))
+        n = len(self.exposure)
+        x = np.interp(
+            np.log(np.maximum(values, 1e-12)), np.log(self.exposure), np.arange(n, dtype=np.float64)
+        )
+        deviation = z if values.ndim == 1 else np.broadcast_to(z[:, None], values.shape)
+        y = (np.clip(deviation, -_FARTHEST, _FARTHEST) + _FARTHEST) * ((_STEPS - 1) / (2 * _FARTHEST))
+        i = np.minimum(x.astype(np.int64), n - 2)
+        j = np.minimum(y.astype(np.int64), _STEPS - 2)
+        right, up = x - i, y - j
+        t = self.table
+        low = t[i, j] * (1 - up) + t[i, j + 1] * up
+        high = t[i + 1, j] * (1 - up) + t[i + 1, j + 1] * up
+        made: Floats = low * (1 - right) + high * right
         return made
 
     def outside(self, values: Floats) -> float:
@@ -108,11 +117,6 @@ def _by_hand(patient: DosePatient, role: Role, entry: CurveEntry) -> ResponseCur
     )  # fmt: skip
 
 
-def _inside(values: Any) -> Floats:
-    """Probabilities off 0 and 1, where a logit has none."""
-    return np.clip(np.asarray(values, dtype=np.float64), 1e-6, 1 - 1e-6)
-
-
 def _curve(
     patient: DosePatient, role: Role, metric: Metric, exposure: Any, mean: Any, low: Any, high: Any,
     unit: str, level: float, *, source: str, endpoint: str, n: int | None,
@@ -123,7 +127,7 @@ def _curve(
     canonical = "mg*h/L" if metric == "auc" else "mg/L"
     mass = load_drug(patient.drug).molar_mass_g_per_mol
     x = convert(np.asarray(exposure, dtype=np.float64), unit, canonical, molar_mass_g_per_mol=mass)
-    p, a, b = (_inside(v) for v in (mean, low, high))
+    p, a, b = (np.asarray(v, dtype=np.float64) for v in (mean, low, high))
     if not (np.isfinite(x).all() and np.isfinite([p, a, b]).all() and (np.diff(x) > 0).all()):
         raise ValueError(f"the curve of {role} has values that are not finite, or exposures that do not rise")
     z = NormalDist().inv_cdf(0.5 + level / 2)
@@ -132,6 +136,18 @@ def _curve(
         n=n, domain=(float(x[0]), float(x[-1])),
     )  # fmt: skip
     return ResponseCurve(
-        role=role, metric=metric, exposure=x, center=np.log(p / (1 - p)),
-        sd=(np.log(b / (1 - b)) - np.log(a / (1 - a))) / (2 * z), source=shown,
-    )  # fmt: skip
+        role=role, metric=metric, exposure=x, table=_quantiles(p, (b - a) / (2 * z)), source=shown
+    )
+
+
+def _quantiles(mean: Floats, sd: Floats) -> Floats:
+    """Beta quantiles (n, 61) at Φ(z); the SD is held below what a beta of that mean can have."""
+    from scipy.special import betaincinv, ndtr
+
+    p = np.clip(mean, 1e-4, 1 - 1e-4)[:, None]
+    most = p * (1 - p)
+    variance = np.clip(sd[:, None] ** 2, 1e-8, 0.9 * most)
+    size = most / variance - 1
+    z = np.linspace(-_FARTHEST, _FARTHEST, _STEPS)[None, :]
+    made: Floats = np.asarray(betaincinv(p * size, (1 - p) * size, ndtr(z)), dtype=np.float64)
+    return made

@@ -8,11 +8,13 @@ import numpy as np
 
 from troughline.dosing.candidates import same_regimen
 from troughline.dosing.recommend import labels_in_words
+from troughline.dosing.tolerance import at_or_below
 
 if TYPE_CHECKING:
     from troughline.dosing.checks import Basis
     from troughline.dosing.patient import DosePatient
     from troughline.dosing.recommend import Choice
+    from troughline.dosing.regimen import Regimen
     from troughline.dosing.result import Individual
     from troughline.dosing.scores import Scores
 
@@ -49,22 +51,19 @@ def sentence_of(patient: DosePatient, basis: Basis, scores: Scores, choice: Choi
             f"{level}, "
             f"inside with probability {p:.2f}){stay}."
         )
-    change = (
-        "stay on"
-        if _in_force(best, patient)
-        else ("restart with" if patient.regimen is None else "change to")
-    )
+    if _in_force(best, patient):
+        change = "Stay on"
+    else:
+        change = "Restart with" if patient.regimen is None else "Change to"
+    had = at_or_below(patient, best)
+    warned = f"; but the patient had {had[-1].words}" if had else ""
     return (
-        f"{change.capitalize()} {best.label}: in {patient.options.horizon_days:g} days a {level} "
-        "(median), inside the "
-        f"target of {span} with probability {p:.2f}."
+        f"{change} {best.label}: in {patient.options.horizon_days:g} days a {level} (median), inside the target "
+        f"of {span} with probability {p:.2f}{warned}."
     )
 
 
-def _in_force(regimen: object, patient: DosePatient) -> bool:
-    from troughline.dosing.regimen import Regimen
-
-    assert isinstance(regimen, Regimen)
+def _in_force(regimen: Regimen, patient: DosePatient) -> bool:
     return patient.regimen is not None and same_regimen(regimen, patient.regimen)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +25,7 @@ from troughline.model.grammar import (
 from troughline.units import canonical_factor
 
 _SMALL = 1e-3
+_WHERE: Any = np.where
 _FUNCTIONS: dict[str, Any] = {
     "exp": np.exp, "log": np.log, "log10": np.log10, "sqrt": np.sqrt, "abs": np.abs, "tanh": np.tanh,
     "sin": np.sin, "cos": np.cos,
@@ -59,11 +61,10 @@ def _number(node: Node, values: Mapping[str, Any], levels: Mapping[str, tuple[st
         case Call(function, arguments):
             return _call(function, [_number(a, values, levels) for a in arguments])
         case Choice(condition, then, otherwise):
-            chosen: Any = np.where(
+            return _WHERE(
                 _condition(condition, values, levels), _number(then, values, levels),
                 _number(otherwise, values, levels),
             )  # fmt: skip
-            return chosen
         case Level(text):
             raise ExpressionError(f"has the level {text!r} outside a comparison")
         case Comparison() | Logic():
@@ -97,10 +98,7 @@ def _call(function: str, arguments: list[Any]) -> Any:
         case "expit":
             return 1 / (1 + np.exp(-np.asarray(x)))
         case "phi":
-            from scipy.special import ndtr
-
-            below: Any = ndtr(x)
-            return below
+            return importlib.import_module("scipy.special").ndtr(x)
         case "boxcox":
             u = np.asarray(arguments[1] * x, dtype=np.float64)
             near = np.abs(arguments[1]) < _SMALL
