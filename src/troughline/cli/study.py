@@ -46,16 +46,22 @@ def study(
 
 
 def check(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A study, model, curve or evidence file.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A study, patient, model, curve or evidence file.")
+    ],
 ) -> None:
-    """Every finding about a study, curve, model or evidence file and its tables; nothing is computed."""
+    """Every finding about a study, patient, curve, model or evidence file; nothing is computed."""
     if _is_evidence(file):
         from troughline.cli.evidence import print_check
         from troughline.evidence.checks import check_file
 
         print_check(check_file(file))
-    model = _is_file_of(file, "model")
-    if model:
+    # A patient file has sections [[model]] too.
+    patient = _is_patient(file)
+    model = not patient and _is_file_of(file, "model")
+    if patient:
+        findings = _patient_findings(file)
+    elif model:
         findings = _model_findings(file)
     else:
         findings = _curve_findings(file) if _is_file_of(file, "curve") else _study_findings(file)
@@ -75,6 +81,7 @@ def demo(
     """Run the bundled examples and say where their reports are."""
     from importlib.resources import as_file, files
 
+    from troughline.cli.dose import print_answer, write_answer
     from troughline.cohort.studyfile import load_study
     from troughline.report.write import check_writable, write_report
     from troughline.response.study import run_study
@@ -88,6 +95,12 @@ def demo(
                 result = run_study(request, progress=progress)
                 write_report(result.contents, folder, progress=progress)
             _print_answers(result, folder)
+        for patient_file in sorted((examples / "dose").glob("*.toml")):
+            folder = out / "dose" / patient_file.stem
+            check_writable(folder)
+            with progress_bar() as progress:
+                contents = write_answer(patient_file, folder, progress=progress)
+            print_answer(contents, folder)
 
 
 def exit_status(verdicts: Iterable[Verdict]) -> int:
@@ -123,6 +136,17 @@ def _is_file_of(file: Path, section: str) -> bool:
         return section in tomllib.loads(text)
     except (ValueError, RecursionError):
         return re.search(rf"^\s*\[{section}\]", text, re.MULTILINE) is not None
+
+
+def _is_patient(file: Path) -> bool:
+    """Whether a file has the section `patient`, or is JSON, which no other file that is checked may be."""
+    return file.suffix.lower() == ".json" or _is_file_of(file, "patient")
+
+
+def _patient_findings(file: Path) -> Findings:
+    from troughline.dosing.checks import check_dose_file
+
+    return check_dose_file(file)
 
 
 def _model_findings(file: Path) -> Findings:
