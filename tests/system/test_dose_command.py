@@ -29,6 +29,7 @@ def runs(
     return {
         file.stem: (folder / file.stem, troughline("dose", file, "--out", folder / file.stem))
         for file in sorted(EXAMPLES.glob("*.toml"))
+        if "\n[patient]\n" in file.read_text(encoding="utf-8")
     }
 
 

@@ -7,17 +7,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from troughline.cli.console import ALL_ANSWERED, print_findings, print_table, progress_bar
+from troughline.cli.console import ALL_ANSWERED, print_findings, print_table, progress_bar, refusal
 
 if TYPE_CHECKING:
     from troughline.progress import Progress
 
 
 def dose(
-    patient_file: Annotated[
-        Path, typer.Argument(metavar="PATIENT.toml", help="The patient file (TOML or JSON).")
-    ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the report goes.")],
+    patient_file: Annotated[
+        Path | None, typer.Argument(metavar="PATIENT.toml", help="The patient file (TOML or JSON).")
+    ] = None,
+    policy_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--simulate", metavar="POLICY.toml", help="Instead of a patient: policies over virtual patients."
+        ),
+    ] = None,
     seed: Annotated[
         int | None,
         typer.Option("--seed", metavar="S", min=0, help="Instead of the file's: same seed, same numbers."),
@@ -33,11 +39,21 @@ def dose(
     """Patient → report: exposure now, every feasible regimen with its probabilities, and which to prefer.
 
     That no regimen reaches the target, and that the evidence does not distinguish some, are answers: they
-    end with status 0.
+    end with status 0. With `--simulate`: fixed, label, trough-guided and model-informed dosing compared in a
+    virtual population.
     """
     from troughline.report.write import check_writable
 
+    if (patient_file is None) == (policy_file is None):
+        raise refusal("give a PATIENT.toml, or --simulate POLICY.toml")
     check_writable(out)
+    if policy_file is not None:
+        from troughline.cli.dose_simulate import simulate_policies
+
+        if draws is not None:
+            raise refusal("--draws is of a patient's posterior, and --simulate draws none")
+        raise typer.Exit(simulate_policies(policy_file, out, seed=seed, report=not no_report))
+    assert patient_file is not None
     with progress_bar() as progress:
         contents = write_answer(
             patient_file, out, seed=seed, draws=draws, report=not no_report, progress=progress

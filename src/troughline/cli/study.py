@@ -47,10 +47,10 @@ def study(
 
 def check(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A study, patient, model, curve or evidence file.")
+        Path, typer.Argument(metavar="FILE", help="A study, patient, policy, model, curve or evidence file.")
     ],
 ) -> None:
-    """Every finding about a study, patient, curve, model or evidence file; nothing is computed."""
+    """Every finding about a study, patient, policy, curve, model or evidence file; nothing is computed."""
     if _is_evidence(file):
         from troughline.cli.evidence import print_check
         from troughline.evidence.checks import check_file
@@ -59,7 +59,10 @@ def check(
     # A patient file has sections [[model]] too.
     patient = _is_patient(file)
     model = not patient and _is_file_of(file, "model")
-    if patient:
+    policy = _is_file_of(file, "evaluation")
+    if policy:
+        findings = _policy_findings(file)
+    elif patient:
         findings = _patient_findings(file)
     elif model:
         findings = _model_findings(file)
@@ -95,7 +98,7 @@ def demo(
                 result = run_study(request, progress=progress)
                 write_report(result.contents, folder, progress=progress)
             _print_answers(result, folder)
-        for patient_file in sorted((examples / "dose").glob("*.toml")):
+        for patient_file in filter(_is_patient, sorted((examples / "dose").glob("*.toml"))):
             folder = out / "dose" / patient_file.stem
             check_writable(folder)
             with progress_bar() as progress:
@@ -147,6 +150,12 @@ def _patient_findings(file: Path) -> Findings:
     from troughline.dosing.checks import check_dose_file
 
     return check_dose_file(file)
+
+
+def _policy_findings(file: Path) -> Findings:
+    from troughline.dosing.policy.setup import check_policy
+
+    return check_policy(file)[1]
 
 
 def _model_findings(file: Path) -> Findings:
