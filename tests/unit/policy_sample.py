@@ -14,8 +14,8 @@ SMALL: dict[str, Any] = {
         "seed": 7,
         "covariate": [
             {
-                "name": "weight", "distribution": "lognormal", "unit": "kg", "median": 72, "cv": 0.2, "low": 40,
-                "high": 130, "source": "assumed",
+                "name": "weight", "distribution": "lognormal", "unit": "kg", "median": 72, "cv": 0.2,
+                "low": 40, "high": 130, "source": "assumed",
             },
             {
                 "name": "child_pugh_class", "distribution": "levels", "levels": {"A": 0.8, "B": 0.2},

@@ -23,7 +23,7 @@ def _population(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("changes", "place", "words"),
     [
-        ({"policy": [{"id": "a", "kind": "guess"}]}, "kind", "must be one of: fixed, label, threshold, model"),
+        ({"policy": [{"id": "a", "kind": "guess"}]}, "kind", "must be one of: fixed, label"),
         ({"population": {**SMALL["population"], "n": -5}}, "population.n", "must be above 0, not -5"),
         ({"target": None}, "target", "is needed and missing"),
         ({"target": {"published": "noda-2020/windo"}}, "target.published", "did you mean 'window'?"),
@@ -33,7 +33,7 @@ def _population(**changes: Any) -> dict[str, Any]:
         ({"target": {"low": 3, "unit": "kg", "source": "x"}}, "target.unit", "no concentration"),
         ({"truth": {"model": "sorafenib/hc"}}, "truth.model", "is no model"),
         ({"truth": {"model": "lenvatinib/tamai-2017"}}, "truth.model", "a model of lenvatinib"),
-        ({"truth": {"model": "sorafenib/hcc", "parameters": {"CL": {"times": 2}}}}, "truth.parameters", "no par"),
+        ({"truth": {"model": "sorafenib/hcc", "parameters": {"CL": {"times": 2}}}}, "truth.param", "no "),
         ({"population": _population(low=400, high=500)}, "population.covariate.1", "cannot be drawn"),
         ({"population": _population(high=1000)}, "population.covariate", "within 20 to 250 kg"),
         ({"population": _population(unit="mg")}, "population.covariate", "within 20 to 250 kg"),
@@ -99,7 +99,10 @@ def test_only_a_mismatched_world_has_twins() -> None:
 
 def test_a_patient_does_not_depend_on_how_many_there_are() -> None:
     """Draws are keyed by seed and patient: the first of 12 are those of 40."""
-    few, many = draw_patients(setup(toxicity=TOXICITY)), draw_patients(with_patients(setup(toxicity=TOXICITY), 40))
+    few, many = (
+        draw_patients(setup(toxicity=TOXICITY)),
+        draw_patients(with_patients(setup(toxicity=TOXICITY), 40)),
+    )
     for name in ("subject", "occasion", "missed", "residual", "frailty", "thresholds"):
         assert np.array_equal(getattr(few, name), getattr(many, name)[:12]), name
     assert np.array_equal(few.covariates["weight"], many.covariates["weight"][:12])

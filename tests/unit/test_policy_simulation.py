@@ -11,7 +11,7 @@ from tests.unit.policy_sample import TOXICITY, setup
 from troughline.dosing.policy.compare import mean_interval, paired_difference, share
 from troughline.dosing.policy.informed import POINTS, forecast, probabilities
 from troughline.dosing.policy.outcomes import outcomes_of, toxic_until
-from troughline.dosing.policy.population import covariate_matrix, draw_patients
+from troughline.dosing.policy.population import covariate_matrix
 from troughline.dosing.policy.published import quantity_of, virtual_studies
 from troughline.dosing.policy.result import evaluate
 from troughline.dosing.policy.setup import TWIN, with_patients
@@ -70,9 +70,7 @@ def test_the_levels_are_those_of_the_engine(four: Simulated) -> None:
             )
             for s in np.flatnonzero(taken[k]).tolist()
         ]
-        samples = [
-            Sample(time_h=24.0 * d, occasion=int(np.searchsorted(ends + 1, d))) for d in range(1, 85)
-        ]
+        samples = [Sample(time_h=24.0 * d, occasion=int(np.searchsorted(ends + 1, d))) for d in range(1, 85)]
         covariates: dict[str, Any] = {
             "weight": float(patients.covariates["weight"][k]),
             "child_pugh_class": str(patients.covariates["child_pugh_class"][k]),
@@ -169,7 +167,9 @@ def test_a_forecast_of_a_cycle_is_the_run_of_its_doses() -> None:
 
 
 def test_p_in_is_that_of_the_bulk_decision() -> None:
-    """P(in) of the fast decision agrees with `dosing.many` for the same patients, doses and samples (0.05)."""
+    """P(in) of the fast decision agrees with `dosing.many` for the same patients, doses and samples
+    (0.05).
+    """
     from troughline.dosing.limits import Limits
     from troughline.dosing.many import dose_many
     from troughline.dosing.patient import CovariateValue, DosePatient, GivenDose, Level
@@ -229,9 +229,13 @@ def test_published_shares_are_those_of_the_course(four: Simulated) -> None:
 
 
 def test_intervals_are_the_textbooks() -> None:
-    """Mean ± z·SD/√n; Wilson for 3 of 20 (0.0524 to 0.3604, Newcombe 1998, doi 10.1002/(SICI)1097-0258(19980430)17:8<857::AID-SIM777>3.0.CO;2-E)."""
+    """Mean ± z·SD/√n; Wilson for 3 of 20 (0.0524 to 0.3604, Newcombe 1998, doi
+    10.1002/(SICI)1097-0258(19980430)17:8<857::AID-SIM777>3.0.CO;2-E).
+    """
     one = mean_interval(np.array([1.0, 2.0, 3.0, 4.0]), 0.95)
-    assert (one.low, one.high) == pytest.approx((2.5 - 1.959964 * 1.290994 / 2, 2.5 + 1.959964 * 1.290994 / 2))
+    assert (one.low, one.high) == pytest.approx(
+        (2.5 - 1.959964 * 1.290994 / 2, 2.5 + 1.959964 * 1.290994 / 2)
+    )
     wilson = share(3, 20, 0.95)
     assert (wilson.low, wilson.high) == pytest.approx((0.0524, 0.3604), abs=1e-4)
     assert share(0, 20, 0.95).low == 0.0

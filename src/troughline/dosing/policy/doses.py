@@ -72,8 +72,8 @@ def course_records(
 
     `times_h` (n, m), NaN where a patient has fewer. `values` (n, m) on the scale of the output's error, with
     `censored` below `limits`; without them the times are for prediction. Returns the records and the place of
-    each observation (n, m), −1 where there is none. A level at the time of a dose is that before it. Every end
-    of an occasion is marked by a prediction, so that the occasion lasts until then whatever is observed.
+    each observation (n, m), −1 where there is none. A level at the time of a dose is that before it. Every
+    end of an occasion is marked by a prediction, so that the occasion lasts until then whatever is observed.
     """
     n, slots = amounts.shape
     m, marks = times_h.shape[1], 24.0 * (np.asarray(visit_days, dtype=np.float64) + 1.0)
@@ -101,7 +101,11 @@ def course_records(
         out[: len(who)], out[len(who) :] = dose, observation
         return out[order]
 
-    measured, limit, kind = np.full(len(asker), np.nan), np.full(len(asker), np.nan), np.full(len(asker), MISSING)
+    measured, limit, kind = (
+        np.full(len(asker), np.nan),
+        np.full(len(asker), np.nan),
+        np.full(len(asker), MISSING),
+    )
     if values is not None:
         measured = np.hstack([values, nothing])[asker, column]
         kind[np.isfinite(measured)] = QUANTIFIED

@@ -95,10 +95,10 @@ def _estimates(
     values, limits = shown, np.full(shown.shape, limit if limit > 0 else np.nan)
     if on_log:
         values, limits = np.log(shown), np.log(limits)
-    asked_h: Floats = np.full(asked.shape, np.nan)
-    asked_h[asked] = np.broadcast_to(times, asked.shape)[asked]
+    asked_h = np.tile(times, (len(rows), 1)).astype(np.float64)
+    asked_h[~asked] = np.nan
     records, _ = course_records(
-        [patients.names[r] for r in rows], believed, float(times[-1]), asked_h,
+        [patients.names[r] for r in rows.tolist()], believed, float(times[-1]), asked_h,
         visit_days=setup.file.visits.days, covariates=covariates, output=world.output, values=values,
         censored=below, limits=limits,
     )  # fmt: skip

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from troughline.dosing.policy.course import Course
 from troughline.dosing.policy.informed import decide_by_model
 from troughline.dosing.policy.population import draw_patients
@@ -34,25 +32,32 @@ def simulate(setup: Setup, *, threads: int | None = None, progress: Progress = s
 
     Raises `InputError` (configuration) where the population cannot be drawn or followed to the horizon.
     """
+    progress("drawing virtual patients", 0, len(setup.policies) * len(setup.ends))
+    try:
+        patients = draw_patients(setup)
+    except ValueError as error:
+        raise _refusal(setup, str(error)) from None
+    return simulate_patients(setup, patients, threads=threads, progress=progress)
+
+
+def simulate_patients(
+    setup: Setup, patients: VirtualPatients, *, threads: int | None = None, progress: Progress = silent
+) -> Simulated:
+    """Simulate all policies over patients that are drawn already; as `simulate`."""
     from troughline.model.engine import PredictionError
 
     steps = len(setup.policies) * len(setup.ends)
-    progress("drawing virtual patients", 0, steps)
+    courses: list[Course] = []
     try:
-        patients = draw_patients(setup)
         truth = Truth(setup, patients, threads)
-        courses: list[Course] = []
         for k, policy in enumerate(setup.policies):
             course = Course(setup, patients, policy)
             first = 0
             for visit, day in enumerate(setup.ends):
                 progress(f"{policy.id}: until day {day}", k * len(setup.ends) + visit, steps)
                 course.advance(truth, first, day, visit)
-                decides = visit < len(setup.file.visits.days) and visit + 1 >= policy.first_visit
-                if decides and policy.kind == "threshold":
-                    decide_by_threshold(course, visit, day)
-                elif decides and policy.kind in ("model", "known"):
-                    decide_by_model(course, visit, day, threads)
+                if visit < len(setup.file.visits.days) and visit + 1 >= policy.first_visit:
+                    _decide(course, visit, day, threads)
                 first = day + 1
             courses.append(course)
     except PredictionError as error:
@@ -63,6 +68,14 @@ def simulate(setup: Setup, *, threads: int | None = None, progress: Progress = s
         raise _refusal(setup, str(error)) from None
     progress("policies simulated", steps, steps)
     return Simulated(setup=setup, patients=patients, courses=tuple(courses))
+
+
+def _decide(course: Course, visit: int, day: int, threads: int | None) -> None:
+    """What the policy does at a visit; those without levels do nothing there."""
+    if course.policy.kind == "threshold":
+        decide_by_threshold(course, visit, day)
+    elif course.policy.kind in ("model", "known"):
+        decide_by_model(course, visit, day, threads)
 
 
 def _refusal(setup: Setup, message: str) -> InputError:
@@ -76,8 +89,3 @@ def course_of(simulated: Simulated, policy: str) -> Course:
             return course
     known = ", ".join(c.policy.id for c in simulated.courses)
     raise ValueError(f"no policy {policy!r}; there are {known}")
-
-
-def levels_at(course: Course, day: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """The true level before the morning dose of a day (n,), mg/L."""
-    return course.morning[:, day]
