@@ -98,7 +98,7 @@ def _estimates(
     asked_h = np.tile(times, (len(rows), 1)).astype(np.float64)
     asked_h[~asked] = np.nan
     records, _ = course_records(
-        [patients.names[r] for r in rows.tolist()], believed, float(times[-1]), asked_h,
+        patients.named(rows), believed, float(times[-1]), asked_h,
         visit_days=setup.file.visits.days, covariates=covariates, output=world.output, values=values,
         censored=below, limits=limits,
     )  # fmt: skip

@@ -51,6 +51,11 @@ class VirtualPatients:
     def __len__(self) -> int:
         return len(self.names)
 
+    def named(self, rows: NDArray[np.int64]) -> list[str]:
+        """The names of some of the patients, by their places."""
+        places: list[int] = rows.tolist()
+        return [self.names[k] for k in places]
+
 
 def patient_name(k: int) -> str:
     """The name of the k-th virtual patient, from 0."""

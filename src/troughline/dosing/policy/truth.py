@@ -64,7 +64,7 @@ class Truth:
         times[:, :-1], times[:, -1] = grid, 24.0 * last_day + at
         taken: Floats = np.where(patients.missed[rows], 0.0, amounts[rows]) * self._fall
         records, places = course_records(
-            [patients.names[r] for r in rows.tolist()], taken, float(times.max()), times,
+            patients.named(rows), taken, float(times.max()), times,
             visit_days=setup.file.visits.days, covariates=self._covariates[rows], output=setup.truth.output,
         )  # fmt: skip
         made = setup.truth.model.predict(
