@@ -17,13 +17,15 @@ from tests.system.run import troughline
 from tests.unit.report_sample import Page
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "dose"
+Runs = dict[str, tuple[Path, subprocess.CompletedProcess[str]]]
+FIGURES = ("course", "regimens", "prior", "targets", "next-sample")
 TABLES = ("regimens", "parameters", "samples", "targets", "causes", "next-sample", "curve")
 
 
 @pytest.fixture(scope="module")
 def runs(
     tmp_path_factory: pytest.TempPathFactory,
-) -> dict[str, tuple[Path, subprocess.CompletedProcess[str]]]:
+) -> Runs:
     """Each bundled patient's folder and what was printed."""
     folder = tmp_path_factory.mktemp("dose")
     return {
@@ -37,7 +39,7 @@ def _result(folder: Path) -> dict[str, Any]:
 
 
 def test_every_answer_ends_with_status_0_and_says_its_sentence_first(
-    runs: dict[str, tuple[Path, subprocess.CompletedProcess[str]]],
+    runs: Runs,
 ) -> None:
     """Also "no feasible regimen reaches the target" is an answer."""
     assert set(runs) == {"patient", "low", "unreached"}
@@ -49,7 +51,7 @@ def test_every_answer_ends_with_status_0_and_says_its_sentence_first(
     assert runs["unreached"][1].stdout.startswith("No feasible regimen reaches the target")
 
 
-def test_all_files_are_there(runs: dict[str, tuple[Path, subprocess.CompletedProcess[str]]]) -> None:
+def test_all_files_are_there(runs: Runs) -> None:
     for folder, _ in runs.values():
         names = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
         assert {"report.html", "summary.html", "result.json"} <= names
@@ -62,25 +64,26 @@ def test_all_files_are_there(runs: dict[str, tuple[Path, subprocess.CompletedPro
         assert linked <= names
 
 
-def test_probabilities_add_up_and_unknown_ones_are_null(
-    runs: dict[str, tuple[Path, subprocess.CompletedProcess[str]]],
-) -> None:
-    """No curve is named in the examples: P(toxicity), P(benefit) and the utility are not known, never 0."""
-    for folder, done in runs.values():
+def test_probabilities_add_up_and_unknown_ones_are_null(runs: Runs) -> None:
+    """Without a curve P(toxicity), P(benefit) and the utility are not known, which is said, and never 0."""
+    for name, (folder, done) in runs.items():
         results = _result(folder)
+        known = name == "patient"
+        text = " ".join(Page((folder / "report.html").read_text(encoding="utf-8")).text.split())
+        assert ("not known: no curve is named" in done.stdout) is not known
+        assert ("not known: no curve is named" in text) is not known
+        assert [c["available"] for c in results["curves"]] == [known, known]
         for row in results["regimens"]:
             assert row["p_below"] + row["p_in"] + row["p_above"] == pytest.approx(1.0, abs=1e-9)
             assert row["trough"]["low"] <= row["trough"]["median"] <= row["trough"]["high"]
-            assert row["p_toxicity"] is None
-            assert row["p_benefit"] is None
-            assert row["utility"] is None
-        assert "not known: no curve is named" in done.stdout
-        text = " ".join(Page((folder / "report.html").read_text(encoding="utf-8")).text.split())
-        assert "not known: no curve is named" in text
+            for key in ("p_toxicity", "p_benefit", "utility"):
+                assert (row[key] is not None) is known
+                if known:
+                    assert row[f"{key}_low"] <= row[key] <= row[f"{key}_high"]
 
 
 def test_the_table_on_disk_is_that_of_the_result(
-    runs: dict[str, tuple[Path, subprocess.CompletedProcess[str]]],
+    runs: Runs,
 ) -> None:
     for folder, _ in runs.values():
         frame = pd.read_csv(folder / "tables" / "regimens.csv").set_index("id")
@@ -89,11 +92,12 @@ def test_the_table_on_disk_is_that_of_the_result(
             line = frame.loc[row["regimen"]["id"]]
             assert line["trough"] == row["trough"]["median"]
             assert line["p_in"] == row["p_in"]
-            assert pd.isna(line["p_toxicity"])
+            assert line["p_best"] == row["p_best"]
+            assert pd.isna(line["p_toxicity"]) == (row["p_toxicity"] is None)
 
 
 def test_the_pages_need_no_network_and_say_what_is_simulated(
-    runs: dict[str, tuple[Path, subprocess.CompletedProcess[str]]],
+    runs: Runs,
 ) -> None:
     for folder, _ in runs.values():
         for name in ("report.html", "summary.html"):
@@ -105,9 +109,7 @@ def test_the_pages_need_no_network_and_say_what_is_simulated(
             assert "Research software, not a medical device" in page.text
 
 
-def test_the_same_run_twice_gives_the_same_bytes(
-    runs: dict[str, tuple[Path, subprocess.CompletedProcess[str]]], tmp_path: Path
-) -> None:
+def test_the_same_run_twice_gives_the_same_bytes(runs: Runs, tmp_path: Path) -> None:
     """With the time stamp fixed (SOURCE_DATE_EPOCH) every file is equal."""
     first = runs["patient"][0]
     troughline("dose", EXAMPLES / "patient.toml", "--out", tmp_path / "again")
@@ -223,9 +225,7 @@ def test_a_patient_file_may_be_json(tmp_path: Path) -> None:
     assert troughline("check", file).returncode == 0
 
 
-def test_the_python_interface_mirrors_the_command(
-    runs: dict[str, tuple[Path, subprocess.CompletedProcess[str]]], tmp_path: Path
-) -> None:
+def test_the_python_interface_mirrors_the_command(runs: Runs, tmp_path: Path) -> None:
     """`troughline.dose` gives the same answer; its tables are DataFrames; it writes the same files."""
     import troughline as package
 
