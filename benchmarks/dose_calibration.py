@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from benchmarks.dose_patients import HORIZON_DAYS, NOW_DAY, Simulated, simulate_patients, true_troughs
 from troughline.dosing.belief import Working, believe
 from troughline.dosing.candidates import drug_regimens
-from troughline.dosing.limits import Limits
+from troughline.dosing.limits import Limits, position
 from troughline.dosing.many import dose_many
 from troughline.dosing.regimen import Regimen
 from troughline.dosing.steady import SteadyPatterns
@@ -41,7 +42,7 @@ def probabilities_whole(simulated: Simulated, regimens: tuple[Regimen, ...], *, 
             np.hstack([own[:, :n_subject], new]), simulated.covariates, simulated.model.spec.theta,
             24.0 * (NOW_DAY + HORIZON_DAYS),
         )  # fmt: skip
-        made[i] = np.mean((trough >= LIMITS.low) & (trough <= LIMITS.high), axis=0)
+        made[i] = position(trough, LIMITS).inside.mean(axis=0)
     return made
 
 
@@ -51,7 +52,7 @@ def reliability(p: Floats, inside: Floats) -> list[tuple[float, float, float, in
     Patients count several times, once for each regimen: the SE is for patients.
     """
     rows: list[tuple[float, float, float, int]] = []
-    for low, high in zip(EDGES, EDGES[1:], strict=False):
+    for low, high in pairwise(EDGES):
         some = (p >= low) & ((p < high) | (high == EDGES[-1]))
         if some.sum() < 20:
             continue
@@ -80,7 +81,7 @@ def main() -> None:
         p = dose_many(simulated.model, simulated.patients, regimens, LIMITS, draws=given.draws).p_in
     seconds = time.perf_counter() - start
     trough = true_troughs(simulated, regimens, seed=given.seed + 1)
-    inside = ((trough >= LIMITS.low) & (trough <= LIMITS.high)).astype(np.float64)
+    inside = position(trough, LIMITS).inside
     known = np.isfinite(p).all(axis=1)
     p, inside = p[known], inside[known]
     print(

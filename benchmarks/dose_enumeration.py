@@ -17,6 +17,7 @@ import numpy as np
 from benchmarks.dose_calibration import LIMITS, probabilities_whole
 from benchmarks.dose_patients import HORIZON_DAYS, NOW_DAY, simulate_patients
 from troughline.dosing.candidates import drug_regimens
+from troughline.dosing.limits import position
 from troughline.dosing.records import patient_records
 from troughline.dosing.steady import SteadyPatterns
 from troughline.pk.individual import estimate_individuals
@@ -50,7 +51,7 @@ def main() -> None:
             np.hstack([own[:, :n_subject], own[:, -n_new:]]), simulated.covariates, model.spec.theta,
             24.0 * (NOW_DAY + HORIZON_DAYS),
         )  # fmt: skip
-        inside = ((trough >= LIMITS.low) & (trough <= LIMITS.high)).astype(np.float64)
+        inside = position(trough, LIMITS).inside
         p = inside.mean(axis=0)
         chosen, best = int(stated[i].argmax()), int(p.argmax())
         same += chosen == best

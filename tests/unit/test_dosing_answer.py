@@ -55,7 +55,7 @@ def belief_of(patient: DosePatient, *, draws: int = 1000, uncertain: bool = True
 
 @pytest.mark.slow
 def test_the_recommendation_is_that_of_an_exhaustive_enumeration() -> None:
-    """6,000 draws from 4,000 points, every dose of the history and of the future written out by hand, no shortcut."""
+    """6,000 draws from 4,000 points, every dose of history and future written out by hand, no shortcut."""
     patient = sample_patient(options=FEW)
     result = dose(patient)
     _, working = belief_of(patient)
