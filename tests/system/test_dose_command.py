@@ -17,13 +17,15 @@ from tests.system.run import troughline
 from tests.unit.report_sample import Page
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "dose"
+Runs = dict[str, tuple[Path, subprocess.CompletedProcess[str]]]
+FIGURES = ("course", "regimens", "prior", "targets", "next-sample")
 TABLES = ("regimens", "parameters", "samples", "targets", "causes", "next-sample", "curve")
 
 
 @pytest.fixture(scope="module")
 def runs(
     tmp_path_factory: pytest.TempPathFactory,
-) -> dict[str, tuple[Path, subprocess.CompletedProcess[str]]]:
+) -> Runs:
     """Each bundled patient's folder and what was printed."""
     folder = tmp_path_factory.mktemp("dose")
     return {
@@ -38,7 +40,7 @@ def _result(folder: Path) -> dict[str, Any]:
 
 
 def test_every_answer_ends_with_status_0_and_says_its_sentence_first(
-    runs: dict[str, tuple[Path, subprocess.CompletedProcess[str]]],
+    runs: Runs,
 ) -> None:
     """Also "no feasible regimen reaches the target" is an answer."""
     assert set(runs) == {"patient", "low", "unreached"}
@@ -50,7 +52,7 @@ def test_every_answer_ends_with_status_0_and_says_its_sentence_first(
     assert runs["unreached"][1].stdout.startswith("No feasible regimen reaches the target")
 
 
-def test_all_files_are_there(runs: dict[str, tuple[Path, subprocess.CompletedProcess[str]]]) -> None:
+def test_all_files_are_there(runs: Runs) -> None:
     for folder, _ in runs.values():
         names = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
         assert {"report.html", "summary.html", "result.json"} <= names
@@ -63,25 +65,26 @@ def test_all_files_are_there(runs: dict[str, tuple[Path, subprocess.CompletedPro
         assert linked <= names
 
 
-def test_probabilities_add_up_and_unknown_ones_are_null(
-    runs: dict[str, tuple[Path, subprocess.CompletedProcess[str]]],
-) -> None:
-    """No curve is named in the examples: P(toxicity), P(benefit) and the utility are not known, never 0."""
-    for folder, done in runs.values():
+def test_probabilities_add_up_and_unknown_ones_are_null(runs: Runs) -> None:
+    """Without a curve P(toxicity), P(benefit) and the utility are not known, which is said, and never 0."""
+    for name, (folder, done) in runs.items():
         results = _result(folder)
+        known = name == "patient"
+        text = " ".join(Page((folder / "report.html").read_text(encoding="utf-8")).text.split())
+        assert ("not known: no curve is named" in done.stdout) is not known
+        assert ("not known: no curve is named" in text) is not known
+        assert [c["available"] for c in results["curves"]] == [known, known]
         for row in results["regimens"]:
             assert row["p_below"] + row["p_in"] + row["p_above"] == pytest.approx(1.0, abs=1e-9)
             assert row["trough"]["low"] <= row["trough"]["median"] <= row["trough"]["high"]
-            assert row["p_toxicity"] is None
-            assert row["p_benefit"] is None
-            assert row["utility"] is None
-        assert "not known: no curve is named" in done.stdout
-        text = " ".join(Page((folder / "report.html").read_text(encoding="utf-8")).text.split())
-        assert "not known: no curve is named" in text
+            for key in ("p_toxicity", "p_benefit", "utility"):
+                assert (row[key] is not None) is known
+                if known:
+                    assert row[f"{key}_low"] <= row[key] <= row[f"{key}_high"]
 
 
 def test_the_table_on_disk_is_that_of_the_result(
-    runs: dict[str, tuple[Path, subprocess.CompletedProcess[str]]],
+    runs: Runs,
 ) -> None:
     for folder, _ in runs.values():
         frame = pd.read_csv(folder / "tables" / "regimens.csv").set_index("id")
@@ -90,11 +93,12 @@ def test_the_table_on_disk_is_that_of_the_result(
             line = frame.loc[row["regimen"]["id"]]
             assert line["trough"] == row["trough"]["median"]
             assert line["p_in"] == row["p_in"]
-            assert pd.isna(line["p_toxicity"])
+            assert line["p_best"] == row["p_best"]
+            assert pd.isna(line["p_toxicity"]) == (row["p_toxicity"] is None)
 
 
 def test_the_pages_need_no_network_and_say_what_is_simulated(
-    runs: dict[str, tuple[Path, subprocess.CompletedProcess[str]]],
+    runs: Runs,
 ) -> None:
     for folder, _ in runs.values():
         for name in ("report.html", "summary.html"):
@@ -106,9 +110,7 @@ def test_the_pages_need_no_network_and_say_what_is_simulated(
             assert "Research software, not a medical device" in page.text
 
 
-def test_the_same_run_twice_gives_the_same_bytes(
-    runs: dict[str, tuple[Path, subprocess.CompletedProcess[str]]], tmp_path: Path
-) -> None:
+def test_the_same_run_twice_gives_the_same_bytes(runs: Runs, tmp_path: Path) -> None:
     """With the time stamp fixed (SOURCE_DATE_EPOCH) every file is equal."""
     first = runs["patient"][0]
     troughline("dose", EXAMPLES / "patient.toml", "--out", tmp_path / "again")
@@ -136,6 +138,40 @@ def test_seed_draws_and_no_report(tmp_path: Path) -> None:
     assert not {n for n in names if n.endswith((".html", ".svg"))}
 
 
+BASE = """
+[patient]
+id = "made-up"
+drug = "sorafenib"
+simulated = true
+now = 62
+
+[[covariate]]
+name = "weight"
+value = 97
+unit = "kg"
+
+[[covariate]]
+name = "child_pugh_class"
+value = "A"
+
+[[dose]]
+start = 0
+amount = 400
+interval_h = 24
+
+[[sample]]
+time = 61.96
+value = 0.6
+unit = "ug/mL"
+limit = 0.05
+
+[target]
+published = "guchelaar-2022/trough-target"
+
+[[model]]
+id = "sorafenib/hcc"
+"""
+
 MISTAKES: dict[str, tuple[tuple[str, str], int, str]] = {
     "an unknown key": (("[target]", "[goal]"), 3, "goal"),
     "no target": (('[target]\npublished = "guchelaar-2022/trough-target"\n', ""), 3, "there is no [target]"),
@@ -146,7 +182,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], int, str]] = {
     "no doses": (("[[dose]]\nstart = 0\namount = 400\ninterval_h = 24\n", ""), 3, "there is no [[dose]]"),
     "a sample before the first dose": (("time = 61.96", "time = -2"), 3, "before the first dose"),
     "a sample after the decision": (("time = 61.96", "time = 63"), 3, "after the decision"),
-    "a level a hundred times too high": (("value = 0.45", "value = 450"), 4, "ng/mL"),
+    "a level a hundred times too high": (("value = 0.6", "value = 600"), 4, "ng/mL"),
     "a weight in the wrong unit": (("value = 97", "value = 97000"), 3, "weight"),
     "a drug without tablets on file": (('drug = "sorafenib"', 'drug = "nothing"'), 3, "nothing"),
     "a model that is not there": (('id = "sorafenib/hcc"', 'id = "sorafenib/none"'), 3, "sorafenib/none"),
@@ -158,10 +194,9 @@ MISTAKES: dict[str, tuple[tuple[str, str], int, str]] = {
 def test_a_mistake_ends_in_one_line_and_leaves_nothing(tmp_path: Path, mistake: str) -> None:
     """Errors in one line each, with the file; no traceback, no partial output; `check` finds the same."""
     (old, new), status, words = MISTAKES[mistake]
-    text = (EXAMPLES / "unreached.toml").read_text(encoding="utf-8")
-    assert old in text
+    assert old in BASE
     file = tmp_path / "patient.toml"
-    file.write_text(text.replace(old, new), encoding="utf-8")
+    file.write_text(BASE.replace(old, new), encoding="utf-8")
     done = troughline("dose", file, "--out", tmp_path / "out")
     checked = troughline("check", file)
     for one in (done, checked):
@@ -224,9 +259,7 @@ def test_a_patient_file_may_be_json(tmp_path: Path) -> None:
     assert troughline("check", file).returncode == 0
 
 
-def test_the_python_interface_mirrors_the_command(
-    runs: dict[str, tuple[Path, subprocess.CompletedProcess[str]]], tmp_path: Path
-) -> None:
+def test_the_python_interface_mirrors_the_command(runs: Runs, tmp_path: Path) -> None:
     """`troughline.dose` gives the same answer; its tables are DataFrames; it writes the same files."""
     import troughline as package
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.dose_sample import sample
+from tests.unit.dose_report_sample import sample
 from troughline.dosing import patient_schema
 from troughline.dosing.checks import check_dose_file
 from troughline.dosing.patient_file import load_patient

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from tests.unit.dose_sample import Json, sample, sample_without_curves
+from tests.unit.dose_report_sample import Json, sample, sample_without_curves
 from troughline.report.figures.dose_parts import (
     ABOVE,
     BELOW,

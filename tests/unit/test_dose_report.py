@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pypdf import PdfReader
 
-from tests.unit.dose_sample import Json, sample, sample_without_curves
+from tests.unit.dose_report_sample import Json, sample, sample_without_curves
 from tests.unit.report_sample import Page
 from troughline.report import dose_view
 from troughline.report.dose_page import render_dose_page, render_summary

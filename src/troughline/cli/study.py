@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from troughline.results import Verdict
 
 
+PATIENT_DATA = ("level-implausible", "earlier-result", "no-estimate")
+"""What is wrong with the data in a patient file, not with the file."""
+
+
 def study(
     study_file: Annotated[Path, typer.Argument(metavar="STUDY.toml", help="The study file.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the report goes.")],
@@ -71,8 +75,11 @@ def check(
     for finding in findings:
         typer.echo(finding.line(), err=bool(findings.errors))
     if findings.errors:
-        only_this_file = model or all(f.file == file.name for f in findings.errors)
-        raise typer.Exit(BAD_CONFIGURATION if only_this_file else UNREADABLE_INPUT)
+        if patient:
+            data = all(f.code in PATIENT_DATA for f in findings.errors)
+        else:
+            data = not model and any(f.file != file.name for f in findings.errors)
+        raise typer.Exit(UNREADABLE_INPUT if data else BAD_CONFIGURATION)
     typer.echo(f"{file}: {len(findings)} finding(s), no error")
 
 

@@ -28,7 +28,7 @@ TEST = (
 )
 
 
-def test_drift(patient: DosePatient, working: Working, *, level: float) -> DriftResult:
+def drift_of(patient: DosePatient, working: Working, *, level: float) -> DriftResult:
     """Test a linear change of log exposure over time.
 
     With e the log levels less their predictions at the estimate, brought back to effects of zero by the

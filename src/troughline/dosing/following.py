@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from troughline.dosing.drift import test_drift
+from troughline.dosing.drift import drift_of
 from troughline.dosing.result import EarlierPrediction, Following, Spread
 from troughline.issues import Findings, Severity
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def follow(patient: DosePatient, working: Working, found: Findings, *, level: float) -> Following:
     """Test for drift, and hold the levels after each earlier result against its forecast."""
-    drift = test_drift(patient, working, level=level)
+    drift = drift_of(patient, working, level=level)
     earlier: list[EarlierPrediction] = []
     for k, written in enumerate(patient.file.earlier if patient.file is not None else ()):
         earlier += _against(patient, written, f"earlier.{k + 1}", found)

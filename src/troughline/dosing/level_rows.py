@@ -12,6 +12,7 @@ from troughline.dosing.belief import Belief, NoEstimate, Working, believe
 from troughline.dosing.forecast import asked, horizon_end_h, recent_doses
 from troughline.dosing.level_prediction import PredictedLevels, predict_levels
 from troughline.dosing.result import SampleResult, Spread
+from troughline.dosing.threads import in_threads
 from troughline.pk.exposure import ExposureQuery
 
 if TYPE_CHECKING:
@@ -57,14 +58,18 @@ def level_rows(
     before = predict_levels(patient, prior, seed=seed) if used else None
     lately = recent_doses(patient, belief, start_h=start_h, until_h=start_h + horizon_h)
     whole = _log_trough(lately, belief, regimen, start_h, horizon_h)
-    without: dict[int, tuple[PredictedLevels, float]] = {}
-    for one in used[-MOST_LEFT_OUT:]:
+
+    def leaving_out(one: Level) -> tuple[PredictedLevels, float] | None:
         try:
             other = believe(patient, models, draws=LEFT_OUT_DRAWS, seed=seed, leave_out={one.number})
         except NoEstimate:
-            continue
+            return None
         moved = whole - _log_trough(lately, other, regimen, start_h, horizon_h)
-        without[one.number] = (predict_levels(patient, other, seed=seed), float(np.expm1(moved)))
+        return predict_levels(patient, other, seed=seed), float(np.expm1(moved))
+
+    last = used[-MOST_LEFT_OUT:]
+    left_out = in_threads(leaving_out, last)
+    without = {one.number: made for one, made in zip(last, left_out, strict=True) if made is not None}
     rows: list[SampleResult] = []
     for one in patient.levels:
         k = used.index(one) if one in used else None

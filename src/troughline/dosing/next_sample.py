@@ -45,6 +45,8 @@ def candidate_times(patient: DosePatient, regimen: Regimen | None, start_h: floa
         cycles = round(day * 24.0 / interval)
         dose = start_h + cycles * interval
         when = "before the next dose" if day == 0 else f"in {day:g} days, before a dose"
+        if regimen is None:
+            when = "now, on hold" if day == 0 else f"in {day:g} days, still on hold"
         made.append(Time(time_h=dose - 1e-3, hours_after_dose=interval, label=when))
         if regimen is None or day not in (0.0, 7.0):
             continue

@@ -58,7 +58,8 @@ class ResponseCurve:
 
     def outside(self, values: Floats) -> float:
         """The share of values outside the exposures studied."""
-        return float(np.mean((values < self.exposure[0]) | (values > self.exposure[-1])))
+        inside = (values >= self.exposure[0]) & (values <= self.exposure[-1])
+        return 1.0 - float(inside.mean())
 
 
 def response_curves(patient: DosePatient, found: Findings) -> dict[str, ResponseCurve | CurveSource]:

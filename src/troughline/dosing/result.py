@@ -95,7 +95,7 @@ class RegimenResult:
       curve.
     - `utility`: expected, with its Monte-Carlo error and its interval; None where it cannot be computed.
     - `p_best`: the probability that this is the best candidate, by the criterion of the recommendation.
-    - `within_model`: None, or why the prediction lies outside what the model has seen.
+    - `notes`: what speaks for care with it: severe toxicity at that dose, no step of the label.
     """
 
     regimen: RegimenCard
@@ -175,9 +175,9 @@ class SampleResult:
     """A level with what was predicted at its time.
 
     `value` is None below the limit. `predicted`: of the patient; `population`: before any level; `without`:
-    of the patient as the other levels tell (leave-one-out). `influence`: by how much the expected trough of
-    the regimen in force moves when the level is left out, a fraction. `weight`: share of what all levels
-    together tell of it. `used`: whether the estimate uses it; `reason`: why not.
+    of the patient as the other levels tell (leave-one-out); all with error of measurement. `influence`: by
+    what fraction the level moves the expected trough of the best regimen. `p_value`: two-sided, of the level
+    given the others. `used`: whether the estimate uses it; `reason`: why not.
     """
 
     number: int

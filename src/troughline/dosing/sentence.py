@@ -58,8 +58,8 @@ def sentence_of(patient: DosePatient, basis: Basis, scores: Scores, choice: Choi
     had = at_or_below(patient, best)
     warned = f"; but the patient had {had[-1].words}" if had else ""
     return (
-        f"{change} {best.label}: in {patient.options.horizon_days:g} days a {level} (median), inside the target "
-        f"of {span} with probability {p:.2f}{warned}."
+        f"{change} {best.label}: in {patient.options.horizon_days:g} days a {level} (median), inside the "
+        f"target of {span} with probability {p:.2f}{warned}."
     )
 
 

@@ -26,7 +26,7 @@ _PROVENANCE = ("troughline", "created", "seed", "python", "libraries", "evidence
 MOST_SENTENCES, MOST_WARNINGS, MOST_CAUSES, MOST_ROWS = 3, 2, 3, 8
 MOST_LETTERS = 200
 """Letters of one text of the summary, beyond which it ends in an ellipsis."""
-ROOMY_LINES = 36
+ROOMY_LINES = 38.5
 """Lines of text and rows of the summary up to which it fits on its sheet in the larger type."""
 
 
@@ -100,8 +100,11 @@ def _lines(common: Json, rows: list[dose_view.Row], why: list[str], warnings: li
     left = sum(2 + min(len(text), MOST_LETTERS) // 55 for text in why)
     right = sum(2 + min(len(text), MOST_LETTERS) // 55 for text in warnings) + 6
     unknown = sum((len(name) + len(reason)) // 120 + 1 for name, reason in common["unknown"])
-    numbers = 2 * -(-len(common["numbers"]) // 4)
-    return 1.4 * (len(common["sentence"]) // 62) + numbers + 1.55 * len(rows) + unknown + max(left, right)
+    numbers = 2.6 * -(-len(common["numbers"]) // 4)
+    several = sum(common["columns"].values()) > 0
+    names = [len(r.label) + sum(len(words) + 4 for _, words in r.tags) for r in rows]
+    table = sum(1.75 + 0.6 * (n > (26 if several else 44)) for n in names)
+    return 1.5 * -(-len(common["sentence"]) // 68) + numbers + table + unknown + max(left, right)
 
 
 def _common(results: Json) -> Json:
