@@ -92,6 +92,14 @@ def test_the_preferred_regimen_has_the_best_score_within_the_cap() -> None:
     )  # fmt: skip
     assert chosen.tolist() == [2, -1, 1]
     assert p_in.tolist() == [0.5, 0.4, 0.2]
+    other, nobody = _regimen("other", 300.0, interval_h=12.0), np.full(1, 100.0)
+    chosen, _ = preferred(
+        score[:1], score[:1], np.full(1, 600.0), np.full(1, np.inf), LADDER, current=[other], least_gain=0.05
+    )
+    assert chosen.tolist() == [2]
+    chosen, p_in = preferred(score[:1], score[:1], nobody, nobody, LADDER, current=[other], least_gain=0.05)
+    assert chosen.tolist() == [-1]
+    assert np.isnan(p_in).all()
 
 
 def test_probabilities_are_those_of_the_lognormal() -> None:

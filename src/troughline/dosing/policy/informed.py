@@ -270,8 +270,9 @@ def preferred(
     best = np.argmax(open_score, axis=1)
     rows = np.arange(len(score))
     now = np.array([regimens.index(r) if r in regimens else -1 for r in current], dtype=np.int64)
-    now_score = np.where(now >= 0, score[rows, np.maximum(now, 0)], -np.inf)
-    stays = (current_dose <= cap_mg + 1e-9) & (open_score[rows, best] - now_score < least_gain)
+    # A regimen that is none of them has no score: it is left for the best of them.
+    gain = np.where(now >= 0, score[rows, best] - score[rows, np.maximum(now, 0)], np.inf)
+    stays = (current_dose <= cap_mg + 1e-9) & (gain < least_gain)
     stays |= ~allowed.any(axis=1)
     chosen = np.where(stays, -1, best)
     taken = np.where(stays, now, best)
