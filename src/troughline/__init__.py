@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from troughline.issues import Findings
     from troughline.model.model import Model
     from troughline.pk.estimates import Estimates
+    from troughline.report.dose_answer import DoseAnswer
     from troughline.response.study import StudyResult
 
 __version__ = "0.1.0"
@@ -27,6 +28,19 @@ def study(path: str | Path) -> StudyResult:
     from troughline.response.study import run_study
 
     return run_study(load_study(path))
+
+
+def dose(path: str | Path, *, seed: int | None = None, draws: int | None = None) -> DoseAnswer:
+    """From one patient's file to feasible regimens with their probabilities, and which to prefer.
+
+    `seed` and `draws` replace those of the file. The result's `sentence` is the answer; `regimens`,
+    `parameters`, `samples`, `targets`, `causes`, `next_sample`, `earlier` and `curve` are DataFrames;
+    `write(result, folder)` writes the report. Raises `troughline.issues.InputError` with everything wrong in
+    the file, `ValueError` for an option outside its range.
+    """
+    from troughline.report.dose_answer import answer_file
+
+    return answer_file(path, seed=seed, draws=draws)
 
 
 def load_model(reference: str | Path) -> Model:
@@ -86,8 +100,8 @@ def estimate(
     return run(request)
 
 
-def write(result: StudyResult | Estimates, folder: str | Path) -> None:
-    """Write a result's report, tables and `results.json`, or the files of estimates.
+def write(result: StudyResult | DoseAnswer | Estimates, folder: str | Path) -> None:
+    """Write a result's report, tables and `results.json` or `result.json`, or the files of estimates.
 
     Raises `OSError` where it cannot.
     """
@@ -99,6 +113,13 @@ def write(result: StudyResult | Estimates, folder: str | Path) -> None:
         from troughline.report.estimates import write_made_estimates
 
         write_made_estimates(result, Path(folder))
+        return
+    from troughline.report.dose_answer import DoseAnswer
+
+    if isinstance(result, DoseAnswer):
+        from troughline.report.dose_write import write_dose_report
+
+        write_dose_report(result.contents, Path(folder))
         return
     from troughline.report.write import write_report
 

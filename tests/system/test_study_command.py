@@ -141,6 +141,8 @@ def test_demo_writes_the_report_of_each_example(tmp_path: Path) -> None:
     done = troughline("demo", "--out", tmp_path / "demo")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "demo" / "exposure-window" / "report.html").exists()
+    for patient in ("patient", "low", "unreached"):
+        assert (tmp_path / "demo" / "dose" / patient / "summary.html").exists()
     assert "SIMULATED" in done.stdout
 
 

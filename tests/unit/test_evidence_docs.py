@@ -20,6 +20,7 @@ RECORDS = (
     records.Publication, records.Drug, numbers.Number, study_sections.Arm, study_sections.AdverseEventTable,
     study_sections.AdverseEventRow, study_sections.ExposureFinding, study_sections.Biomarker,
     study_sections.AtRisk, study_sections.Statement, drug_sections.Code, drug_sections.DoseLevel,
+    drug_sections.RegimenStep, drug_sections.ExposureCause, drug_sections.ExposureTrend,
     drug_sections.Interaction, drug_sections.Affinity, conflicts.Conflict, conflicts.Side,
 )  # fmt: skip
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from troughline.cli import estimate, evidence, evidence_compare, models, reconstruct, simulate, study
+from troughline.cli import dose, estimate, evidence, evidence_compare, models, reconstruct, simulate, study
 from troughline.cli.console import ALL_ANSWERED, BAD_CONFIGURATION, UNREADABLE_INPUT, print_findings
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(study.study)
+app.command()(dose.dose)
 app.command()(study.check)
 app.command()(study.demo)
 app.command()(estimate.estimate)

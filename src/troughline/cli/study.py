@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from troughline.results import Verdict
 
 
+PATIENT_DATA = ("level-implausible", "earlier-result", "no-estimate")
+"""What is wrong with the data in a patient file, not with the file."""
+
+
 def study(
     study_file: Annotated[Path, typer.Argument(metavar="STUDY.toml", help="The study file.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the report goes.")],
@@ -46,24 +50,36 @@ def study(
 
 
 def check(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A study, model, curve or evidence file.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A study, patient, policy, model, curve or evidence file.")
+    ],
 ) -> None:
-    """Every finding about a study, curve, model or evidence file and its tables; nothing is computed."""
+    """Every finding about a study, patient, policy, curve, model or evidence file; nothing is computed."""
     if _is_evidence(file):
         from troughline.cli.evidence import print_check
         from troughline.evidence.checks import check_file
 
         print_check(check_file(file))
-    model = _is_file_of(file, "model")
-    if model:
+    # A patient file has sections [[model]] too.
+    patient = _is_patient(file)
+    model = not patient and _is_file_of(file, "model")
+    policy = _is_file_of(file, "evaluation")
+    if policy:
+        findings = _policy_findings(file)
+    elif patient:
+        findings = _patient_findings(file)
+    elif model:
         findings = _model_findings(file)
     else:
         findings = _curve_findings(file) if _is_file_of(file, "curve") else _study_findings(file)
     for finding in findings:
         typer.echo(finding.line(), err=bool(findings.errors))
     if findings.errors:
-        only_this_file = model or all(f.file == file.name for f in findings.errors)
-        raise typer.Exit(BAD_CONFIGURATION if only_this_file else UNREADABLE_INPUT)
+        if patient:
+            data = all(f.code in PATIENT_DATA for f in findings.errors)
+        else:
+            data = not model and any(f.file != file.name for f in findings.errors)
+        raise typer.Exit(UNREADABLE_INPUT if data else BAD_CONFIGURATION)
     typer.echo(f"{file}: {len(findings)} finding(s), no error")
 
 
@@ -75,6 +91,7 @@ def demo(
     """Run the bundled examples and say where their reports are."""
     from importlib.resources import as_file, files
 
+    from troughline.cli.dose import print_answer, write_answer
     from troughline.cohort.studyfile import load_study
     from troughline.report.write import check_writable, write_report
     from troughline.response.study import run_study
@@ -88,6 +105,12 @@ def demo(
                 result = run_study(request, progress=progress)
                 write_report(result.contents, folder, progress=progress)
             _print_answers(result, folder)
+        for patient_file in filter(_is_patient, sorted((examples / "dose").glob("*.toml"))):
+            folder = out / "dose" / patient_file.stem
+            check_writable(folder)
+            with progress_bar() as progress:
+                contents = write_answer(patient_file, folder, progress=progress)
+            print_answer(contents, folder)
 
 
 def exit_status(verdicts: Iterable[Verdict]) -> int:
@@ -123,6 +146,23 @@ def _is_file_of(file: Path, section: str) -> bool:
         return section in tomllib.loads(text)
     except (ValueError, RecursionError):
         return re.search(rf"^\s*\[{section}\]", text, re.MULTILINE) is not None
+
+
+def _is_patient(file: Path) -> bool:
+    """Whether a file has the section `patient`, or is JSON, which no other file that is checked may be."""
+    return file.suffix.lower() == ".json" or _is_file_of(file, "patient")
+
+
+def _patient_findings(file: Path) -> Findings:
+    from troughline.dosing.checks import check_dose_file
+
+    return check_dose_file(file)
+
+
+def _policy_findings(file: Path) -> Findings:
+    from troughline.dosing.policy.setup import check_policy
+
+    return check_policy(file)[1]
 
 
 def _model_findings(file: Path) -> Findings:

@@ -7,7 +7,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from troughline.evidence.drug_sections import Affinity, Code, DoseLevel, Interaction
+from troughline.evidence.drug_sections import (
+    Affinity,
+    Code,
+    DoseLevel,
+    ExposureCause,
+    ExposureTrend,
+    Interaction,
+    RegimenStep,
+)
 from troughline.evidence.numbers import (
     METRICS,
     Doi,
@@ -50,6 +58,9 @@ class Drug(Record):
     number: Annotated[Numbers, Field(min_length=1)]
     codes: Annotated[tuple[Code, ...], Sequence] = ()
     dose_level: Annotated[tuple[DoseLevel, ...], Sequence] = ()
+    regimen: Annotated[tuple[RegimenStep, ...], Sequence] = ()
+    exposure_cause: Annotated[tuple[ExposureCause, ...], Sequence] = ()
+    exposure_trend: Annotated[tuple[ExposureTrend, ...], Sequence] = ()
     interaction: Annotated[tuple[Interaction, ...], Sequence] = ()
     affinity: Annotated[tuple[Affinity, ...], Sequence] = ()
     note: str = ""
@@ -58,6 +69,8 @@ class Drug(Record):
     def _complete(self) -> Drug:
         check_unique([n.id for n in self.number], "number")
         check_unique([i.id for i in self.interaction], "interaction")
+        check_unique([r.id for r in self.regimen], "regimen")
+        check_unique([c.id for c in self.exposure_cause], "exposure_cause")
         check_unique([f"{a.target} {a.measure} {a.study}" for a in self.affinity], "affinity")
         units = {n.id: n.unit for n in self.number}
         for identifier, unit in _DRUG_NUMBERS.items():

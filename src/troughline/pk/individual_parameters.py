@@ -73,10 +73,10 @@ def individual_parameters(spec: ModelSpec) -> IndividualParameters:
             made[name] = known[name]
     arguments = [*theta.values(), *covariates.values(), *effects.values()]
     evaluate: Any = sympy.lambdify(arguments, list(made.values()), modules=["scipy", "numpy"], cse=True)
-    return IndividualParameters(tuple(made), _units(spec, tuple(made)), evaluate)
+    return IndividualParameters(tuple(made), quantity_units(spec, tuple(made)), evaluate)
 
 
-def _units(spec: ModelSpec, names: tuple[str, ...]) -> tuple[str, ...]:
+def quantity_units(spec: ModelSpec, names: tuple[str, ...]) -> tuple[str, ...]:
     """The canonical unit of each quantity, as its expression gives it."""
     from troughline.model.dimensions import EFFECT, Dimension, dimension_of, infer
 

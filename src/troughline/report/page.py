@@ -11,6 +11,7 @@ from troughline.report.checklist import NOT_COMPUTED, checklists
 from troughline.report.names import estimate_name
 from troughline.report.numbers import micro, percent
 from troughline.report.reading import entries, part
+from troughline.report.rendering import environment, stylesheet
 from troughline.report.tables import question_table_file
 
 if TYPE_CHECKING:
@@ -38,44 +39,33 @@ def render_page(results: Json, figures: Sequence[Drawing]) -> str:
     `results` is the content of `results.json`; `figures` are those that `draw_figures` made of it. Every
     text of `results` is escaped.
     """
-    from importlib.resources import files
-
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(
-        loader=PackageLoader("troughline.report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    filters: dict[str, Any] = environment.filters  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    filters.update(nice=micro, linked=linked)
     study: Json = part(results, "study")
     questions: list[Json] = entries(results, "questions")
     titles = {
         str(g.get("id")): str(g.get("title") or g.get("id")) for g in entries(results, "guards_checked")
     }
     shown = [_question(q, study, titles, figures) for q in questions]
-    css = files("troughline.report").joinpath("templates/style.css").read_text("utf-8")
-    return environment.get_template("page.html.j2").render(
-        css=Markup(css),
-        study={**dict.fromkeys(("title", "description", "drug", "simulated", "n_patients")), **study},
-        provenance={**dict.fromkeys(_PROVENANCE), **part(results, "provenance")},
-        questions=shown,
-        counts=_verdict_counts(shown),
-        level=percent(study.get("level", 0.95)),
-        table1=_table1(results),
-        exposure=_figure(figures, "exposure"),
-        exposure_question=next(
-            (q for q in shown if q["id"] == part(results, "exposure").get("question")), None
-        ),
-        exposure_model=_exposure_model(part(results, "exposure")),
-        forest=_figure(figures, "forest"),
-        findings=view.finding_groups(entries(results, "issues")),
-        guards_checked=_guards_checked(results, {q["id"]: q["title"] for q in shown}),
-        checklists=checklists(results),
+    return (
+        environment(nice=micro, linked=linked)
+        .get_template("page.html.j2")
+        .render(
+            css=stylesheet("style.css"),
+            study={**dict.fromkeys(("title", "description", "drug", "simulated", "n_patients")), **study},
+            provenance={**dict.fromkeys(_PROVENANCE), **part(results, "provenance")},
+            questions=shown,
+            counts=_verdict_counts(shown),
+            level=percent(study.get("level", 0.95)),
+            table1=_table1(results),
+            exposure=_figure(figures, "exposure"),
+            exposure_question=next(
+                (q for q in shown if q["id"] == part(results, "exposure").get("question")), None
+            ),
+            exposure_model=_exposure_model(part(results, "exposure")),
+            forest=_figure(figures, "forest"),
+            findings=view.finding_groups(entries(results, "issues")),
+            guards_checked=_guards_checked(results, {q["id"]: q["title"] for q in shown}),
+            checklists=checklists(results),
+        )
     )
 
 

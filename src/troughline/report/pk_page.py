@@ -18,6 +18,7 @@ from troughline.report.figures.scale import tick_text
 from troughline.report.numbers import NO_VALUE, count, interval, micro, number, p_value, percent, unit_text
 from troughline.report.page import linked
 from troughline.report.reading import entries, part
+from troughline.report.rendering import environment, stylesheet
 from troughline.report.write import check_writable
 
 if TYPE_CHECKING:
@@ -86,25 +87,11 @@ def render_estimates_page(results: Json, figures: Sequence[Drawing]) -> str:
     - `provenance`: `troughline`, `created`, `seed`, `python`, `libraries`, `inputs` (SHA-256 by file name),
       `command`.
     """
-    from importlib.resources import files
-
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(
-        loader=PackageLoader("troughline.report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    filters: dict[str, Any] = environment.filters  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    filters.update(nice=micro, linked=linked, whole=count)
     model = {**dict.fromkeys(_MODEL), **part(results, "model")}
-    css = files("troughline.report").joinpath("templates/style.css").read_text("utf-8")
     effects = _effects(results)
-    return environment.get_template("pk_page.html.j2").render(
-        css=Markup(css),
+    template = environment(nice=micro, linked=linked, whole=count).get_template("pk_page.html.j2")
+    return template.render(
+        css=stylesheet("style.css"),
         title=micro(str(results.get("title") or model["title"] or model["id"])),
         description=results.get("description"),
         simulated=bool(results.get("simulated")),

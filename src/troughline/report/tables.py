@@ -45,7 +45,7 @@ def table_files(results: Json) -> dict[str, str]:
         written["table1.csv"] = _csv(header, table1["rows"], simulated)
     samples: list[Json] = entries(part(results, "exposure"), "samples")
     if samples:
-        written["exposure.csv"] = _csv_of_dicts(samples, simulated)
+        written["exposure.csv"] = csv_of_dicts(samples, simulated)
     written["estimates.csv"] = _csv(
         ESTIMATE_COLUMNS,
         (
@@ -67,7 +67,7 @@ def table_files(results: Json) -> dict[str, str]:
     for question in questions:
         for name, rows in part(question, "tables").items():
             if rows:
-                written[question_table_file(question, name, written)] = _csv_of_dicts(rows, simulated)
+                written[question_table_file(question, name, written)] = csv_of_dicts(rows, simulated)
     return written
 
 
@@ -80,7 +80,8 @@ def question_table_file(question: Json, name: str, taken: Iterable[str] = ()) ->
     return file
 
 
-def _csv_of_dicts(rows: Sequence[Json], simulated: bool) -> str:
+def csv_of_dicts(rows: Sequence[Json], simulated: bool) -> str:
+    """Rows as CSV, a column for every key in order; `simulated` adds a column that says so."""
     header: list[str] = []
     for row in rows:
         header += [key for key in row if key not in header]

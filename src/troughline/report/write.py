@@ -7,13 +7,15 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 Json = dict[str, Any]
-_OWN_FILE = re.compile(r'href="((?:tables/[a-z0-9-]+\.csv|figures/[a-z0-9-]+\.(?:svg|png)))"')
+_OWN_FILE = re.compile(
+    r'href="((?:tables/[a-z0-9-]+\.csv|figures/[a-z0-9-]+\.(?:svg|png)|summary\.html|results?\.json))"'
+)
 Progress = Callable[[str, int, int], None]
 
 
@@ -49,7 +51,16 @@ def write_report(results: Json, out: Path, *, progress: Progress | None = None) 
     `results` holds a number that JSON has no word for.
     """
     check_writable(out)
-    content = report_files(results, progress=progress)
+    return write_files(report_files(results, progress=progress), out)
+
+
+def write_files(content: Mapping[str, bytes], out: Path) -> list[Path]:
+    """Write the files of a report, by their paths within the folder `out`: all of them or none.
+
+    Files that the page of an earlier report in `out` links to and that are not in `content` are removed,
+    and that page where `content` has none. Raises `OSError` where `out` cannot be written to; it is then as
+    it was.
+    """
     stale = _files_of_earlier_report(out) - set(content)
     with open_workshop(out) as workshop:
         made = workshop / "report"
@@ -88,12 +99,15 @@ def report_files(results: Json, *, progress: Progress | None = None) -> dict[str
 
 
 def _files_of_earlier_report(out: Path) -> set[str]:
-    """The tables and figures that an earlier report in `out` links to; nothing where there is none."""
+    """An earlier report in `out` with the files beside it that it links to; nothing where there is none."""
     try:
         page = (out / "report.html").read_text("utf-8")
     except (OSError, ValueError):
         return set()
-    return set(_OWN_FILE.findall(page)) if '<meta name="generator" content="Troughline' in page else set()
+    if '<meta name="generator" content="Troughline' not in page:
+        return set()
+    linked = set(_OWN_FILE.findall(page))
+    return {"report.html"} | {name for name in linked if (out / name).is_file()}
 
 
 @contextmanager

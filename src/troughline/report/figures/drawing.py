@@ -65,8 +65,10 @@ class Drawing:
         return f"{head}>{re.sub(r'<title>.*?</title>', '', rest, count=1, flags=re.DOTALL)}"
 
 
-def draw(name: str, question: str | None, sketch: Callable[[], Sketch], *, simulated: bool) -> Drawing:
-    """Draw one figure and write it as SVG and PNG.
+def draw(
+    name: str, question: str | None, sketch: Callable[[], Sketch], *, simulated: bool, raster: bool = True
+) -> Drawing:
+    """Draw one figure and write it as SVG and PNG, or without `raster` as SVG alone (`png` is then empty).
 
     `simulated` prints that the data are simulated into the figure itself, so that it says so wherever it is
     copied to. The bytes hold no date, no version and no random identifier.
@@ -89,8 +91,9 @@ def draw(name: str, question: str | None, sketch: Callable[[], Sketch], *, simul
         vector = io.StringIO()
         empty = {"Date": None, "Creator": None, "Format": None, "Type": None}
         drawn.figure.savefig(vector, format="svg", dpi=PNG_DOTS_PER_INCH, metadata=empty)
-        raster = io.BytesIO()
-        drawn.figure.savefig(raster, format="png", dpi=PNG_DOTS_PER_INCH, metadata={"Software": None})
+        picture = io.BytesIO()
+        if raster:
+            drawn.figure.savefig(picture, format="png", dpi=PNG_DOTS_PER_INCH, metadata={"Software": None})
     svg = _tidy(vector.getvalue(), name, drawn)
     return Drawing(
         name=name,
@@ -99,7 +102,7 @@ def draw(name: str, question: str | None, sketch: Callable[[], Sketch], *, simul
         caption=closed_up(drawn.caption),
         description=closed_up(drawn.description),
         svg=svg,
-        png=raster.getvalue(),
+        png=picture.getvalue(),
     )
 
 

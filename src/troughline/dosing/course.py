@@ -1,0 +1,99 @@
+"""The course of the levels: of the patient, of the population at his covariates, and ahead under regimens."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from troughline.dosing.forecast import horizon_end_h, levels_at, recent_doses
+from troughline.dosing.result import BandSeries, CurveResult
+from troughline.dosing.threads import in_threads
+
+if TYPE_CHECKING:
+    from troughline.dosing.belief import Belief
+    from troughline.dosing.patient import DosePatient
+    from troughline.dosing.regimen import Regimen
+
+Floats = NDArray[np.float64]
+
+DRAWS = 100
+PAST_SHOWN, AHEAD_SHOWN = 60, 28
+"""Doses of the past, and of each forecast, between which the band is drawn; others are skipped evenly."""
+WITHIN = (0.0, 0.25, 0.6)
+"""Parts of a dosing interval at which it is drawn, and just before its end."""
+
+
+def course(
+    patient: DosePatient,
+    belief: Belief,
+    prior: Belief,
+    regimens: Sequence[Regimen],
+    *,
+    start_h: float,
+    horizon_h: float,
+    level: float,
+) -> CurveResult:
+    """Bands of the levels from the first dose to the decision, and to the horizon under each regimen."""
+    past = _past_times(patient)
+    lately = recent_doses(patient, belief, start_h=patient.now_h, until_h=patient.now_h + 1.0)
+
+    def ahead(regimen: Regimen) -> BandSeries:
+        times = _future_times(regimen, patient.now_h, start_h, horizon_end_h(start_h, regimen, horizon_h))
+        return _band(lately, belief, regimen, times, regimen.label, start_h, level)
+
+    bands = in_threads(ahead, regimens)
+    return CurveResult(
+        unit="mg/L",
+        decision_day=patient.now_h / 24.0,
+        horizon_day=(start_h + horizon_h) / 24.0,
+        patient=_band(patient, belief, None, past, "this patient", start_h, level),
+        population=_band(patient, prior, None, past, "patients with these covariates", start_h, level),
+        forecast={r.id: band for r, band in zip(regimens, bands, strict=True)},
+        doses=tuple({"day": d.time_h / 24.0, "amount_mg": d.amount_mg} for d in patient.doses),
+    )
+
+
+def _band(
+    patient: DosePatient, belief: Belief, regimen: Regimen | None, times: Floats, label: str, start_h: float,
+    level: float,
+) -> BandSeries:  # fmt: skip
+    levels = levels_at(patient, belief, regimen, times.tolist(), start_h=start_h, draws=DRAWS)
+    tail = (1 - level) / 2
+    low, median, high = np.quantile(levels, [tail, 0.5, 1 - tail], axis=0)
+    return BandSeries(
+        label=label, day=tuple((times / 24.0).tolist()), median=tuple(median.tolist()),
+        low=tuple(low.tolist()), high=tuple(high.tolist()),
+    )  # fmt: skip
+
+
+def _past_times(patient: DosePatient) -> Floats:
+    """Times between the first dose and the decision, at the same phases of each interval that is drawn."""
+    doses = [d.time_h for d in patient.doses]
+    ends = [*doses[1:], max(patient.now_h, doses[-1])]
+    return _phases(doses, ends, patient.doses[0].time_h, patient.now_h, PAST_SHOWN)
+
+
+def _future_times(regimen: Regimen, now_h: float, start_h: float, end_h: float) -> Floats:
+    given = sorted(
+        d.time_h + k * d.interval_h
+        for d in regimen.doses(start_h, end_h) for k in range(d.additional + 1)
+    )  # fmt: skip
+    return _phases([now_h, *given], [*given, end_h], now_h, end_h, AHEAD_SHOWN)
+
+
+def _phases(starts: Sequence[float], ends: Sequence[float], first: float, last: float, shown: int) -> Floats:
+    step = max(math.ceil(len(starts) / shown), 1)
+    # The last intervals are always drawn.
+    offset = (len(starts) - 1) % step
+    times = {first, last - 1e-3}
+    for a, b in list(zip(starts, ends, strict=True))[offset::step]:
+        if b <= a:
+            continue
+        # A hold is long against an interval: the whole of it is drawn.
+        parts = WITHIN if b - a <= 72.0 else tuple(np.linspace(0, 0.98, max(int((b - a) / 12.0), 8)))
+        times |= {a + part * (b - a) for part in parts} | {b - 1e-3}
+    return np.array(sorted(t for t in times if first <= t <= last))

@@ -1,0 +1,134 @@
+"""What drove an answer, in plain words: the levels against the population, which of them, which target."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from troughline.dosing.causes import common_causes
+from troughline.dosing.level_rows import LevelRows, spread_of
+from troughline.dosing.result import Cause, Explanation, TargetResult
+
+if TYPE_CHECKING:
+    from troughline.dosing.patient import DosePatient
+
+Floats = NDArray[np.float64]
+Direction = Literal["low", "high", "typical"]
+
+TYPICAL = (0.75, 1.33)
+"""A patient whose exposure lies within these multiples of the population's median is typical."""
+
+
+def explain(
+    patient: DosePatient,
+    own: Floats,
+    population: Floats,
+    rows: LevelRows,
+    target: TargetResult,
+    *,
+    level: float,
+) -> Explanation:
+    """Explain from the draws of the exposure now: the patient's (n,) and the population's (n,).
+
+    The shrinkage is the variance of the patient's log exposure over that of the population's: 1 where the
+    levels told nothing.
+    """
+    log_own, log_all = np.log(np.maximum(own, 1e-12)), np.log(np.maximum(population, 1e-12))
+    shrinkage = float(min(log_own.var() / max(float(log_all.var()), 1e-12), 1.0))
+    ratio = spread_of(own / float(np.exp(np.median(log_all))), level, "1")
+    middle = ratio.median or 1.0
+    direction: Direction = "typical"
+    if middle < TYPICAL[0]:
+        direction = "low"
+    elif middle > TYPICAL[1]:
+        direction = "high"
+    causes = common_causes(patient, direction)
+    sentences = [
+        _against_population(middle, direction), _prior_or_data(len(patient.used_levels), shrinkage),
+        *_which_level(rows), _which_target(target), *_which_cause(causes, direction),
+    ]  # fmt: skip
+    return Explanation(
+        sentences=tuple(sentences),
+        shrinkage=shrinkage,
+        exposure_ratio=ratio,
+        direction=direction,
+        causes=causes,
+    )
+
+
+def _against_population(ratio: float, direction: Direction) -> str:
+    if direction == "typical":
+        return f"Exposure is as expected of patients with these covariates ({ratio:.2f} times their median)."
+    return (
+        f"Exposure is {direction}: {ratio:.1f} times the median of patients with these covariates at the "
+        "same "
+        "doses."
+    )
+
+
+def _prior_or_data(n: int, shrinkage: float) -> str:
+    if n == 0:
+        return "There is no level: everything rests on the population model."
+    told = 1 - shrinkage
+    levels = "level" if n == 1 else f"{n} levels"
+    if told < 0.05:
+        return f"The {levels} told next to nothing: the answer rests on the population model."
+    return (
+        f"The {levels} took away {told:.0%} of the variance that the population has in log exposure; the "
+        "rest is "
+        "the population model."
+    )
+
+
+def _which_level(rows: LevelRows) -> list[str]:
+    if rows.most is None:
+        return []
+    row = rows.rows[rows.most]
+    assert row.influence is not None
+    value = f"{row.value:.2g} mg/L" if row.value is not None else f"below {row.limit:.2g} mg/L"
+    said = (
+        f"Level {row.number} ({value} on day {row.day:.0f}) moves the answer most: without it the "
+        "expected trough "
+        f"would be {abs(1 / (1 + row.influence) - 1):.0%} {'lower' if row.influence > 0 else 'higher'}."
+    )
+    odd = [
+        r for r in rows.rows if r.p_value is not None and r.p_value < 0.01
+    ]  # fmt: skip
+    made = [said]
+    made += [
+        f"Level {r.number} does not agree with the others (p = {r.p_value:.3f} before it was seen): check "
+        "its "
+        "time, the doses before it and its unit."
+        for r in odd
+    ]
+    return made
+
+
+def _which_target(target: TargetResult) -> str:
+    low = "" if target.low is None else f"{target.low:.3g}"
+    high = "" if target.high is None else f"{target.high:.3g}"
+    span = f"{low} to {high}" if low and high else (f"at least {low}" if low else f"at most {high}")
+    n = f", {target.n} patients" if target.n else ""
+    design = f", {target.design}" if target.design else ""
+    unread = "" if target.verified else "; not verified in the source"
+    return f"The target is {span} {target.unit} ({target.citation}{n}{design}{unread}); {target.uncertainty}."
+
+
+def _which_cause(causes: tuple[Cause, ...], direction: Direction) -> list[str]:
+    if direction == "typical":
+        return []
+    present = [c for c in causes if c.direction == direction and c.status == "present"]
+    unknown = [c for c in causes if c.direction == direction and c.status == "not known"]
+    made: list[str] = []
+    if present:
+        made.append(
+            f"Causes of {direction} exposure that the file shows: "
+            + "; ".join(f"{c.label} ({c.text})" for c in present) + "."
+        )  # fmt: skip
+    else:
+        made.append(f"The file shows none of the common causes of {direction} exposure.")
+    if unknown:
+        made.append("To ask about: " + ", ".join(c.label for c in unknown) + ".")
+    return made

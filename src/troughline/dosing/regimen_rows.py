@@ -1,0 +1,116 @@
+"""The rows of an answer: every regimen with its probabilities, and what is recommended."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from troughline.dosing.candidates import card, same_regimen
+from troughline.dosing.forecast import days_to_steady, recent_doses
+from troughline.dosing.level_rows import spread_of
+from troughline.dosing.recommend import rules
+from troughline.dosing.result import RecommendationResult, RegimenResult, SteadyTime
+from troughline.dosing.threads import in_threads
+from troughline.dosing.tolerance import at_or_below
+
+if TYPE_CHECKING:
+    from troughline.dosing.belief import Belief
+    from troughline.dosing.checks import Basis
+    from troughline.dosing.patient import DosePatient
+    from troughline.dosing.recommend import Choice
+    from troughline.dosing.regimen import Regimen
+    from troughline.dosing.scores import Scores
+    from troughline.evidence.records import Drug
+
+Floats = NDArray[np.float64]
+
+
+def regimen_rows(
+    patient: DosePatient, basis: Basis, belief: Belief, scores: Scores, choice: Choice, start_h: float
+) -> tuple[RegimenResult, ...]:
+    from troughline.evidence.store import load_drug
+
+    drug = load_drug(patient.drug)
+    until = start_h + 24.0 * patient.options.horizon_days
+    lately = recent_doses(patient, belief, start_h=start_h, until_h=until)
+    steady = in_threads(partial(days_to_steady, lately, belief, start_h=start_h), basis.regimens)
+    return tuple(
+        _regimen(patient, drug, regimen, k, belief, scores, choice, steady[k])
+        for k, regimen in enumerate(basis.regimens)
+    )
+
+
+def _regimen(
+    patient: DosePatient, drug: Drug, regimen: Regimen, k: int, belief: Belief, scores: Scores,
+    choice: Choice, days: Floats,
+) -> RegimenResult:  # fmt: skip
+    level = patient.options.level
+    effective = max(min(scores.effective, len(scores.inside)), 1.0)
+    p_in = float(scores.inside[:, k].mean())
+    toxicity, benefit = _mean(scores.toxicity, k, level), _mean(scores.benefit, k, level)
+    utility = _mean(scores.utility, k, level)
+    error = None if scores.utility is None else float(scores.utility[:, k].std() / math.sqrt(effective))
+    low, median, high = (float(v) for v in np.quantile(days, [(1 - level) / 2, 0.5, (1 + level) / 2]))
+    current = patient.regimen is not None and same_regimen(regimen, patient.regimen)
+    note = "the regimen in force: what is left is its own approach to steady levels" if current else ""
+    return RegimenResult(
+        regimen=card(regimen, patient, drug),
+        trough=spread_of(scores.trough[:, k], level, "mg/L"),
+        auc=spread_of(scores.auc_24h[:, k], level, "mg*h/L"),
+        p_below=float(scores.below[:, k].mean()),
+        p_in=p_in,
+        p_above=float(scores.above[:, k].mean()),
+        p_error=float(scores.inside[:, k].std()) / math.sqrt(effective),
+        p_in_as_printed=float(scores.inside_as_printed[:, k].mean()),
+        p_toxicity=toxicity[0], p_toxicity_low=toxicity[1], p_toxicity_high=toxicity[2],
+        p_benefit=benefit[0], p_benefit_low=benefit[1], p_benefit_high=benefit[2],
+        utility=utility[0], utility_error=error, utility_low=utility[1], utility_high=utility[2],
+        p_best=float(choice.p_best[k]),
+        time_to_steady=SteadyTime(days=median, low=low, high=high, note=note),
+        notes=_notes(patient, regimen, drug),
+    )  # fmt: skip
+
+
+def _mean(draws: Any, k: int, level: float) -> tuple[float | None, float | None, float | None]:
+    if draws is None:
+        return None, None, None
+    low, high = (float(v) for v in np.quantile(draws[:, k], [(1 - level) / 2, (1 + level) / 2]))
+    return float(draws[:, k].mean()), low, high
+
+
+def _notes(patient: DosePatient, regimen: Regimen, drug: Drug) -> tuple[str, ...]:
+    made = [f"the patient had {t.words}" for t in at_or_below(patient, regimen)]
+    if regimen.basis == "above label":
+        made.append("above the label's dose; offered because the file allows it")
+    if regimen.basis == "practice":
+        made.append("not a step of the label in this indication")
+    if not regimen.verified:
+        made.append("its source was not verified")
+    if any(a % drug.tablet_strength_mg for a in regimen.amounts_mg):
+        made.append(f"not in whole tablets of {drug.tablet_strength_mg:g} mg")
+    return tuple(made)
+
+
+def recommendation_row(
+    patient: DosePatient, basis: Basis, scores: Scores, choice: Choice, sentence: str, current: int | None
+) -> RecommendationResult:
+    options = patient.options
+    named: int | None = choice.best
+    if choice.answer == "not distinguished":
+        # What cannot be told apart is no reason to change.
+        named = current if current is not None and current in choice.among else None
+    return RecommendationResult(
+        answer=choice.answer,
+        regimen=None if named is None else basis.regimens[named].id,
+        among=tuple(basis.regimens[k].id for k in choice.among),
+        criterion=scores.criterion,
+        margin=choice.margin,
+        margin_error=choice.margin_error,
+        p_best=float(choice.p_best[choice.best]),
+        sentence=sentence,
+        rules=rules(scores, indistinct=options.indistinct, reach=options.reach),
+    )

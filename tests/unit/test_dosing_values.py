@@ -1,0 +1,325 @@
+"""The parts that a dose rests on: limits, curves, uncertain parameters, regimens, rules, steady states."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from tests.unit.dose_sample import sample_patient
+from troughline.dosing.belief import believe, working_models
+from troughline.dosing.candidates import drug_regimens, feasible_regimens, same_regimen
+from troughline.dosing.forecast import days_to_steady, forecasts, next_dose_h, recent_doses
+from troughline.dosing.limits import Limits, position
+from troughline.dosing.model_choice import choose_models
+from troughline.dosing.recommend import choose
+from troughline.dosing.regimen import Regimen
+from troughline.dosing.response_curve import ResponseCurve, response_curves
+from troughline.dosing.scores import Scores
+from troughline.dosing.steady import SteadyPatterns
+from troughline.dosing.uncertain_model import PREFIX, uncertain_parameters, with_uncertain_parameters
+from troughline.evidence.cut_spread import cut_spread
+from troughline.issues import Findings
+from troughline.model.model import load_model
+from troughline.pk.individual_parameters import individual_parameters
+from troughline.pk.numeric import evaluate
+from troughline.pk.quantities import bioavailability, individual_quantities
+
+HCC = "sorafenib/hcc"
+
+
+def regimen(amounts: tuple[float, ...], interval_h: float) -> Regimen:
+    """A regimen for a test."""
+    return Regimen(id=f"{amounts}-{interval_h}", label="", amounts_mg=amounts, interval_h=interval_h)
+
+
+def scores_of(
+    inside: np.ndarray, *, printed: np.ndarray | None = None, trough: np.ndarray | None = None
+) -> Scores:
+    """Scores with only what the rules look at."""
+    zero = np.zeros_like(inside)
+    return Scores(
+        trough=zero + 1 if trough is None else trough, auc_24h=zero + 1, below=zero, inside=inside,
+        above=zero,
+        inside_as_printed=inside if printed is None else printed, toxicity=None, benefit=None, utility=None,
+        outside_curve={}, effective=float(len(inside)),
+    )  # fmt: skip
+
+
+# Regimens
+
+
+def test_every_regimen_on_file_is_made_of_whole_tablets_and_the_label_doses_are_there() -> None:
+    on_file = drug_regimens("sorafenib")
+    assert all(a % 200 == 0 for r in on_file for a in r.amounts_mg)
+    daily = {r.id: r.daily_dose_mg for r in on_file if r.basis == "label"}
+    assert daily == {"400-bid": 800, "400-qd": 400, "200-qd": 200, "400-qod": 200}
+
+
+def test_600_mg_twice_daily_needs_leave() -> None:
+    ids = [r.id for r in feasible_regimens(sample_patient(), Findings())]
+    assert "600-bid" not in ids
+    allowed = feasible_regimens(sample_patient(options={"allow": ["600-bid"]}), Findings())
+    assert allowed[0].id == "600-bid"
+
+
+def test_the_patients_largest_dose_bounds_what_is_offered() -> None:
+    found = Findings()
+    offered = feasible_regimens(sample_patient(tolerance={"largest_daily_dose_mg": 400}), found)
+    assert max(r.daily_dose_mg for r in offered) == 400
+    assert any("400 mg twice daily" in f.message for f in found if f.code == "above-tolerance")
+
+
+def test_a_hold_is_offered_before_label_doses_not_above_the_one_in_force() -> None:
+    offered = feasible_regimens(sample_patient(options={"hold_days": 7}), Findings())
+    held = [r for r in offered if r.hold_h]
+    assert {r.id for r in held} == {f"hold-7-{i}" for i in ("400-bid", "400-qd", "200-qd", "400-qod")}
+
+
+def test_the_regimen_in_force_is_compared_though_it_is_on_no_file() -> None:
+    patient = sample_patient(dose=[{"start": 0, "amount": 400, "interval_h": 8}])
+    found = Findings()
+    assert any(same_regimen(r, regimen((400.0,), 8.0)) for r in feasible_regimens(patient, found))
+    assert "current-not-on-file" in {f.code for f in found}
+
+
+def test_a_cycle_may_begin_anywhere() -> None:
+    assert same_regimen(regimen((200.0, 400.0), 24.0), regimen((400.0, 200.0), 24.0))
+    assert not same_regimen(regimen((200.0, 400.0), 24.0), regimen((200.0, 400.0), 12.0))
+
+
+def test_doses_of_a_regimen_fill_the_time_after_its_hold() -> None:
+    cycle = replace(regimen((200.0, 400.0), 24.0), hold_h=48.0)
+    given = sorted(
+        (d.time_h + k * d.interval_h, d.amount_mg)
+        for d in cycle.doses(100.0, 100.0 + 48.0 + 96.0) for k in range(d.additional + 1)
+    )  # fmt: skip
+    assert given == [(148.0, 200.0), (172.0, 400.0), (196.0, 200.0), (220.0, 400.0)]
+
+
+# Limits and curves
+
+
+def test_the_position_against_uncertain_limits_is_the_share_of_their_draws() -> None:
+    limits = Limits(metric="trough", low=1.4, high=3.45, low_interval=(0.7, 2.5), high_interval=(1.7, 6.1))
+    low, high = limits.draws(200_000, np.random.default_rng(1))
+    for x in (0.6, 1.4, 2.2, 3.0, 5.0):
+        at = position(np.array([x]), limits)
+        above = high < x
+        inside = (low <= x) & ~above
+        assert at.above[0] == pytest.approx(above.mean(), abs=0.005)
+        assert at.inside[0] == pytest.approx(inside.mean(), abs=0.005)
+        assert at.below[0] + at.inside[0] + at.above[0] == pytest.approx(1)
+    assert np.quantile(low, [0.025, 0.975]) == pytest.approx([0.7, 2.5], rel=0.02)
+
+
+def test_exact_limits_are_a_step() -> None:
+    at = position(np.array([1.39, 1.4, 3.45, 3.46]), Limits(metric="trough", low=1.4, high=3.45))
+    assert at.inside.tolist() == [0, 1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "interval"),
+    [(None, None, None), (3.0, 2.0, None), (2.0, None, (2.5, 3.0)), (-1.0, None, None)],
+)  # fmt: skip
+def test_limits_that_make_no_sense_are_refused(
+    low: float | None, high: float | None, interval: tuple[float, float] | None
+) -> None:
+    with pytest.raises(ValueError, match="limit"):
+        Limits(metric="trough", low=low, high=high, low_interval=interval)
+
+
+def test_a_cut_of_more_patients_is_less_uncertain() -> None:
+    spread = cut_spread()
+    assert spread.factors(spread.n) == pytest.approx((spread.low, spread.high))
+    low, high = spread.factors(8 * spread.n)
+    assert (low, high) == pytest.approx((spread.low**0.5, spread.high**0.5))
+
+
+def curve_by_hand() -> ResponseCurve:
+    """A curve with an interval that is open towards 0."""
+    entry = {
+        "exposure": [0.5, 1, 2, 4], "probability": [0.06, 0.2, 0.5, 0.7], "low": [0.001, 0.05, 0.3, 0.5],
+        "high": [0.31, 0.4, 0.7, 0.9], "unit": "ug/mL", "source": "made up",
+    }  # fmt: skip
+    made = response_curves(sample_patient(curves={"toxicity": entry}), Findings())["toxicity"]
+    assert isinstance(made, ResponseCurve)
+    return made
+
+
+def test_a_curve_keeps_its_mean_and_about_its_interval() -> None:
+    """At 2 mg/L 0.5 (0.3 to 0.7); at 0.5 mg/L, where a symmetric logit would give 0.2, still 0.06."""
+    curve = curve_by_hand()
+    z = np.random.default_rng(2).standard_normal(100_000)
+    for x, mean in ((0.5, 0.06), (2.0, 0.5), (4.0, 0.7)):
+        drawn = curve.probability(np.full(len(z), x), z)
+        assert drawn.mean() == pytest.approx(mean, abs=0.003)
+    middle = curve.probability(np.full(len(z), 2.0), z)
+    assert np.quantile(middle, [0.025, 0.975]) == pytest.approx([0.3, 0.7], abs=0.01)
+    assert curve.outside(np.array([0.4, 1.0, 5.0, 2.0])) == 0.5
+
+
+def test_a_curve_rises_in_exposure_in_every_draw() -> None:
+    curve = curve_by_hand()
+    x = np.geomspace(0.3, 6, 60)
+    for z in (-2.0, 0.0, 2.0):
+        p = curve.probability(x, np.full(60, z))
+        assert (np.diff(p) >= -1e-12).all()
+
+
+# Rules
+
+
+def test_the_rules_tell_a_clear_lead_from_none() -> None:
+    rng = np.random.default_rng(3)
+    limits = Limits(metric="trough", low=1.0, high=2.0)
+    clear = np.column_stack([rng.random(2000) < p for p in (0.8, 0.4)]).astype(float)
+    made = choose(scores_of(clear), limits, indistinct=0.6, reach=0.5)
+    assert (made.answer, made.best, made.among) == ("regimen", 0, (0,))
+    close = np.column_stack([rng.random(2000) < p for p in (0.70, 0.69)]).astype(float)
+    assert choose(scores_of(close), limits, indistinct=0.6, reach=0.5).answer == "not distinguished"
+    low = np.column_stack([rng.random(2000) < p for p in (0.3, 0.1)]).astype(float)
+    assert choose(scores_of(low), limits, indistinct=0.6, reach=0.5).answer == "target not reached"
+
+
+def test_where_the_target_is_not_reached_the_nearest_is_named() -> None:
+    """No draw of either is inside; 0.9 mg/L lies nearer to 1 mg/L than 0.3 mg/L does."""
+    trough = np.tile([0.3, 0.9], (100, 1))
+    limits = Limits(metric="trough", low=1.0, high=2.0)
+    made = choose(scores_of(np.zeros((100, 2)), trough=trough), limits, indistinct=0.6, reach=0.5)
+    assert (made.answer, made.best) == ("target not reached", 1)
+
+
+def test_among_equal_regimens_the_one_in_force_stays() -> None:
+    inside = np.ones((50, 3))
+    limits = Limits(metric="trough", low=0.5, high=2.0)
+    assert choose(scores_of(inside), limits, indistinct=0.6, reach=0.5, current=2).best == 2
+
+
+# Uncertain typical values
+
+
+def test_an_uncertain_parameter_meets_its_value_and_its_limits() -> None:
+    """At u = 0 and ±1.96 every uncertain parameter of sorafenib/hcc is its value and its 95 % limits."""
+    model = load_model(HCC)
+    uncertain = with_uncertain_parameters(model)
+    expressions = dict(uncertain.spec.individual)
+    typical = dict(zip((p.name for p in uncertain.spec.parameters), uncertain.spec.theta, strict=True))
+    z = norm.ppf(0.975)
+    for p in uncertain_parameters(model.spec):
+        factor = p.value / p.value_as_written
+        values = [
+            float(evaluate(expressions[p.name], {**typical, PREFIX + p.name: u}, {})) / factor
+            for u in (-z, 0, z)
+        ]
+        assert values[1] == pytest.approx(p.value_as_written, rel=1e-9)
+        if p.name == "Fent":  # its value is its upper limit: only the width of the interval is kept
+            continue
+        rel = 0.03 if p.name in ("CL_pop", "V_pop", "CL_CPB", "MAT") else 1e-6  # sides taken as equal
+        assert values[0] == pytest.approx(p.low, rel=rel)
+        assert values[2] == pytest.approx(p.high, rel=rel)
+
+
+def test_the_model_with_uncertain_parameters_predicts_the_same_at_its_typical_values() -> None:
+    patient = sample_patient()
+    (chosen,) = choose_models(patient, Findings())
+    from troughline.dosing.records import patient_records
+
+    uncertain = with_uncertain_parameters(chosen.model)
+    assert uncertain.spec.sha256 != chosen.model.spec.sha256
+    a = chosen.model.predict(patient_records(patient, chosen, chosen.model))
+    b = uncertain.predict(patient_records(patient, chosen, uncertain))
+    np.testing.assert_allclose(a.value, b.value, rtol=1e-12)
+
+
+# Numbers without algebra
+
+
+@pytest.mark.parametrize("name", [HCC, "lenvatinib/tamai-2017", "cabozantinib/nguyen-2019"])
+def test_quantities_without_algebra_are_those_of_the_algebra(name: str) -> None:
+    spec = load_model(name).spec
+    rng = np.random.default_rng(4)
+    q = len(spec.subject_effects) + len(spec.occasion_effects)
+    effects = 0.3 * rng.standard_normal((20, q))
+    covariates = np.array([70.0 if c.default is None else float(c.default) for c in spec.covariates])
+    names, units, values = individual_quantities(spec, effects, covariates, spec.theta)
+    known = individual_parameters(spec)
+    wanted = known.of(effects, covariates[None, :], spec.theta)
+    for k, one in enumerate(known.names):
+        at = names.index(one)
+        assert units[at] == known.units[k]
+        np.testing.assert_allclose(values[:, at], wanted[:, k], rtol=1e-12)
+
+
+def test_the_bioavailability_of_half_the_dose_is_higher_as_the_model_says() -> None:
+    """F ∝ 1/(D50 + dose), D50 181 mg: F(200)/F(400) = 581/381 (sorafenib/hcc)."""
+    spec = load_model(HCC).spec
+    q = len(spec.subject_effects) + len(spec.occasion_effects)
+    covariates = np.array([80.0, 0.0, 0.0])
+    f = [
+        bioavailability(
+            spec, np.zeros((1, q)), covariates, spec.theta, dose_mg=d, time_h=672.0, interval_h=12.0
+        )[0][0]
+        for d in (200.0, 400.0)
+    ]
+    assert f[0] / f[1] == pytest.approx((181 + 400) / (181 + 200))
+    assert f[1] == pytest.approx(1.0)
+
+
+# Forecasts
+
+
+def test_scaled_and_own_patterns_agree_and_are_the_steady_state_of_the_models_self_test() -> None:
+    """400 mg twice daily on day 28: trough 3.916441 mg/L, AUC0-12 48.88422 (the model file's test)."""
+    model = load_model(HCC)
+    four, two, six = (regimen((a,), 12.0) for a in (400.0, 200.0, 600.0))
+    effects = np.zeros((1, model.compiled.n_subject + model.compiled.n_occasion))
+    covariates = np.array([80.0, 0.0, 0.0])
+    at = 28 * 24.0 + 12.0
+    trough, area = SteadyPatterns(model, [four, two, six], areas=True).exposure(
+        effects, covariates, model.spec.theta, at
+    )
+    assert trough[0, 0] == pytest.approx(3.916441, rel=1e-5)
+    assert area[0, 0] == pytest.approx(2 * 48.88422, rel=1e-5)
+    for k, alone in ((1, two), (2, six)):
+        own, own_area = SteadyPatterns(model, [alone], areas=True).exposure(
+            effects, covariates, model.spec.theta, at
+        )
+        assert trough[0, k] == pytest.approx(own[0, 0], rel=1e-9)
+        assert area[0, k] == pytest.approx(own_area[0, 0], rel=1e-9)
+
+
+def test_doses_that_are_left_out_of_a_forecast_do_not_matter() -> None:
+    patient = sample_patient()
+    models = working_models(choose_models(patient, Findings()), parameter_uncertainty=False)
+    belief = believe(patient, models, draws=200, seed=1)
+    start = next_dose_h(patient)
+    short = recent_doses(patient, belief, start_h=start, until_h=start + 672.0)
+    assert len(short.doses) < len(patient.doses)
+    candidates = [regimen((200.0,), 24.0), regimen((400.0,), 48.0)]
+    made = forecasts(patient, belief, candidates, horizon_h=672.0)
+    from troughline.dosing.forecast import asked
+    from troughline.pk.exposure import ExposureQuery
+
+    for f in made:
+        whole = asked(
+            patient, belief, f.regimen, [ExposureQuery(quantity="trough", end=f.end_h)], start_h=start,
+            end_h=f.end_h,
+        )  # fmt: skip
+        np.testing.assert_allclose(f.trough, whole[:, 0], rtol=2e-3)
+
+
+def test_a_lower_dose_takes_days_and_a_hold_longer_still_to_be_steady() -> None:
+    """The half-life is 25 to 48 h (European label), so 90 % of a change takes about 3 to 7 days."""
+    patient = sample_patient()
+    models = working_models(choose_models(patient, Findings()), parameter_uncertainty=False)
+    belief = believe(patient, models, draws=100, seed=1)
+    start = next_dose_h(patient)
+    same = days_to_steady(patient, belief, regimen((400.0,), 12.0), start_h=start)
+    less = days_to_steady(patient, belief, regimen((200.0,), 24.0), start_h=start)
+    held = days_to_steady(patient, belief, replace(regimen((200.0,), 24.0), hold_h=168.0), start_h=start)
+    assert np.median(same) < np.median(less) < np.median(held)
+    assert (held >= 7).all()
+    assert 3 <= np.median(less) <= 7

@@ -1,0 +1,168 @@
+"""What a policy does: steps, caps, reductions, doses in slots, records, the preferred regimen."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.unit.policy_sample import TOXICITY, setup
+from troughline.dosing.policy.course import HELD, STOPPED, Course
+from troughline.dosing.policy.doses import course_records, occasion_of_slot, occasion_of_time, prescribe
+from troughline.dosing.policy.informed import POINTS, preferred, probabilities, sequence
+from troughline.dosing.policy.population import draw_patients
+from troughline.dosing.policy.rules import stepped
+from troughline.dosing.policy.truth import daily_metric
+from troughline.dosing.regimen import Regimen
+
+
+def _regimen(identifier: str, *amounts: float, interval_h: float) -> Regimen:
+    return Regimen(id=identifier, label=identifier, amounts_mg=amounts, interval_h=interval_h)
+
+
+TWICE, DAILY = _regimen("twice", 400.0, interval_h=12.0), _regimen("daily", 400.0, interval_h=24.0)
+RARE, MIXED = _regimen("rare", 400.0, interval_h=48.0), _regimen("mixed", 400.0, 200.0, interval_h=12.0)
+LADDER = (RARE, DAILY, MIXED, TWICE)
+
+
+def test_regimens_fill_the_slots_of_half_a_day() -> None:
+    """400 mg every other day from slot 2, 400 and 200 mg in turn from slot 1; what lies before stays."""
+    amounts = np.full((2, 8), 7.0)
+    prescribe(amounts, np.array([0]), RARE, np.array([2]))
+    prescribe(amounts, np.array([1]), MIXED, np.array([1]))
+    assert amounts[0].tolist() == [7, 7, 400, 0, 0, 0, 400, 0]
+    assert amounts[1].tolist() == [7, 400, 200, 400, 200, 400, 200, 400]
+    prescribe(amounts, np.array([0, 1]), None, np.array([4, 6]))
+    assert amounts[0].tolist() == [7, 7, 400, 0, 0, 0, 0, 0]
+    assert amounts[1].tolist() == [7, 400, 200, 400, 200, 400, 0, 0]
+
+
+def test_an_occasion_ends_with_the_night_after_its_visit() -> None:
+    """Visit on day 2: slots of days 0 to 2 are the first occasion; the morning after still shows it."""
+    assert occasion_of_slot((2,), 8).tolist() == [0, 0, 0, 0, 0, 0, 1, 1]
+    assert occasion_of_time((2,), np.array([48.0, 72.0, 72.1])).tolist() == [0, 0, 1]
+
+
+def test_a_level_at_the_time_of_a_dose_is_that_before_it() -> None:
+    """Records are in order of time, observations before doses; doses from the last moment on are left out."""
+    records, places = course_records(
+        ["a", "b"], np.array([[400.0, 0.0, 400.0], [0.0, 200.0, 400.0]]), 24.0,
+        np.array([[0.0, 24.0], [24.0, np.nan]]), visit_days=(5,), covariates=np.zeros((2, 1)), output=0,
+    )  # fmt: skip
+    assert records.first.tolist() == [0, 3, 5]
+    assert records.time_h.tolist() == [0.0, 0.0, 24.0, 12.0, 24.0]
+    assert records.event.tolist() == [0, 1, 0, 1, 0]
+    assert records.amount_mg.tolist() == [0.0, 400.0, 0.0, 200.0, 0.0]
+    assert places.tolist() == [[0, 2], [4, -1]]
+
+
+@pytest.mark.parametrize(
+    ("level", "cap", "directions", "expected"),
+    [
+        (1.0, np.inf, "both", TWICE), (2.0, np.inf, "both", MIXED), (9.0, np.inf, "both", DAILY),
+        (1.0, 600.0, "both", MIXED), (1.0, np.inf, "down", MIXED), (9.0, np.inf, "up", MIXED),
+        (np.nan, np.inf, "both", MIXED),
+    ],
+)  # fmt: skip
+def test_a_threshold_policy_takes_one_step(
+    level: float, cap: float, directions: str, expected: Regimen
+) -> None:
+    """From 600 mg daily: up below 1.4, down above 3.45, not above a cap, and only where it may."""
+    made = stepped(
+        np.array([level]), np.array([2]), np.array([cap]), low=1.4, high=3.45, ladder=LADDER,
+        regimens=LADDER, directions=directions,
+    )  # fmt: skip
+    assert LADDER[made[0]] is expected
+
+
+def test_steps_end_at_the_ends_of_the_ladder() -> None:
+    """No step above the highest dose, none below the lowest."""
+    made = stepped(
+        np.array([0.1, 9.0]), np.array([3, 0]), np.full(2, np.inf), low=1.4, high=3.45, ladder=LADDER,
+        regimens=LADDER, directions="both",
+    )  # fmt: skip
+    assert made.tolist() == [3, 0]
+
+
+def test_the_preferred_regimen_has_the_best_score_within_the_cap() -> None:
+    """It moves for a gain of 0.05, stays for less, and leaves a regimen above the cap in any case."""
+    score = np.array([[0.1, 0.3, 0.5, 0.4], [0.1, 0.3, 0.43, 0.4], [0.1, 0.2, 0.9, 0.9]])
+    chosen, p_in = preferred(
+        score, score, np.full(3, 800.0), np.array([np.inf, np.inf, 500.0]), LADDER, current=[TWICE] * 3,
+        least_gain=0.05,
+    )  # fmt: skip
+    assert chosen.tolist() == [2, -1, 1]
+    assert p_in.tolist() == [0.5, 0.4, 0.2]
+    other, nobody = _regimen("other", 300.0, interval_h=12.0), np.full(1, 100.0)
+    chosen, _ = preferred(
+        score[:1], score[:1], np.full(1, 600.0), np.full(1, np.inf), LADDER, current=[other], least_gain=0.05
+    )
+    assert chosen.tolist() == [2]
+    chosen, p_in = preferred(score[:1], score[:1], nobody, nobody, LADDER, current=[other], least_gain=0.05)
+    assert chosen.tolist() == [-1]
+    assert np.isnan(p_in).all()
+
+
+def test_probabilities_are_those_of_the_lognormal() -> None:
+    """Values at the sequence's points of a log-normal give its own P(below) and P(above), within 0.02."""
+    from scipy.stats import norm
+
+    points = sequence(3)
+    assert points.shape == (POINTS, 3)
+    values = np.exp(0.7 + 0.5 * points[:, 1])[None, None, :]
+    below, inside, above = probabilities(values, 1.4, 3.45)
+    assert below[0, 0] == pytest.approx(norm.cdf((np.log(1.4) - 0.7) / 0.5), abs=0.02)
+    assert above[0, 0] == pytest.approx(norm.sf((np.log(3.45) - 0.7) / 0.5), abs=0.02)
+    assert below + inside + above == pytest.approx(1.0)
+    open_below, _, open_above = probabilities(values, 0.0, np.inf)
+    assert open_below[0, 0] == open_above[0, 0] == 0.0
+
+
+def test_the_trough_of_a_rare_regimen_is_that_before_its_dose() -> None:
+    """Mornings 2, 1, 2, 1 of 400 mg every other day: the trough is 1 on each day, the peak 5."""
+    morning, peak = np.array([[2.0, 1.0, 2.0, 1.0]]), np.array([[2.0, 5.0, 2.0, 5.0]])
+    rare, daily = np.full((1, 4), 48.0), np.full((1, 4), 24.0)
+    assert daily_metric(morning, peak, rare, "trough").tolist() == [[1, 1, 1, 1]]
+    assert daily_metric(morning, peak, rare, "cmax").tolist() == [[5, 5, 5, 5]]
+    assert daily_metric(morning, peak, daily, "trough").tolist() == morning.tolist()
+
+
+def _course(kind: str, **changes: object) -> Course:
+    made = setup(toxicity=TOXICITY, policy=[{"id": kind, "kind": kind, **changes}])
+    return Course(made, draw_patients(made), made.policies[0])
+
+
+def test_severe_toxicity_holds_then_takes_the_labels_next_dose() -> None:
+    """400 mg twice daily → held 7 days → 400 mg daily → every other day → stopped; never above again."""
+    course = _course("label")
+    row = np.array([0])
+    for day, after in ((10, "400-qd"), (30, "400-qod")):
+        course._toxicity(row, np.array([day]), np.array([5.0]))  # pyright: ignore[reportPrivateUsage]
+        assert course.day_regimen[0, day : day + 7].tolist() == [HELD] * 7
+        assert course.regimens[course.current[0]].id == after
+        assert course.amounts[0, 2 * day : 2 * (day + 7)].sum() == 0
+        assert course.cap_mg[0] == course.daily[course.current[0]]
+        assert 0 not in course.open_at(day + 6)
+        assert 0 in course.open_at(day + 7)
+    course._toxicity(row, np.array([50]), np.array([5.0]))  # pyright: ignore[reportPrivateUsage]
+    assert course.stopped[0]
+    assert course.day_regimen[0, 50:].tolist() == [STOPPED] * 35
+    assert course.amounts[0, 100:].sum() == 0
+    assert course.reduced[0] == 2
+    assert course.event_day[0, :3].tolist() == [10, 30, 50]
+
+
+def test_a_fixed_policy_holds_and_takes_the_same_dose_again() -> None:
+    """`fixed` is not reduced."""
+    course = _course("fixed")
+    course._toxicity(np.array([0]), np.array([10]), np.array([5.0]))  # pyright: ignore[reportPrivateUsage]
+    assert course.regimens[course.current[0]].id == "400-bid"
+    assert course.amounts[0, 20:34].sum() == 0
+    assert course.amounts[0, 34] == 400.0
+    assert course.cap_mg[0] == np.inf
+
+
+def test_reductions_may_be_those_of_practice() -> None:
+    """Own reductions instead of the label's, highest first."""
+    course = _course("label", reductions=["200-bid", "400-200"])
+    course._toxicity(np.array([0]), np.array([10]), np.array([5.0]))  # pyright: ignore[reportPrivateUsage]
+    assert course.regimens[course.current[0]].id == "400-200"
