@@ -127,6 +127,19 @@ def test_what_is_not_known_is_said_with_its_reason_and_never_as_zero() -> None:
     assert "not known" in Page(render_summary(one, None)).text
 
 
+def test_a_warning_stands_at_the_top_and_makes_the_badge_a_cautious_one() -> None:
+    results = sample()
+    head = render_dose_page(results, []).split("</header>")[0]
+    assert "badge-caution" in head
+    assert "One regimen is preferred, with a warning" in head
+    assert results["issues"][0]["message"] in head
+    results["issues"] = [{**results["issues"][0], "severity": "note"}]
+    head = render_dose_page(results, []).split("</header>")[0]
+    assert "badge-answered" in head
+    assert "with a warning" not in head
+    assert results["issues"][0]["message"] not in head
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [

@@ -47,7 +47,8 @@ def candidate_times(patient: DosePatient, regimen: Regimen | None, start_h: floa
         when = "before the next dose" if day == 0 else f"in {day:g} days, before a dose"
         if regimen is None:
             when = "now, on hold" if day == 0 else f"in {day:g} days, still on hold"
-        made.append(Time(time_h=dose - 1e-3, hours_after_dose=interval, label=when))
+        after_dose = interval if regimen is not None else dose - patient.doses[-1].time_h
+        made.append(Time(time_h=dose - 1e-3, hours_after_dose=after_dose, label=when))
         if regimen is None or day not in (0.0, 7.0):
             continue
         for part in (0.25, 0.5):

@@ -37,6 +37,7 @@ def render_dose_page(results: Json, figures: Sequence[Drawing]) -> str:
     return template.render(
         **_common(results),
         css=stylesheet("style.css", "dose.css"),
+        warnings=dose_view.warnings(results),
         figures={**dict.fromkeys(FIGURES), **{f.name: f for f in figures}},
         rules=[micro(str(r)) for r in entries(part(results, "recommendation"), "rules")],
         margin=dose_view.margin_sentence(results),
@@ -69,13 +70,13 @@ def render_summary(results: Json, course: Drawing | None) -> str:
     `course` is the figure that `draw_summary_course` made of `results`.
     """
     template = environment(nice=micro, linked=linked).get_template("dose_summary.html.j2")
-    warnings = [i for i in entries(results, "issues") if i.get("severity") in {"error", "warning"}]
+    warnings = dose_view.warnings(results)
     explanation: Json = part(results, "explanation")
     sentences = [micro(str(s)) for s in entries(explanation, "sentences")]
     causes = [c for c in entries(explanation, "causes") if c.get("status") == "present"]
     common = _common(results)
     rows = _shown(common["rows"], MOST_ROWS)
-    told = [micro(str(w["message"])) for w in warnings[:MOST_WARNINGS]]
+    told = warnings[:MOST_WARNINGS]
     named = [micro(f"{c['label']}: {c['text']}") for c in causes[:MOST_CAUSES]]
     lines = _lines(common, rows, [*sentences[:MOST_SENTENCES], "; ".join(named)], told)
     return template.render(
@@ -109,9 +110,7 @@ def _lines(common: Json, rows: list[dose_view.Row], why: list[str], warnings: li
 
 def _common(results: Json) -> Json:
     """What both pages say."""
-    key, words = dose_view.ANSWERS.get(
-        str(part(results, "recommendation").get("answer")), ("silent", "No recommendation")
-    )
+    key, words = dose_view.answer_badge(results)
     rows = dose_view.regimen_rows(results)
     target: Json = part(results, "target")
     return {

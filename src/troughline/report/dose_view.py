@@ -53,6 +53,20 @@ class Row:
     named: bool
 
 
+def answer_badge(results: Json) -> tuple[str, str]:
+    """The look of the answer's badge and its words; a warning makes one regimen's badge a cautious one."""
+    answer = str(part(results, "recommendation").get("answer"))
+    if answer == "regimen" and warnings(results):
+        return "caution", "One regimen is preferred, with a warning"
+    return ANSWERS.get(answer, ("silent", "No recommendation"))
+
+
+def warnings(results: Json) -> list[str]:
+    """The messages of the warnings about the input and the answer."""
+    severe = [i for i in entries(results, "issues") if i.get("severity") in {"error", "warning"}]
+    return [micro(str(i.get("message") or "")) for i in severe]
+
+
 def with_interval(spread: Json | None, *, unit: bool = True) -> str:
     """`3.55 µg/mL (2.19–5.74)`, or that it is not known."""
     value, span = value_and_interval(spread)
