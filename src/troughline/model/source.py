@@ -67,7 +67,7 @@ class _Writer:
     def __init__(self, d: Derivation) -> None:
         self.d = d
         self.sp: Any = importlib.import_module("sympy")
-        self.printer: Any = _printer(self.sp)
+        self.printer: Any = scalar_printer(self.sp)
         n, slots = len(d.states), len(d.slots)
         self.slots = [keep_powers(e, d.states) for e in d.slots]
         self.right = [keep_powers(e, d.states) for e in d.rhs]
@@ -170,7 +170,7 @@ class _Writer:
         return "\n".join([*lines, ""]) + ("" if pairs else "    pass\n")
 
 
-def _printer(sp: Any) -> Any:
+def scalar_printer(sp: Any) -> Any:
     """A printer of scalar Python for Numba: floats for fractions, products for small powers."""
     base: Any = importlib.import_module("sympy.printing.pycode").PythonCodePrinter
 

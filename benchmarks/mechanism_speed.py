@@ -1,0 +1,129 @@
+"""How fast virtual patients run, beside libRoadRunner on the same model's SBML, and how exact they are.
+
+    python -m benchmarks.mechanism_speed [--days 365] [--patients 500] [--rival-days 28]
+
+Times are of the processor, on one core. One year, 400 mg twice daily, every state, nobody dies or stops.
+Rivals: the joined model with every dose as an event, and the mechanism alone with a constant mean
+concentration. The rival with events is timed over `--rival-days` and scaled up in proportion to the days.
+The error is against `exact_course`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+import numpy as np
+
+from troughline.mechanism.compose import compose
+from troughline.mechanism.exact import exact_course
+from troughline.mechanism.heldout import without_limits
+from troughline.mechanism.population import Patients, draw_patients, read_populations
+from troughline.mechanism.runner import MECHANISM, Runner, load_runner
+from troughline.mechanism.treatment import Arm, DoseLevel, Protocol, read_criteria
+from troughline.model.library import model_path
+from troughline.model.read import read_model
+from troughline.model.sbml import to_sbml
+
+
+def own_seconds(runner: Runner, patients: Patients, days: float, step_days: float) -> tuple[float, float]:
+    """Seconds a patient on one core (the best of three), and the share of them that ran all days."""
+    arm = Arm(name="fixed", levels=(DoseLevel(dose_mg=400.0),), stop_at_progression=0.0, liver_stop=1e6)
+    protocol = Protocol(visit_days=(), horizon_days=days, criteria=read_criteria(), step_days=step_days)
+    best, ran = np.inf, 0.0
+    for _ in range(4):
+        begin = time.process_time()
+        c = runner.run(patients, arm, protocol, threads=1)
+        best = min(best, time.process_time() - begin)
+        ran = float(np.mean(c.death_day >= days - 1.0))
+    return best / len(patients), ran
+
+
+def worst_error(runner: Runner, patients: Patients, days: float, step_days: float) -> float:
+    """The largest relative error of the sum of diameters over the patients, after `days` days."""
+    arm = Arm(name="fixed", levels=(DoseLevel(dose_mg=400.0),), stop_at_progression=0.0, liver_stop=1e6)
+    protocol = Protocol(visit_days=(), horizon_days=days + 1, criteria=read_criteria(), step_days=step_days)
+    ours = runner.run(patients, arm, protocol, sample_days=(days,), threads=1).sampled[:, 0, 0]
+    worst = 0.0
+    for i in range(len(patients)):
+        exact = exact_course(
+            runner,
+            covariates=patients.covariates[i],
+            pk_covariates=patients.pk_covariates[i],
+            effects=patients.effects[i],
+            pk_effects=patients.pk_effects[i],
+            doses=[(12.0 * k, 400.0) for k in range(round(2 * days))],
+            sample_days=[days],
+            tolerance=1e-6,
+        )
+        worst = max(worst, abs(ours[i] / exact[0, 0] - 1.0))
+    return worst
+
+
+def rival_seconds(text: str, days: float, doses: int, outputs: list[str]) -> float:
+    """Seconds of libRoadRunner for one patient, its default tolerances; compiling is not counted."""
+    import roadrunner
+
+    config = roadrunner.Config
+    # Without the cache every use of a rule is written out again; the default back end then does not finish.
+    config.setValue(config.LLVM_SYMBOL_CACHE, True)
+    config.setValue(config.LLVM_BACKEND, config.LLJIT)
+    config.setValue(config.LLJIT_OPTIMIZATION_LEVEL, config.NONE)
+    simulator: Any = roadrunner.RoadRunner(text)
+    if doses:
+        for name, value in {
+            "dose_amount": 400.0, "dose_interval": 12.0, "n_doses": float(doses), "next_dose_time": 0.0,
+        }.items():  # fmt: skip
+            simulator[f"init({name})"] = value
+    simulator.resetAll()
+    simulator.integrator.maximum_num_steps = 1_000_000
+    simulator.timeCourseSelections = ["time", *(f"output_{name}" for name in outputs)]
+    simulator.simulate(times=[0.0, 1.0])
+    simulator.resetAll()
+    begin = time.process_time()
+    simulator.simulate(times=[0.0, 24.0 * days])
+    return time.process_time() - begin
+
+
+def main() -> None:
+    """Print every figure with its ratio."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--days", type=float, default=365.0)
+    parser.add_argument("--patients", type=int, default=500)
+    parser.add_argument("--rival-days", type=float, default=28.0)
+    parser.add_argument("--without-rival", action="store_true")
+    options = parser.parse_args()
+    runner = load_runner()
+    population = read_populations()["sharp"]
+    drawn = draw_patients(runner.mechanism, runner.kinetics, population, n=options.patients, seed=1)
+    patients = without_limits(drawn)
+    for step_days in (3.5, 7.0):
+        seconds, ran = own_seconds(runner, patients, options.days, step_days)
+        error = worst_error(runner, patients.take(np.arange(5)), 56.0, step_days)
+        print(
+            f"ours, steps to {step_days:g} d: {1e3 * seconds:.3f} ms a patient ({1 / seconds:.0f}/s), "
+            f"{100 * ran:.0f} % ran all {options.days:g} days; "
+            f"largest error of 5 after 56 days {100 * error:.2f} %",
+            flush=True,
+        )
+    if options.without_rival:
+        return
+    ours = own_seconds(runner, patients, options.days, 3.5)[0]
+    slow = MECHANISM.read_text(encoding="utf-8")
+    joined, _ = read_model(
+        compose(slow, model_path("sorafenib/hcc").read_text(encoding="utf-8")), file="joined.toml"
+    )
+    assert joined is not None
+    outputs = ["sum_of_diameters_seen"]
+    alone = to_sbml(runner.mechanism, covariates={"sorafenib": 4.0})
+    mean = rival_seconds(alone, options.days, 0, outputs)
+    print(f"libRoadRunner, mean input: {1e3 * mean:.1f} ms, {mean / ours:.0f} times ours", flush=True)
+    count = round(2 * options.rival_days)
+    events = rival_seconds(to_sbml(joined), options.rival_days, count, outputs)
+    events *= options.days / options.rival_days
+    print(f"libRoadRunner, events: {1e3 * events:.1f} ms, {events / ours:.0f} times ours", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,385 @@
+"""One virtual patient from the first dose to death or the horizon: treatment, tumour, visits, events.
+
+Time runs in steps of one to several days. In a step the exposure is the mean over it of an exact twice-daily
+curve, the slow system takes one exponential step, and each hazard is integrated by the trapezoid rule. An
+event happens when its cumulative hazard passes the patient's own exponential draw, so that the same patient
+in two arms has the same luck.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from troughline.mechanism.loop.contract import (
+    DRIVEN,
+    N_DRIVEN,
+    N_OUT,
+    N_PERSONAL,
+    N_PK,
+    N_PK_SLOTS,
+    O_DEATH_HAZARD,
+    O_DROPOUT_HAZARD,
+    O_LESION_HAZARD_NOW,
+    O_LIMITING_HAZARD,
+    O_LIVER_SCORE,
+    O_SEVERE_HAZARD,
+    O_SUM_OF_DIAMETERS_SEEN,
+    O_VIABLE_DIAMETERS,
+    O_WITHDRAWAL_HAZARD,
+    N,
+    device,
+    observe,
+    personal_values,
+    start,
+    watch,
+)
+from troughline.mechanism.loop.exponential import step
+from troughline.mechanism.loop.pharmacokinetics import pk_now, pk_prepare, pk_slot
+from troughline.mechanism.loop.response import NOT_EVALUABLE, PROGRESSIVE, better, read_image
+
+# loop
+
+# Places in `rules`.
+RULE_HORIZON, RULE_HOLD, RULE_STOP_SHARE, RULE_STOP_PROGRESSED, RULE_NEXT_LINE_AFTER = 0, 1, 2, 3, 4
+RULE_LIVER_STOP, RULE_STEP, RULE_ERROR, RULE_VIABLE_ERROR = 5, 6, 7, 8
+RULE_SHRINK, RULE_GROW, RULE_LEAST, RULE_GONE = 9, 10, 11, 12
+N_RULES = 13
+# Columns of `plan` for a line and a dose level: dose, interval in slots of 12 h, then the second drug.
+PLAN_DOSE, PLAN_SLOTS, PLAN_SECOND = 0, 1, 2
+# Columns of `uniform`.
+U_DEATH, U_LESION, U_SEVERE, U_WITHDRAWAL, U_DROPOUT, U_STOP, U_LIMITING = 0, 1, 2, 3, 4, 5, 6
+MOST_LIMITING = 7
+N_UNIFORM = 20
+# Columns of `out`.
+OUT_DEATH, OUT_DIED, OUT_PROGRESSION, OUT_PROGRESSED, OUT_REASON = 0, 1, 2, 3, 4
+OUT_VIABLE_PROGRESSION, OUT_VIABLE_PROGRESSED, OUT_BEST, OUT_VIABLE_BEST = 5, 6, 7, 8
+OUT_STOP, OUT_REDUCTIONS, OUT_DOSE, OUT_SEVERE, OUT_LIMITING, OUT_DROPOUT = 9, 10, 11, 12, 13, 14
+OUT_NEXT_LINE, OUT_LESION, OUT_STATUS, OUT_FIRST, OUT_MEAN_LEVEL, OUT_STOP_WHY = 15, 16, 17, 18, 19, 20
+OUT_TRUE_PROGRESSION = 21
+OUT_STATES = 22
+# Values of OUT_STOP_WHY.
+ON_TREATMENT, TOXIC, PROGRESSED, WITHDRAWN, LIVER = 0, 1, 2, 3, 4
+NEVER = 1e9
+MOST_CHANGE = 0.3  # of a state in one step, relative to its size and 0.2
+
+
+@device
+def threshold(u: Any) -> Any:
+    """The cumulative hazard at which an event happens, from a uniform draw."""
+    return -math.log(1.0 - u)
+
+
+@device
+def day_of(before: Any, after: Any, wanted: Any, day: Any, days: Any) -> Any:
+    """When inside a step a cumulative hazard passed the draw, linearly."""
+    if after <= before:
+        return day + days
+    return day + days * (wanted - before) / (after - before)
+
+
+@device
+def one_patient(
+    i: Any,
+    theta: Any,
+    pk_theta: Any,
+    cov: Any,
+    pk_cov: Any,
+    eta: Any,
+    pk_eta: Any,
+    uniform: Any,
+    noise: Any,
+    plan: Any,
+    plan_size: Any,
+    rules: Any,
+    events: Any,
+    visits: Any,
+    samples: Any,
+    work: Any,
+    out: Any,
+    seen: Any,
+    sampled: Any,
+) -> None:
+    """Patient i. Shapes and meaning of the arguments: `troughline.mechanism.runner`."""
+    row = work[i]
+    at = 0
+    personal = row[at : at + N_PERSONAL]
+    at += N_PERSONAL
+    slots = row[at : at + N_PK_SLOTS]
+    at += N_PK_SLOTS
+    x = row[at : at + N]
+    at += N
+    f = row[at : at + N]
+    at += N
+    d = row[at : at + N]
+    at += N
+    y = row[at : at + N]
+    at += N
+    g = row[at : at + N]
+    at += N
+    unused = row[at : at + N]
+    at += N
+    space = row[at : at + 7 * N_PK * N_PK]
+    at += 7 * N_PK * N_PK
+    z = row[at : at + N_PK]
+    at += N_PK
+    next_z = row[at : at + N_PK]
+    at += N_PK
+    now = row[at : at + N_OUT]
+    at += N_OUT
+    c = cov[i]
+    e = eta[i]
+    u = uniform[i]
+    result = out[i]
+
+    for k in range(N_DRIVEN):
+        c[DRIVEN[k]] = 0.0
+    personal_values(theta, c, e, personal)
+    start(theta, c, e, personal, x)
+    pk_prepare(pk_theta, pk_cov[i], pk_eta[i], slots, space)
+    for k in range(N_PK):
+        z[k] = 0.0
+    for k in range(result.shape[0]):
+        result[k] = 0.0
+    for k in range(seen.shape[1]):
+        seen[i, k] = math.nan
+    for k in range(samples.shape[0]):
+        for j in range(sampled.shape[2]):
+            sampled[i, k, j] = math.nan
+
+    horizon = rules[RULE_HORIZON]
+    line, level = 0, 0
+    treated = plan_size[0] > 0
+    progressed_seen = False
+    progressed_viable = False
+    imaged = True
+    hold_until = 0.0
+    next_line_day = NEVER
+    day, changed, slot = 0.0, 0.0, 0
+    visit, sample, event = 0, 0, 0
+    limits = 0
+    h_death = h_lesion = h_limiting = h_severe = h_withdrawal = h_dropout = 0.0
+    e_death, e_lesion = threshold(u[U_DEATH]), threshold(u[U_LESION])
+    e_severe, e_withdrawal = threshold(u[U_SEVERE]), threshold(u[U_WITHDRAWAL])
+    e_dropout, e_limiting = threshold(u[U_DROPOUT]), threshold(u[U_LIMITING])
+    result[OUT_DEATH] = horizon
+    result[OUT_PROGRESSION] = result[OUT_VIABLE_PROGRESSION] = 0.0
+    result[OUT_STOP] = result[OUT_SEVERE] = result[OUT_LIMITING] = result[OUT_DROPOUT] = NEVER
+    result[OUT_NEXT_LINE] = result[OUT_LESION] = NEVER
+    result[OUT_TRUE_PROGRESSION] = NEVER
+    result[OUT_BEST] = result[OUT_VIABLE_BEST] = result[OUT_FIRST] = NOT_EVALUABLE
+
+    stale = False
+    speed = 0.0
+    watch(theta, c, e, personal, x, now)
+    start_mm = now[O_SUM_OF_DIAMETERS_SEEN] * math.exp(rules[RULE_ERROR] * noise[i, 0])
+    start_viable = now[O_VIABLE_DIAMETERS] * math.exp(rules[RULE_VIABLE_ERROR] * noise[i, 1])
+    nadir_mm, nadir_viable, true_nadir = start_mm, start_viable, now[O_SUM_OF_DIAMETERS_SEEN]
+    level_area, level_days = 0.0, 0.0
+
+    while day < horizon:
+        # Sessions of local therapy, and samples, at the start of the step.
+        while event < events.shape[0] and events[event, 0] <= day:
+            if events[event, 0] >= day - 0.5:
+                x[int(events[event, 1])] += events[event, 2]
+                changed = day
+                stale = True
+            event += 1
+        if sample < samples.shape[0] and samples[sample] <= day:
+            observe(theta, c, e, personal, x, now)
+            for k in range(N_OUT):
+                sampled[i, sample, k] = now[k]
+            sampled[i, sample, N_OUT] = pk_now(slots, z)
+            if sampled.shape[2] > N_OUT + 1:
+                for k in range(N):
+                    sampled[i, sample, N_OUT + 1 + k] = x[k]
+            sample += 1
+
+        # How far to go.
+        since = day - changed
+        days = 1.0 if since < 4.0 else (2.0 if since < 12.0 else (4.0 if since < 30.0 else rules[RULE_STEP]))
+        days = min(days, rules[RULE_STEP])
+        if speed * 24.0 * days > MOST_CHANGE:
+            days = max(0.5, math.floor(2.0 * MOST_CHANGE / (24.0 * speed)) / 2.0)
+        stop = horizon
+        if visit < visits.shape[0] and imaged:
+            stop = min(stop, visits[visit])
+        if sample < samples.shape[0]:
+            stop = min(stop, samples[sample])
+        if event < events.shape[0]:
+            stop = min(stop, events[event, 0])
+        if hold_until > day:
+            stop = min(stop, hold_until)
+        if next_line_day > day:
+            stop = min(stop, next_line_day)
+        days = min(days, max(stop - day, 0.5))
+
+        # Exposure over the step, and the second drug.
+        given = treated and day >= hold_until
+        dose, every = 0.0, 1
+        if given:
+            dose = plan[line, level, PLAN_DOSE]
+            every = int(plan[line, level, PLAN_SLOTS])
+        n_slots = int(2.0 * days + 0.5)
+        area = 0.0
+        for j in range(n_slots):
+            amount = dose if (given and slot % every == 0) else 0.0
+            area += pk_slot(
+                pk_theta,
+                pk_cov[i],
+                pk_eta[i],
+                slots,
+                space,
+                amount,
+                12.0 * every,
+                24.0 * day + 12.0 * j,
+                z,
+                next_z,
+            )
+            result[OUT_DOSE] += amount
+            slot += 1
+        hours = 12.0 * n_slots
+        days = hours / 24.0
+        c[DRIVEN[0]] = area / hours
+        if given:
+            level_area += area / 24.0
+            level_days += days
+        for k in range(2, N_DRIVEN):
+            c[DRIVEN[k]] = plan[line, level, PLAN_SECOND + k - 2] if given else 0.0
+
+        # One step, with the hazards at both its ends.
+        if stale:
+            watch(theta, c, e, personal, x, now)
+            stale = False
+        a_death, a_lesion, a_limiting = now[O_DEATH_HAZARD], now[O_LESION_HAZARD_NOW], now[O_LIMITING_HAZARD]
+        a_severe, a_withdrawal = now[O_SEVERE_HAZARD], now[O_WITHDRAWAL_HAZARD]
+        a_dropout = now[O_DROPOUT_HAZARD]
+        speed = step(theta, c, e, personal, x, hours, f, d, y, g, unused)
+        watch(theta, c, e, personal, x, now)
+        if math.isnan(now[O_DEATH_HAZARD]) or not math.isfinite(now[O_SUM_OF_DIAMETERS_SEEN]):
+            result[OUT_STATUS] = 2.0
+            break
+        before = h_death
+        h_death += 0.5 * hours * (a_death + now[O_DEATH_HAZARD])
+        if h_death >= e_death:
+            result[OUT_DEATH] = day_of(before, h_death, e_death, day, days)
+            result[OUT_DIED] = 1.0
+        alive = result[OUT_DIED] < 0.5
+        until = result[OUT_DEATH] if not alive else day + days
+        before = h_lesion
+        h_lesion += 0.5 * hours * (a_lesion + now[O_LESION_HAZARD_NOW])
+        if result[OUT_LESION] >= NEVER and h_lesion >= e_lesion:
+            result[OUT_LESION] = day_of(before, h_lesion, e_lesion, day, days)
+            if result[OUT_LESION] > until:
+                result[OUT_LESION] = NEVER
+        before = h_severe
+        if treated:
+            h_severe += 0.5 * hours * (a_severe + now[O_SEVERE_HAZARD])
+        if result[OUT_SEVERE] >= NEVER and h_severe >= e_severe:
+            when = day_of(before, h_severe, e_severe, day, days)
+            if when <= until:
+                result[OUT_SEVERE] = when
+        before = h_dropout
+        h_dropout += 0.5 * hours * (a_dropout + now[O_DROPOUT_HAZARD])
+        if result[OUT_DROPOUT] >= NEVER and h_dropout >= e_dropout:
+            when = day_of(before, h_dropout, e_dropout, day, days)
+            if when <= until:
+                result[OUT_DROPOUT] = when
+                imaged = False
+        size = now[O_SUM_OF_DIAMETERS_SEEN]
+        true_nadir = min(true_nadir, size)
+        if result[OUT_TRUE_PROGRESSION] >= NEVER and size >= (1.0 + rules[RULE_GROW]) * true_nadir:
+            result[OUT_TRUE_PROGRESSION] = day + days
+
+        # What toxicity, the liver and the patient's will do to the treatment.
+        if treated:
+            why = ON_TREATMENT
+            before = h_withdrawal
+            h_withdrawal += 0.5 * hours * (a_withdrawal + now[O_WITHDRAWAL_HAZARD])
+            if h_withdrawal >= e_withdrawal:
+                why = WITHDRAWN
+            if now[O_LIVER_SCORE] > rules[RULE_LIVER_STOP]:
+                why = LIVER
+            if given:
+                h_limiting += 0.5 * hours * (a_limiting + now[O_LIMITING_HAZARD])
+            if why == ON_TREATMENT and limits < MOST_LIMITING and h_limiting >= e_limiting:
+                if result[OUT_LIMITING] >= NEVER:
+                    result[OUT_LIMITING] = day + days
+                stops = u[U_LIMITING + 2 * limits + 1] < rules[RULE_STOP_SHARE]
+                limits += 1
+                h_limiting = 0.0
+                e_limiting = threshold(u[U_LIMITING + 2 * limits]) if limits < MOST_LIMITING else NEVER
+                if stops or level + 1 >= plan_size[line]:
+                    why = TOXIC
+                else:
+                    level += 1
+                    slot = 0
+                    result[OUT_REDUCTIONS] += 1.0
+                    hold_until = day + days + rules[RULE_HOLD]
+                    changed = day + days
+            if why != ON_TREATMENT:
+                treated = False
+                changed = day + days
+                if line == 0:
+                    result[OUT_STOP] = min(day + days, until)
+                    result[OUT_STOP_WHY] = float(why)
+        day += days
+        if not alive:
+            break
+        if next_line_day <= day:
+            next_line_day = NEVER
+            line, level, slot, treated, changed = 1, 0, 0, True, day
+            hold_until = day
+            h_limiting = 0.0
+            result[OUT_NEXT_LINE] = day
+
+        # A visit.
+        if imaged and visit < visits.shape[0] and day >= visits[visit] - 0.25:
+            seen_mm = size * math.exp(rules[RULE_ERROR] * noise[i, 2 * (visit + 1)])
+            viable_mm = now[O_VIABLE_DIAMETERS] * math.exp(
+                rules[RULE_VIABLE_ERROR] * noise[i, 2 * (visit + 1) + 1]
+            )
+            seen[i, visit] = seen_mm
+            lesion = result[OUT_LESION] <= day
+            if not progressed_viable:
+                response = read_image(
+                    viable_mm, start_viable, nadir_viable, lesion, rules[RULE_SHRINK], rules[RULE_GROW],
+                    rules[RULE_LEAST], rules[RULE_GONE],
+                )  # fmt: skip
+                nadir_viable = min(nadir_viable, viable_mm)
+                result[OUT_VIABLE_BEST] = better(int(result[OUT_VIABLE_BEST]), response)
+                result[OUT_VIABLE_PROGRESSION] = day
+                if response == PROGRESSIVE:
+                    progressed_viable = True
+                    result[OUT_VIABLE_PROGRESSED] = 1.0
+            if not progressed_seen:
+                response = read_image(
+                    seen_mm, start_mm, nadir_mm, lesion, rules[RULE_SHRINK], rules[RULE_GROW],
+                    rules[RULE_LEAST], rules[RULE_GONE],
+                )  # fmt: skip
+                nadir_mm = min(nadir_mm, seen_mm)
+                if visit == 0:
+                    result[OUT_FIRST] = response
+                result[OUT_BEST] = better(int(result[OUT_BEST]), response)
+                result[OUT_PROGRESSION] = day
+                if response == PROGRESSIVE:
+                    progressed_seen = True
+                    result[OUT_PROGRESSED] = 1.0
+                    result[OUT_REASON] = 2.0 if lesion else 1.0
+                    c[DRIVEN[1]] = 1.0
+                    stale = True
+                    for k in range(N):
+                        result[OUT_STATES + k] = x[k]
+                    if treated and u[U_STOP] < rules[RULE_STOP_PROGRESSED]:
+                        treated = False
+                        changed = day
+                        result[OUT_STOP] = day
+                        result[OUT_STOP_WHY] = float(PROGRESSED)
+                    if plan_size.shape[0] > 1 and plan_size[1] > 0 and not treated:
+                        next_line_day = day + rules[RULE_NEXT_LINE_AFTER]
+            visit += 1
+
+    if result[OUT_STOP] >= NEVER and plan_size[0] > 0:
+        result[OUT_STOP] = min(day, result[OUT_DEATH])
+    if level_days > 0.0:
+        result[OUT_MEAN_LEVEL] = level_area / level_days

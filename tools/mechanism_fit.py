@@ -1,0 +1,196 @@
+"""The fit of the mechanism: the scale of the search, residuals, optimum, profiles, equal fits."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from troughline.mechanism.parameters import ParameterSet, read_potency
+from troughline.mechanism.population import Patients, draw_patients, read_populations
+from troughline.mechanism.predictions import doubling, sharp_quantities, two_arms
+from troughline.mechanism.runner import Runner
+from troughline.mechanism.targets import Target
+
+Floats = NDArray[np.float64]
+FITTED = Path(__file__).resolve().parents[1] / "src" / "troughline" / "mechanism" / "data" / "fitted.toml"
+STEP = 0.35  # of a finite difference, in widths of the prior
+SEED = 20_260_101
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A fitted quantity: a parameter of the mechanism, or `sd.EFFECT`, or `follow_up_power`.
+
+    The search runs over x, with the value start·exp(width·x) for `log`, start + width·x for `linear`,
+    expit(logit(start) + width·x) for `fraction`. A weak prior holds x near 0.
+    """
+
+    name: str
+    kind: str
+    start: float
+    width: float
+
+    def value(self, x: float) -> float:
+        """The value at x."""
+        if self.kind == "log":
+            return self.start * math.exp(self.width * x)
+        if self.kind == "linear":
+            return self.start + self.width * x
+        return 1.0 / (1.0 + math.exp(-(math.log(self.start / (1.0 - self.start)) + self.width * x)))
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A point of the search: x, residuals, predicted quantities, and the weighted sum of squares."""
+
+    x: Floats
+    residuals: Floats
+    quantities: Mapping[str, float]
+
+    @property
+    def squares(self) -> float:
+        """The sum of squares, prior included."""
+        return float(self.residuals @ self.residuals)
+
+
+def read_fitted(path: Path = FITTED) -> tuple[list[Quantity], float]:
+    """The fitted quantities and the precision of the prior on each x."""
+    data = tomllib.loads(path.read_text(encoding="utf-8"))
+    return [
+        Quantity(q["name"], q["kind"], float(q["start"]), float(q["width"])) for q in data["quantity"]
+    ], float(data["prior_precision"])
+
+
+class Problem:
+    """Residuals of the calibrated targets of SHARP and of untreated growth, in the same virtual patients."""
+
+    def __init__(
+        self, runner: Runner, targets: Sequence[Target], *, n: int, reading: str, seed: int = SEED
+    ) -> None:
+        self.runner, self.reading = runner, reading
+        self.quantities, self.prior = read_fitted()
+        self.targets = [t for t in targets if t.use == "calibrated" and "power" not in t.id]
+        population = read_populations()["sharp"]
+        self.patients: Patients = draw_patients(runner.mechanism, runner.kinetics, population, n=n, seed=seed)
+        self.runs = 0
+
+    def set_at(self, x: Floats, name: str = "fit") -> ParameterSet:
+        """The parameter set at x."""
+        values = dict(read_potency()[self.reading])
+        sd: dict[str, float] = {}
+        power = 2.0
+        for quantity, xi in zip(self.quantities, x, strict=True):
+            value = quantity.value(float(xi))
+            if quantity.name == "follow_up_power":
+                power = value
+            elif quantity.name.startswith("sd."):
+                sd[quantity.name.removeprefix("sd.")] = value
+            else:
+                values[quantity.name] = value
+        return ParameterSet(id=name, reading=self.reading, values=values, sd=sd, follow_up_power=power)
+
+    def at(self, x: Floats) -> Fit:
+        """The fit at x."""
+        chosen = self.set_at(x)
+        both = two_arms(self.runner, self.patients, chosen)
+        found = {**sharp_quantities(self.runner, both, chosen), **doubling(self.runner, chosen)}
+        self.runs += 1
+        own = [t.residual(found[t.quantity]) for t in self.targets]
+        return Fit(np.array(x), np.array([*own, *(math.sqrt(self.prior) * x)]), found)
+
+    def slopes(self, fit: Fit, sign: float = 1.0) -> Floats:
+        """∂residuals/∂x by one-sided differences (n_residuals, n)."""
+        n = len(fit.x)
+        out = np.empty((len(fit.residuals), n))
+        for i in range(n):
+            d = np.zeros(n)
+            d[i] = sign * STEP
+            out[:, i] = (self.at(fit.x + d).residuals - fit.residuals) / d[i]
+        return out
+
+    def solve(self, start: Floats, rounds: int, say: Callable[[str], None]) -> tuple[Fit, Floats]:
+        """Levenberg–Marquardt with differences on alternating sides; the optimum and the slopes there."""
+        fit, damping = self.at(start), 0.3
+        a = self.slopes(fit)
+        say(f"start: {fit.squares:.2f}")
+        for k in range(rounds):
+            better = False
+            for _ in range(4):
+                step = -np.linalg.solve(a.T @ a + damping * np.eye(len(start)), a.T @ fit.residuals)
+                trial = self.at(fit.x + np.clip(step, -1.5, 1.5))
+                if trial.squares < fit.squares:
+                    fit, better, damping = trial, True, max(damping / 3.0, 0.02)
+                    break
+                damping *= 4.0
+            say(f"round {k + 1}: {fit.squares:.2f} after {self.runs} runs")
+            if not better and k > 0:
+                break
+            if k + 1 < rounds:
+                a = self.slopes(fit, sign=-1.0 if k % 2 == 0 else 1.0)
+        return fit, a
+
+    def profile_end(self, fit: Fit, a: Floats, index: int, side: int, rise: float) -> float | None:
+        """Where the sum of squares, the others refitted, has risen by `rise`; None past 4 widths.
+
+        The others follow by Gauss–Newton steps with the slopes of the optimum.
+        """
+        free = np.arange(len(fit.x)) != index
+        b = a[:, free]
+        inverse = np.linalg.inv(b.T @ b + 0.02 * np.eye(b.shape[1]))
+
+        def refitted(at: Fit) -> Fit:
+            best = at
+            for _ in range(2):
+                x = best.x.copy()
+                x[free] -= np.clip(inverse @ (b.T @ best.residuals), -1.0, 1.0)
+                trial = self.at(x)
+                if trial.squares >= best.squares:
+                    break
+                best = trial
+            return best
+
+        inside, last, span = fit.x[index], fit.squares, 0.5
+        at = fit
+        while abs(at.x[index] - fit.x[index]) < 4.0:
+            x = at.x.copy()
+            x[index] += side * span
+            at = refitted(self.at(x))
+            if at.squares - fit.squares > rise:
+                share = (rise - (last - fit.squares)) / max(at.squares - last, 1e-9)
+                return float(inside + share * (at.x[index] - inside))
+            inside, last, span = at.x[index], at.squares, span * 1.6
+        return None
+
+    def equal_fits(
+        self, fit: Fit, a: Floats, *, rise: float, wanted: int, tries: int, seed: int
+    ) -> list[Fit]:
+        """Sets that fit as well, to within `rise`, and meet every tolerance that the best meets.
+
+        Drawn from the normal law of the linearised fit, farther first; each is run, none is trusted.
+        """
+        rng = np.random.default_rng(seed)
+        values, vectors = np.linalg.eigh(a.T @ a)
+        spread = vectors / np.sqrt(np.maximum(values, self.prior))
+        met = [t for t in self.targets if t.met(fit.quantities[t.quantity])]
+        kept: list[Fit] = []
+        for _ in range(tries):
+            direction = rng.standard_normal(len(fit.x))
+            radius = math.sqrt(rise * rng.uniform(0.2, 0.9)) / np.linalg.norm(direction)
+            trial = self.at(fit.x + spread @ (direction * radius))
+            good = trial.squares - fit.squares <= rise
+            if good and all(t.met(trial.quantities[t.quantity]) for t in met):
+                kept.append(trial)
+            if len(kept) == wanted:
+                break
+        return kept
+
+
+def with_values(chosen: ParameterSet, more: Mapping[str, float]) -> ParameterSet:
+    """A set with further values."""
+    return replace(chosen, values={**chosen.values, **more})

@@ -1,0 +1,135 @@
+"""Write the calibrated sets and the generated tables of docs/mechanism.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mechanism_fit import read_fitted
+
+from troughline.mechanism.parameters import ParameterSet, read_potency
+
+HEAD = (
+    "target",
+    "use",
+    "published",
+    "approached",
+    "best set",
+    "all sets",
+    "best set is",
+    "sets inside",
+    "source",
+)
+BESIDE = {
+    "asia-scale-doubling": "Asia-Pacific: doubling time over SHARP's",
+    "asia-scale-death_0": "Asia-Pacific: baseline hazard of death over SHARP's",
+    "search-toxicity": "SEARCH: erlotinib's toxicity that its time on treatment needs (sorafenib: 1)",
+    "search-ttp-hr-tolerable": "SEARCH without that toxicity: hazard ratio of progression",
+    "search-os-hr-tolerable": "SEARCH without that toxicity: hazard ratio of death",
+    "noda-os-below-without-toxicity": "trough below 1.40 mg/L, no toxicity: median survival, months",
+    "noda-os-inside-without-toxicity": "trough 1.40 to 3.45 mg/L, no toxicity: median survival, months",
+    "noda-os-above-without-toxicity": "trough above 3.45 mg/L, no toxicity: median survival, months",
+    "noda-middle-best": "studies of 26 patients whose middle band lives longest, %",
+    "noda-middle-best-without-toxicity": "the same without toxicity, %",
+}
+SETS = Path("src/troughline/mechanism/data/calibrated.toml")
+PAGE = Path("docs/mechanism.md")
+
+
+def write_sets(chosen: Sequence[ParameterSet], root: Path) -> None:
+    """calibrated.toml: every set with its values, spreads and weighted sum of squares."""
+    potency = read_potency()
+    lines = [
+        "# Equally good sets of the mechanism, written by tools/calibrate_mechanism.py; the best of each",
+        "# reading of potency first. The potencies themselves stand in potency.toml. Units: that file's.",
+    ]
+    for s in chosen:
+        own = {k: v for k, v in s.values.items() if k not in potency[s.reading]}
+        lines += [
+            "",
+            "[[set]]",
+            f'id = "{s.id}"',
+            f'reading = "{s.reading}"',
+            f"squares = {s.squares:.4g}",
+            f"follow_up_power = {s.follow_up_power:.5g}",
+            "values = { " + ", ".join(f"{k} = {v:.6g}" for k, v in own.items()) + " }",
+            "sd = { " + ", ".join(f"{k} = {v:.6g}" for k, v in s.sd.items()) + " }",
+        ]
+    (root / SETS).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def write_page(
+    rows: Sequence[Sequence[str]],
+    profiles: Mapping[str, tuple[float | None, float | None]],
+    chosen: Sequence[ParameterSet],
+    weights: Mapping[str, float],
+    root: Path,
+) -> None:
+    """The page with its tables between the begin and end marks written anew."""
+    page = root / PAGE
+    text = page.read_text(encoding="utf-8")
+    text = between(text, "targets", table(HEAD, rows))
+    text = between(text, "sets", _sets_table(chosen, profiles))
+    text = between(
+        text,
+        "weights",
+        f"{weights['patients']:.0f} virtual patients of the best set, weighted to the averages named above: "
+        f"effective sample size {weights['effective']:.0f} "
+        f"({100 * weights['effective'] / weights['patients']:.0f} %), "
+        f"largest weight {weights['largest']:.2f}, largest miss {weights['worst_miss']:.1g}.",
+    )
+    page.write_text(text, encoding="utf-8")
+
+
+def write_beside(found: Mapping[str, float], root: Path) -> None:
+    """The page with what the best set says beside the targets."""
+    rows = [[label, f"{found[key]:.3g}"] for key, label in BESIDE.items()]
+    page = root / PAGE
+    text = between(
+        page.read_text(encoding="utf-8"), "beside", table(("beside the targets", "best set"), rows)
+    )
+    page.write_text(text, encoding="utf-8")
+
+
+def _sets_table(
+    chosen: Sequence[ParameterSet], profiles: Mapping[str, tuple[float | None, float | None]]
+) -> str:
+    rows: list[list[str]] = []
+    for quantity in read_fitted()[0]:
+        name = quantity.name
+
+        def value(s: ParameterSet, name: str = name) -> float:
+            if name == "follow_up_power":
+                return s.follow_up_power
+            return s.sd[name.removeprefix("sd.")] if name.startswith("sd.") else s.values[name]
+
+        by_reading = []
+        for reading in ("Kd", "IC50"):
+            values = [value(s) for s in chosen if s.reading == reading]
+            by_reading += (
+                [f"{values[0]:.3g}", f"{min(values):.3g} to {max(values):.3g}"] if values else ["", ""]
+            )
+        low, high = profiles.get(name, (None, None))
+        shown = (
+            " to ".join("not determined" if v is None else f"{v:.3g}" for v in (low, high))
+            if name in profiles
+            else "not run"
+        )
+        rows.append([f"`{name}`", *by_reading, shown])
+    head = ("quantity", "Kd: best", "Kd: all sets", "IC50: best", "IC50: all sets", "95 % profile (Kd)")
+    return table(head, rows)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
+
+
+def between(text: str, mark: str, content: str) -> str:
+    """The text with what stands between the marks replaced. Raises `ValueError` without the marks."""
+    begin, end = f"<!-- begin {mark} -->", f"<!-- end {mark} -->"
+    if begin not in text or end not in text:
+        raise ValueError(f"the page has no marks {begin} and {end}")
+    head, rest = text.split(begin, 1)
+    return f"{head}{begin}\n{content}\n{end}{rest.split(end, 1)[1]}"

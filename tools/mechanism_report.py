@@ -1,0 +1,98 @@
+"""What a calibrated set predicts for every target, and the table of targets with their misses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from troughline.mechanism.cytokines import cytokine_powers
+from troughline.mechanism.heldout import add_second_drug, asia_quantities, surrogacy, trough_bands
+from troughline.mechanism.parameters import ParameterSet
+from troughline.mechanism.population import Patients, draw_patients, read_populations
+from troughline.mechanism.predictions import doubling, scaled, sharp_quantities, two_arms
+from troughline.mechanism.runner import Runner
+from troughline.mechanism.targets import Target
+from troughline.mechanism.treatment import read_second_drugs
+
+SIZES = {200: 10, 400: 37, 800: 10}
+FIRST_VISIT_SHARE = 0.85
+VISIT_DAYS = 42.0
+
+
+def held_out(
+    runner: Runner, chosen: ParameterSet, targets: Sequence[Target], *, seed: int, n: int = 2000
+) -> dict[str, float]:
+    """Every quantity that a target asks for, in virtual patients that no fit has seen."""
+    by_id = {t.id: t for t in targets}
+    populations = read_populations()
+    values = scaled(runner, chosen, {})
+
+    def patients(name: str) -> Patients:
+        return draw_patients(
+            runner.mechanism, runner.kinetics, populations[name], n=n, seed=seed, sd=chosen.sd, values=values
+        )
+
+    west, east = patients("sharp"), patients("asia-pacific")
+    both = two_arms(runner, west, chosen)
+    found = {**sharp_quantities(runner, both, chosen), **doubling(runner, chosen)}
+    found |= asia_quantities(
+        runner, east, chosen, ttp_day=FIRST_VISIT_SHARE * VISIT_DAYS, os_months=by_id["asia-os-placebo"].value
+    )
+    ratio, erlotinib = _duration_ratio(), dict(read_second_drugs()["erlotinib"])
+    added = add_second_drug(runner, west, chosen, erlotinib, duration_ratio=ratio)
+    found["search-ttp-hr"] = float(np.exp(added.log_hr_ttp))
+    found["search-os-hr"] = float(np.exp(added.log_hr_os))
+    found["search-duration-sorafenib"] = added.duration_alone
+    found["search-toxicity"] = added.toxicity
+    free = add_second_drug(runner, west, chosen, erlotinib)
+    found["search-ttp-hr-tolerable"] = float(np.exp(free.log_hr_ttp))
+    found["search-os-hr-tolerable"] = float(np.exp(free.log_hr_os))
+    found["surrogacy-slope"] = surrogacy(runner, west, chosen)[0]
+    for toxic, suffix in ((True, ""), (False, "-without-toxicity")):
+        bands = trough_bands(runner, west, chosen, low=1.40, high=3.45, n_study=26, toxic=toxic)
+        for name, months in zip(("below", "inside", "above"), bands.months, strict=True):
+            found[f"noda-os-{name}{suffix}"] = months
+        found[f"noda-middle-best{suffix}"] = 100.0 * bands.middle_best
+    found |= cytokine_powers(runner, west.take(np.arange(400)), chosen, SIZES, seed=5)
+    return found
+
+
+def _duration_ratio() -> float:
+    from troughline.evidence.store import load_publication
+
+    study = load_publication("search-2015")
+    added, alone = (study.sourced(f"duration-{arm}").value for arm in ("erlotinib", "sorafenib"))
+    if added is None or alone is None:
+        raise ValueError("search-2015 has no durations of treatment")
+    return added / alone
+
+
+def target_rows(
+    targets: Sequence[Target],
+    chosen: Sequence[ParameterSet],
+    predicted: Mapping[str, Mapping[str, float]],
+) -> list[list[str]]:
+    """The rows of the fit report: target, use, published, best set, range over all sets, inside or a miss."""
+    rows: list[list[str]] = []
+    for t in targets:
+        values = [predicted[s.id][t.quantity] for s in chosen]
+        best = values[0]
+        inside = sum(t.met(v) for v in values)
+        verdict = "inside" if t.met(best) else "**miss**"
+        if t.use == "shown":
+            verdict = f"({verdict.strip('*')})"
+        rows.append(
+            [
+                f"`{t.id}`",
+                t.use,
+                t.printed or (f"{t.value:.3g} {t.unit}" if t.unit != "1" else f"{t.value:.3g}"),
+                f"{t.low:g} to {t.high:g}",
+                f"{best:.3g}",
+                f"{min(values):.3g} to {max(values):.3g}",
+                verdict,
+                f"{inside} of {len(values)}",
+                t.source + ("" if t.verified else " (not verified)"),
+            ]
+        )
+    return rows
