@@ -13,12 +13,17 @@ from troughline.report.numbers import Style
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EstimateName:
-    """The readable names of one estimate; `glance` orders the numbers on a card, None keeps it off."""
+    """The readable names of one estimate; `glance` orders the numbers on a card, None keeps it off.
+
+    Estimates of one `row` and label stand in one row of the two columns, each by its short name; empty means
+    a row of its own.
+    """
 
     label: str
     short: str
     style: Style
     glance: int | None
+    row: str = ""
 
 
 @cache
@@ -43,8 +48,9 @@ def estimate_name(name: str) -> EstimateName:
     label = str(entry.get("label", words[:1].upper() + words[1:]))
     style: Style = entry.get("style") or ("number" if entry else _guessed_style(name))
     return EstimateName(
-        label=label, short=str(entry.get("short", label)), style=style, glance=entry.get("glance")
-    )
+        label=label, short=str(entry.get("short", label)), style=style, glance=entry.get("glance"),
+        row=str(entry.get("row", "")),
+    )  # fmt: skip
 
 
 def _guessed_style(name: str) -> Style:

@@ -36,7 +36,10 @@ _SENTENCE_END = re.compile(r"(?<!\bal\.)(?<!\be\.g\.)(?<!\bi\.e\.)(?<=[.!?])\s+(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One estimate as text; `single` where the value is one number, not a range and not a missing one."""
+    """One estimate as text; `single` where the value is one number, not a range and not a missing one.
+
+    `how` is the method and what is particular to this estimate, which is `particular`.
+    """
 
     value: str
     single: bool
@@ -44,6 +47,8 @@ class Cell:
     p: str
     how: str
     note: str
+    method: str
+    particular: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,10 +107,11 @@ def first_sentence(text: str) -> str:
 
 
 def pairs(question: Json, study: Json) -> list[Pair]:
-    """The estimates of a question, those of one name and label beside one another, in the order they came."""
+    """The estimates of a question, those of one name (or row) and label beside one another, as they came."""
     found: dict[tuple[str, str], dict[Column, list[Cell]]] = {}
     for estimate in entries(question, "estimates"):
-        key = (str(estimate.get("name")), str(estimate.get("label") or ""))
+        name = str(estimate.get("name"))
+        key = (estimate_name(name).row or name, str(estimate.get("label") or ""))
         columns = found.setdefault(key, {"as_published": [], "guarded": []})
         side: Column = "guarded" if str(estimate.get("method", "")).startswith("guarded") else "as_published"
         columns[side].append(cell(estimate, study))
@@ -124,7 +130,8 @@ def pairs(question: Json, study: Json) -> list[Pair]:
 
 
 def _without_repeats(listed: list[Pair]) -> list[Pair]:
-    """The same pairs; a method that is that of the row above, under the same name, is not said again."""
+    """The same pairs; a method that is that of the row above, under the same name, is not said again; what
+    is particular to a cell (its n, a statistic) is."""
     shortened: list[Pair] = []
     for before, pair in zip([None, *listed], listed, strict=False):
         if before is not None and before.name == pair.name:
@@ -138,32 +145,36 @@ def _without_repeats(listed: list[Pair]) -> list[Pair]:
 
 
 def _silent(cells: tuple[Cell, ...], before: tuple[Cell, ...]) -> tuple[Cell, ...]:
-    same = [c.how for c in cells] == [c.how for c in before]
-    return tuple(replace(c, how="") for c in cells) if same else cells
+    same = [c.method for c in cells] == [c.method for c in before]
+    return tuple(replace(c, how=c.particular) for c in cells) if same else cells
 
 
 def cell(estimate: Json, study: Json) -> Cell:
     """One estimate as text; n and level are said only where they differ from the study's."""
     name = estimate_name(str(estimate.get("name")))
     value, span = value_and_interval(estimate, name)
-    how = re.sub(r"^(as-published|guarded)\s*[:,]?\s*", "", str(estimate.get("method", "")))
+    method = re.sub(r"^(as-published|guarded)\s*[:,]?\s*", "", str(estimate.get("method", ""))).strip(" ,")
+    particular: list[str] = []
     level, n = estimate.get("level"), estimate.get("n")
     if span and level is not None and level != study.get("level", 0.95):
-        how += f", {percent(level)} interval"
+        particular.append(f"{percent(level)} interval")
     if n is not None and n != study.get("n_patients"):
-        how = f"{how}, n = {n}" if how else f"n = {n}"
+        particular.append(f"n = {n}")
     p = estimate.get("p_value")
     if name.style == "test" and p is not None:
         p = None
         if estimate.get("value") is not None:
-            how = f"{how}, statistic {number(estimate['value'])}"
+            particular.append(f"statistic {number(estimate['value'])}")
+    first = [f"{name.short}: {method}" if method else name.short] if name.row else [method]
     return Cell(
         value=value,
         single=_is_single(estimate, name),
         interval=span,
         p=p_value(p) if p is not None else "",
-        how=micro(how.strip(" ,")),
+        how=micro(", ".join(filter(None, [*first, *particular]))),
         note=micro(str(estimate.get("note") or "")),
+        method=micro(method),
+        particular=micro(", ".join([*([name.short] if name.row else []), *particular])),
     )
 
 
@@ -199,18 +210,20 @@ def _is_single(estimate: Json, name: EstimateName) -> bool:
 
 
 def card_numbers(question: Json) -> list[CardNumber]:
-    """Up to three guarded numbers that matter most, one a name.
+    """Up to three guarded numbers that matter most, one a name; of a family of tests its strongest effects.
 
     Of several estimates of one name the first without a label is taken, else the first with one: a variant
     (another criterion, another interval) never stands in for the answer, not even where that is a range.
     """
-    chosen: dict[tuple[int, int], CardNumber] = {}
+    ranked = _strongest(question)
+    chosen: dict[tuple[int, int], CardNumber] = {(0, k): one for k, one in enumerate(ranked)}
     seen: set[str] = set()
     listed: list[tuple[int, Json]] = list(enumerate(entries(question, "estimates")))
     for k, estimate in sorted(listed, key=lambda one: (bool(one[1].get("label")), one[0])):
         name = estimate_name(str(estimate.get("name")))
-        guarded = str(estimate.get("method", "")).startswith("guarded")
-        if not guarded or name.glance is None or name.short in seen:
+        if not _is_guarded(estimate) or name.glance is None or name.short in seen:
+            continue
+        if ranked and estimate.get("name") in _RANKED[question["kind"]][0]:
             continue
         value, span = value_and_interval(estimate, name)
         if value == NO_VALUE:
@@ -224,6 +237,51 @@ def card_numbers(question: Json) -> list[CardNumber]:
             single=_is_single(estimate, name),
         )
     return [chosen[key] for key in sorted(chosen)][:CARD_NUMBERS]
+
+
+_RANKED: dict[str, tuple[tuple[str, ...], str, int]] = {
+    "change": (("change_ratio", "change_difference"), "", 2),
+    "association": (("correlation", "kendall_tau"), "association_test", 3),
+}
+"""By kind: the effects of a family, whose p-value ranks them (their own where empty), and how many."""
+
+
+def _strongest(question: Json) -> list[CardNumber]:
+    """The guarded effects of a family of tests with the smallest p-values, one a label, smallest first.
+
+    Corrections keep the order of p-values or tie them, so it does not matter which are corrected.
+    """
+    names, test, most = _RANKED.get(str(question.get("kind")), ((), "", 0))
+    listed = [e for e in entries(question, "estimates") if _is_guarded(e)]
+    p: dict[Any, Any] = {e.get("label"): e.get("p_value") for e in listed if e.get("name") == test}
+    by_label: dict[Any, list[Json]] = {}
+    for e in listed:
+        if e.get("name") in names and e.get("value") is not None:
+            by_label.setdefault(e.get("label"), []).append(e)
+    best = [min(own, key=lambda e: names.index(str(e["name"]))) for own in by_label.values()]
+    ranked: list[tuple[float, Json]] = []
+    for e in best:
+        rank: Any = p.get(e.get("label")) if test else e.get("p_value")
+        if rank is not None:
+            ranked.append((float(rank), e))
+    cards: list[CardNumber] = []
+    for rank, e in sorted(ranked, key=lambda one: one[0])[:most]:
+        name = estimate_name(str(e["name"]))
+        value, span = value_and_interval(e, name)
+        label = micro(str(e.get("label") or ""))
+        cards.append(
+            CardNumber(
+                name=unbroken(f"{name.short}, {label}") if label else name.short,
+                value=value,
+                interval=", ".join(filter(None, [span, "" if test else p_value(rank)])),
+                single=_is_single(e, name),
+            )
+        )
+    return cards
+
+
+def _is_guarded(estimate: Json) -> bool:
+    return str(estimate.get("method", "")).startswith("guarded")
 
 
 def table_view(title: str, file: str, rows: list[Json]) -> TableView:
