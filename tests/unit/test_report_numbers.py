@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from troughline.report.cards import card_numbers
 from troughline.report.names import estimate_name
 from troughline.report.numbers import (
     closed_up,
@@ -20,7 +21,6 @@ from troughline.report.numbers import (
     unit_text,
 )
 from troughline.report.view import (
-    card_numbers,
     cell,
     first_sentence,
     pairs,
@@ -274,6 +274,12 @@ def test_the_card_of_a_family_shows_its_strongest_effects_with_their_p() -> None
         "Ratio after/before, IL-6, B", "Ratio after/before, IL-6, A", "p < 0.05"
     ]  # fmt: skip
     assert cards[0].interval.endswith("p = 0.008")
+    outcome = change("hazard_ratio", "guarded: Cox", "IL-6: change, per doubling", value=1.2, p_value=0.4)
+    asked = change_question()
+    (only, count) = card_numbers({**asked, "estimates": [*asked["estimates"], outcome]})
+    assert only.interval == "p = 0.40"
+    assert only.name.startswith("Hazard ratio")
+    assert count.name == "p < 0.05"
     effects = [
         {"name": "correlation", "method": "guarded: Spearman", "label": label, "value": value, "level": 0.95}
         for label, value in (("IL-2 × size", -0.1), ("IL-2 × BCLC", -0.4))

@@ -94,7 +94,7 @@ def _group_estimates(
         Estimate(
             name="paired_wilcoxon", value=published.w_wilcoxon, level=None, n=f.n,
             label=label, p_value=published.p_wilcoxon,
-            method="as-published: Wilcoxon's paired test, uncorrected", note=substituted,
+            method="as-published: Wilcoxon's paired test, uncorrected",
         ),
         Estimate(
             name=name, value=shown(f.shift.value), low=shown(f.shift.low), high=shown(f.shift.high),
@@ -125,7 +125,7 @@ def _alone(f: GroupFinding) -> str:
     words: list[str] = []
     if f.p_value is not None:
         words.append(f"p alone {f.p_value:.2g}")
-    if f.p_error is not None and f.p_error >= 0.0005:
+    if f.p_error is not None and f.p_adjusted is not None and 0.01 < f.p_adjusted < 0.1:
         words.append(f"Monte-Carlo error of the corrected p {f.p_error:.1g}")
     if f.rank.n_informative < f.n:
         words.append(f"{f.rank.n_informative} of {f.n} pairs tell a direction")

@@ -18,7 +18,6 @@ from troughline.report.numbers import (
     percent,
     range_text,
     styled,
-    unbroken,
     unit_text,
 )
 from troughline.report.reading import entries
@@ -30,7 +29,6 @@ MOST_ROWS = 30
 UNFOLDED_ROWS = 12
 LEFT_OUT = "left-out"
 MOST_FINDINGS = 8
-CARD_NUMBERS = 3
 _SENTENCE_END = re.compile(r"(?<!\bal\.)(?<!\be\.g\.)(?<!\bi\.e\.)(?<=[.!?])\s+(?=[A-Z0-9])")
 
 
@@ -59,16 +57,6 @@ class Pair:
     label: str
     as_published: tuple[Cell, ...]
     guarded: tuple[Cell, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CardNumber:
-    """One number of a card as text; `single` as in `Cell`."""
-
-    name: str
-    value: str
-    interval: str
-    single: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +156,7 @@ def cell(estimate: Json, study: Json) -> Cell:
     first = [f"{name.short}: {method}" if method else name.short] if name.row else [method]
     return Cell(
         value=value,
-        single=_is_single(estimate, name),
+        single=is_single(estimate, name),
         interval=span,
         p=p_value(p) if p is not None else "",
         how=micro(", ".join(filter(None, [*first, *particular]))),
@@ -204,84 +192,9 @@ def value_and_interval(estimate: Json, name: EstimateName) -> tuple[str, str]:
     return styled(value, name.style) + plural, span
 
 
-def _is_single(estimate: Json, name: EstimateName) -> bool:
+def is_single(estimate: Json, name: EstimateName) -> bool:
     by_p = name.style == "test" and estimate.get("p_value") is not None
     return by_p or estimate.get("value") is not None
-
-
-def card_numbers(question: Json) -> list[CardNumber]:
-    """Up to three guarded numbers that matter most, one a name; of a family of tests its strongest effects.
-
-    Of several estimates of one name the first without a label is taken, else the first with one: a variant
-    (another criterion, another interval) never stands in for the answer, not even where that is a range.
-    """
-    ranked = _strongest(question)
-    chosen: dict[tuple[int, int], CardNumber] = {(0, k): one for k, one in enumerate(ranked)}
-    seen: set[str] = set()
-    listed: list[tuple[int, Json]] = list(enumerate(entries(question, "estimates")))
-    for k, estimate in sorted(listed, key=lambda one: (bool(one[1].get("label")), one[0])):
-        name = estimate_name(str(estimate.get("name")))
-        if not _is_guarded(estimate) or name.glance is None or name.short in seen:
-            continue
-        if ranked and estimate.get("name") in _RANKED[question["kind"]][0]:
-            continue
-        value, span = value_and_interval(estimate, name)
-        if value == NO_VALUE:
-            continue
-        seen.add(name.short)
-        label = micro(str(estimate.get("label") or ""))
-        chosen[(name.glance, k)] = CardNumber(
-            name=unbroken(f"{name.short}, {label}") if label else name.short,
-            value=value,
-            interval=span,
-            single=_is_single(estimate, name),
-        )
-    return [chosen[key] for key in sorted(chosen)][:CARD_NUMBERS]
-
-
-_RANKED: dict[str, tuple[tuple[str, ...], str, int]] = {
-    "change": (("change_ratio", "change_difference"), "", 2),
-    "association": (("correlation", "kendall_tau"), "association_test", 3),
-}
-"""By kind: the effects of a family, whose p-value ranks them (their own where empty), and how many."""
-
-
-def _strongest(question: Json) -> list[CardNumber]:
-    """The guarded effects of a family of tests with the smallest p-values, one a label, smallest first.
-
-    Corrections keep the order of p-values or tie them, so it does not matter which are corrected.
-    """
-    names, test, most = _RANKED.get(str(question.get("kind")), ((), "", 0))
-    listed = [e for e in entries(question, "estimates") if _is_guarded(e)]
-    p: dict[Any, Any] = {e.get("label"): e.get("p_value") for e in listed if e.get("name") == test}
-    by_label: dict[Any, list[Json]] = {}
-    for e in listed:
-        if e.get("name") in names and e.get("value") is not None:
-            by_label.setdefault(e.get("label"), []).append(e)
-    best = [min(own, key=lambda e: names.index(str(e["name"]))) for own in by_label.values()]
-    ranked: list[tuple[float, Json]] = []
-    for e in best:
-        rank: Any = p.get(e.get("label")) if test else e.get("p_value")
-        if rank is not None:
-            ranked.append((float(rank), e))
-    cards: list[CardNumber] = []
-    for rank, e in sorted(ranked, key=lambda one: one[0])[:most]:
-        name = estimate_name(str(e["name"]))
-        value, span = value_and_interval(e, name)
-        label = micro(str(e.get("label") or ""))
-        cards.append(
-            CardNumber(
-                name=unbroken(f"{name.short}, {label}") if label else name.short,
-                value=value,
-                interval=", ".join(filter(None, [span, "" if test else p_value(rank)])),
-                single=_is_single(e, name),
-            )
-        )
-    return cards
-
-
-def _is_guarded(estimate: Json) -> bool:
-    return str(estimate.get("method", "")).startswith("guarded")
 
 
 def table_view(title: str, file: str, rows: list[Json]) -> TableView:
