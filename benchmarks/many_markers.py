@@ -4,8 +4,8 @@
 
 Reading 400,000 rows, every test of every marker in two groups, 10,000 exchanges for the whole family,
 intervals and models for the 40 markers with the smallest p-values, guards, figures, tables and the page. The
-rival is the same command with every marker worked out in full, on `--part` of the markers and scaled up;
-both print the same p-values for those. Seconds of the clock and of the processor: on a busy machine only the
+rival is the same command with every marker worked out in full, on `--part` of the markers and scaled up; both
+print the same p-values for those. Seconds of the clock and of the processor: on a busy machine only the
 latter say anything. The limit the project sets itself is 60 s.
 """
 

@@ -150,7 +150,7 @@ def test_a_marker_all_below_its_limit_is_not_analysable(tmp_path: Path) -> None:
     )  # fmt: skip
     assert status == 2
     assert "IL-2: all 12 levels lie below the limit of quantification" in question["summary"]
-    assert "never above 0.50 pg/mL in 12 samples of 12 patients; at most 22 %" in question["summary"]
+    assert "never above 0.50 pg/mL in 12 samples of 12 patients; at most 22.1 %" in question["summary"]
 
 
 TWO = MEASURED.replace("markers = [", 'markers = [{ analyte = "IL-8", unit = "pg/mL" }, ')

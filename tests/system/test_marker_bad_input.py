@@ -98,7 +98,7 @@ UNANSWERED = {
     "late": (change("late", "good").replace('"after"', '"week 4"'), "measured at one occasion only"),
     "stage-never": (
         association("stage-never", '[{ analyte = "never", unit = "pg/mL" }]'),
-        "never above 0.50 pg/mL in 16 samples of 16 patients; at most 17 %",
+        "never above 0.50 pg/mL in 16 samples of 16 patients; at most 17.1 %",
     ),
     "stage-two": (
         association("stage-two", '[{ analyte = "two", unit = "pg/mL" }]'),

@@ -303,3 +303,34 @@ def test_a_unit_that_does_not_convert_leaves_out_its_marker_alone(tmp_path: Path
     assert messages[0].endswith("no change is held against it")
     assert alone.question("change").estimate("change_ratio").n == 12
     assert "No exposure up to the later level: IL-6." in alone.question("change").summary
+
+
+@pytest.mark.parametrize(
+    ("limit", "n", "says"),
+    [
+        ("", 11, "row 2 (patient P0, 0) is left out, as no limit is stated"),
+        ("1", 12, "row 2 (patient P0, 0) counts as below its limit of 1"),
+    ],
+)
+def test_a_level_of_0_is_one_patients_trouble(tmp_path: Path, limit: str, n: int, says: str) -> None:
+    """A reading of 0 at the first occasion of one patient: the other eleven are answered either way."""
+    rows = rises()
+    rows[0] = f"P0,0,IL-6,0,pg/mL,0,{limit},before"
+    result = run_study(load_study(study(tmp_path, rows)))
+    question = result.question("change")
+    assert question.estimate("change_ratio").n == n
+    assert any(f"IL-6: a level of 0 or less has no logarithm: {says}" in line for line in question.methods)
+    assert any(f["code"] == "zero-value" and f["row"] == 2 for f in result.contents["issues"])
+    if n == 11:
+        assert {"patient": "P0", "reason": "a level of 0 has no logarithm: row 2"} in question.tables[
+            "left-out"
+        ]
+
+
+def test_a_level_of_0_is_a_level_where_differences_are_asked_for(tmp_path: Path) -> None:
+    rows = rises()
+    rows[0] = "P0,0,IL-6,0,pg/mL,0,,before"
+    path = study(tmp_path, rows, question=QUESTION + 'scale = "difference"\n')
+    question = run_study(load_study(path)).question("change")
+    assert question.estimate("change_difference").n == 12
+    assert not any("no logarithm" in line for line in question.methods)

@@ -189,7 +189,7 @@ def test_half_the_limit_invents_a_change_where_the_limit_fell() -> None:
 def test_all_below_limit_fires_with_the_bound() -> None:
     found = trapped("all-below-limit")
     assert "all 120 levels lie below the limit" in found.finding
-    assert "never above 0.15 ng/mL in 120 samples of 60 patients; at most 5 %" in found.effect
+    assert "never above 0.15 ng/mL in 120 samples of 60 patients; at most 4.9 % of such" in found.effect
 
 
 def test_all_below_limit_is_silent_where_one_level_was_quantified() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from troughline.report.cards import card_numbers
 from troughline.report.names import estimate_name
 from troughline.report.numbers import (
     closed_up,
@@ -18,7 +21,6 @@ from troughline.report.numbers import (
     unit_text,
 )
 from troughline.report.view import (
-    card_numbers,
     cell,
     first_sentence,
     pairs,
@@ -231,3 +233,70 @@ def test_a_test_is_read_by_its_p_value() -> None:
     assert (found.value, found.p, found.how) == ("p = 0.18", "", "log-rank, statistic 3.39")
     found = cell({**estimate, "name": "ph_test", "value": None}, {"n_patients": 26})
     assert (found.value, found.how) == ("p = 0.18", "log-rank")
+
+
+def change(name: str, method: str, label: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "method": method, "label": label, "n": 37, "value": 1.0, **more}
+
+
+def change_question() -> dict[str, Any]:
+    """Two groups of one marker, each with its mean change, both p-values, and its ratio."""
+    estimates: list[dict[str, Any]] = []
+    for label, p in (("IL-6, A", 0.2), ("IL-6, B", 0.004)):
+        estimates += [
+            change("mean_change", "as-published: Student's paired test", label, p_value=p, unit="pg/mL"),
+            change("paired_wilcoxon", "as-published: Wilcoxon's paired test", label, p_value=p / 2),
+            change("change_ratio", "guarded: Hodges–Lehmann", label, low=0.9, high=1.4, p_value=2 * p),
+        ]
+    count = {"name": "n_significant", "value": 1.0, "method": "guarded: p < 0.05, corrected"}
+    return {"kind": "change", "estimates": [*estimates, count]}
+
+
+def test_a_change_has_one_row_a_group_with_both_p_values() -> None:
+    """As published the mean with Student's and Wilcoxon's p, guarded the ratio with the corrected p."""
+    first, second, *_ = pairs(change_question(), {"n_patients": 57})
+    assert (first.name, first.label, second.label) == ("Change within a group", "IL-6, A", "IL-6, B")
+    assert [c.p or c.value for c in second.as_published] == ["p = 0.004", "p = 0.002"]
+    assert [c.p for c in second.guarded] == ["p = 0.008"]
+
+
+def test_a_method_is_said_once_and_what_is_particular_to_a_cell_each_time() -> None:
+    first, second, *_ = pairs(change_question(), {"n_patients": 57})
+    assert first.as_published[0].how == "Mean change: Student's paired test, n = 37"
+    assert second.as_published[0].how == "Mean change, n = 37"
+    assert second.guarded[0].how == "Ratio after/before, n = 37"
+
+
+def test_the_card_of_a_family_shows_its_strongest_effects_with_their_p() -> None:
+    """The second group comes first: its p is smaller. The count of findings follows."""
+    cards = card_numbers(change_question())
+    assert [c.name.replace("\u00a0", " ") for c in cards] == [
+        "Ratio after/before, IL-6, B", "Ratio after/before, IL-6, A", "p < 0.05"
+    ]  # fmt: skip
+    assert cards[0].interval.endswith("p = 0.008")
+    outcome = change("hazard_ratio", "guarded: Cox", "IL-6: change, per doubling", value=1.2, p_value=0.4)
+    asked = change_question()
+    (only, count) = card_numbers({**asked, "estimates": [*asked["estimates"], outcome]})
+    assert only.interval == "p = 0.40"
+    assert only.name.startswith("Hazard ratio")
+    assert count.name == "p < 0.05"
+    effects = [
+        {"name": "correlation", "method": "guarded: Spearman", "label": label, "value": value, "level": 0.95}
+        for label, value in (("IL-2 × size", -0.1), ("IL-2 × BCLC", -0.4))
+    ]
+    tests = [
+        {"name": "association_test", "method": "guarded: Kendall", "label": label, "value": 1.0, "p_value": p}
+        for label, p in (("IL-2 × size", 0.3), ("IL-2 × BCLC", 0.001))
+    ]
+    found = card_numbers({"kind": "association", "estimates": [*tests, *effects]})
+    assert [c.value for c in found] == ["−0.400", "−0.100"]
+
+
+@pytest.mark.parametrize(("high", "shown"), [(0.05119, "0–5.2%"), (0.05, "0–5%"), (0.2209, "0–22.1%")])
+def test_an_upper_bound_is_rounded_up(high: float, shown: str) -> None:
+    """1 − 0.05^(1/57) = 5.119 %; 5 % stays itself. The words of guards round likewise."""
+    from troughline.response.guards.wording import percent_up
+
+    bound = {"name": "share_above_limit", "value": 0.0, "low": 0.0, "high": high, "level": 0.95}
+    assert cell(bound, {}).interval == shown
+    assert percent_up(high) == shown.removeprefix("0–").replace("%", " %")

@@ -25,19 +25,22 @@ ALPHA = 0.05
 
 
 def direction_words(marker: str, characteristic: CharacteristicColumn, result: PairResult) -> str:
-    """`IL-2 is lower with higher BCLC stage (tau −0.31, −0.44 to −0.17)`."""
-    tau = result.tau
-    if tau is None:
+    """`IL-2 is lower with higher BCLC stage (Spearman −0.31, −0.44 to −0.17)`, as the figure shows it.
+
+    Kendall's tau-b stands in where there is no Spearman's correlation.
+    """
+    size, name = (result.tau, "tau") if result.rho is None else (result.rho, "Spearman")
+    if size is None:
         return f"{marker} differs by {characteristic.label}"
-    words = "lower" if tau.value < 0 else "higher"
+    words = "lower" if size.value < 0 else "higher"
     if characteristic.scale == "binary":
         low, high = characteristic.levels
         with_what = f"in {characteristic.label} {high} than in {low}"
     else:
-        name = characteristic.label
-        with_what = f"with higher {name if name[1:2].isupper() else name[:1].lower() + name[1:]}"
-    span = "" if math.isnan(tau.low) else f", {number(tau.low)} to {number(tau.high)}"
-    return f"{marker} is {words} {with_what} (tau {number(tau.value)}{span})"
+        label = characteristic.label
+        with_what = f"with higher {label if label[1:2].isupper() else label[:1].lower() + label[1:]}"
+    span = "" if math.isnan(size.low) else f", {number(size.low)} to {number(size.high)}"
+    return f"{marker} is {words} {with_what} ({name} {number(size.value)}{span})"
 
 
 def beyond_limit(marker: MarkerColumn) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ from troughline.biomarker.change_facts import ChangeFacts, Silent
 from troughline.biomarker.change_family import correct
 from troughline.biomarker.change_pairing import Pairing, analyse, work_out
 from troughline.biomarker.change_tests import attempt
-from troughline.biomarker.marker_levels import all_beyond, analyte_tables
+from troughline.biomarker.marker_levels import analyte_tables
 from troughline.response.case import Case
 from troughline.response.predictor import NotAnalysable, PredictorValues
 from troughline.response.questions.parts import Parts, generator
@@ -106,7 +106,7 @@ def _markers(
 def _silent(data: MarkerData) -> Silent:
     return Silent(
         marker=data.analyte, unit=data.unit, reason=data.not_analysable, n_levels=len(data.levels),
-        n_patients=len({v.patient for v in data.levels}), beyond=all_beyond(list(data.levels)),
+        n_patients=len({v.patient for v in data.levels}), beyond=data.beyond,
     )  # fmt: skip
 
 

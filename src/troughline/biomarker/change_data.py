@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from troughline.biomarker.censored import Censored, Pairs, levels
-from troughline.biomarker.marker_levels import Level, all_beyond, measured_levels
+from troughline.biomarker.marker_levels import Beyond, Level, all_beyond, measured_levels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +43,9 @@ class Groups:
 class MarkerData:
     """One marker: every level used, and the pairs of each later occasion with the first.
 
-    `left_out` says why a patient has no pair. `not_analysable` says why nothing can be tested, or is empty.
+    `left_out` says why a patient has no pair. `not_analysable` says why nothing can be tested, or is empty;
+    `beyond` what levels that all lie beyond a limit say.
+    `without_log` names each level of 0 or less where ratios are asked for, and what became of it.
     """
 
     analyte: str
@@ -52,6 +54,8 @@ class MarkerData:
     paired: tuple[PairedLevels, ...]
     left_out: Mapping[str, str]
     not_analysable: str = ""
+    beyond: Beyond | None = None
+    without_log: tuple[str, ...] = ()
 
     @property
     def n_beyond(self) -> int:
@@ -143,7 +147,8 @@ def marker_data(
 ) -> MarkerData:
     """The levels and pairs of one marker; `table` are its rows of the measurements, for who has them.
 
-    Of several levels of a patient at one occasion the first counts. A pair whose two levels come from
+    For a ratio a level of 0 counts as below its limit where one is stated, and is left out where none is. Of
+    several levels of a patient at one occasion the first counts. A pair whose two levels come from
     different assays is no pair. Raises `ValueError` where the marker was not measured or its unit does not
     convert.
     """
@@ -151,6 +156,10 @@ def marker_data(
         cohort, marker.analyte, marker.unit, assay=marker.assay, table=table,
         occasion_of=lambda day, named: _occasion(question, day, named),
     )  # fmt: skip
+    without_log: list[str] = []
+    zeros: dict[str, str] = {}
+    if question.scale == "ratio":
+        found, without_log, zeros = _with_logarithm(found)
     first: dict[tuple[str, int], Level] = {}
     for one in found:
         first.setdefault((one.patient, one.occasion), one)
@@ -166,10 +175,12 @@ def marker_data(
             before, after = held.get((patient, 0)), held.get((patient, k))
             reason = _unpaired(before, after, names[0], names[k])
             if reason:
+                reason = zeros.get(patient, reason)
                 left_out.setdefault(patient, reason)
             else:
                 kept.append(patient)
         paired.append(_pairs(question, kept, held, k, names[k], groups))
+    beyond = all_beyond(used, level=cohort.study.study.level)
     in_a_pair = {p for one in paired for p in one.patients}
     return MarkerData(
         analyte=marker.analyte if marker.assay is None else f"{marker.analyte} ({marker.assay})",
@@ -177,8 +188,29 @@ def marker_data(
         levels=used,
         paired=tuple(paired),
         left_out={p: why for p, why in left_out.items() if p not in in_a_pair},
-        not_analysable=_why_not(used, paired, names),
+        not_analysable=_why_not(used, paired, names, beyond),
+        beyond=beyond,
+        without_log=tuple(without_log),
     )
+
+
+def _with_logarithm(found: list[Level]) -> tuple[list[Level], list[str], dict[str, str]]:
+    """The levels that have a logarithm, or a limit that they lie below; what became of the others; whose."""
+    kept: list[Level] = []
+    dropped: dict[str, str] = {}
+    said: list[str] = []
+    for one in found:
+        if one.below or one.above or one.value > 0:
+            kept.append(one)
+            continue
+        where = f"row {one.row} (patient {one.patient}, {one.value:g})"
+        if one.limit > 0:
+            kept.append(replace(one, value=math.nan, below=True))
+            said.append(f"{where} counts as below its limit of {one.limit:g}")
+        else:
+            said.append(f"{where} is left out, as no limit is stated")
+            dropped[one.patient] = f"a level of {one.value:g} has no logarithm: row {one.row}"
+    return kept, said, dropped
 
 
 def _unpaired(before: Level | None, after: Level | None, first: str, later: str) -> str:
@@ -231,12 +263,13 @@ def _censored(found: tuple[Level, ...], log: bool) -> Censored:
     )
 
 
-def _why_not(used: tuple[Level, ...], paired: list[PairedLevels], names: tuple[str, ...]) -> str:
+def _why_not(
+    used: tuple[Level, ...], paired: list[PairedLevels], names: tuple[str, ...], beyond: Beyond | None
+) -> str:
     there = {v.occasion for v in used}
     if len(there) < 2:
         only = names[next(iter(there))] if there else "no occasion"
         return f"it was measured at one occasion only (“{only}”)" if there else "it has no level"
-    beyond = all_beyond(list(used))
     if beyond is not None:
         return beyond.reason
     if not any(len(one) for one in paired):

@@ -94,5 +94,5 @@ def undecided(facts: ChangeFacts) -> str:
         return ""
     return (
         f" The corrected p of {'; '.join(names)} lies within the Monte-Carlo error of {facts.draws.drawn:,} "
-        "exchanges of 0.05: only more of them (`permutations`) tell on which side it is."
+        "exchanges of 0.05: only more of them (permutations in the study file) tell on which side it is."
     )

@@ -56,6 +56,11 @@ def fill_parts(
     parts.series["change"] = _series(question, groups, markers, facts)
     parts.summary = summary(facts, question)
     parts.methods += methods(facts, question, exposure)
+    parts.methods += [
+        f"{m.analyte}: a level of 0 or less has no logarithm: {'; '.join(m.without_log)}."
+        for m in markers
+        if m.without_log
+    ]
     parts.references += references(question)
 
 
@@ -78,17 +83,18 @@ def _group_estimates(
         return finite(math.exp(value)) if ratio and value is not None and value < 700 else value
 
     published = f.published
-    substituted = f"{published.n_substituted} levels substituted" if published.n_substituted else ""
+    k = published.n_substituted
+    substituted = f"{k} of {2 * f.n} levels substituted (half the limit below it)" if k else ""
     out = [
         Estimate(
             name="mean_change", value=published.mean_change, low=published.low, high=published.high,
             level=level, unit=f.unit, n=f.n, label=label, p_value=published.p_t,
-            method="as-published: Student's paired test, half the limit below it", note=substituted,
+            method="as-published: Student's paired test", note=substituted,
         ),
         Estimate(
             name="paired_wilcoxon", value=published.w_wilcoxon, level=None, n=f.n,
             label=label, p_value=published.p_wilcoxon,
-            method="as-published: Wilcoxon's paired test, uncorrected", note=substituted,
+            method="as-published: Wilcoxon's paired test, uncorrected",
         ),
         Estimate(
             name=name, value=shown(f.shift.value), low=shown(f.shift.low), high=shown(f.shift.high),
@@ -119,7 +125,7 @@ def _alone(f: GroupFinding) -> str:
     words: list[str] = []
     if f.p_value is not None:
         words.append(f"p alone {f.p_value:.2g}")
-    if f.p_error is not None and f.p_error >= 0.0005:
+    if f.p_error is not None and f.p_adjusted is not None and 0.01 < f.p_adjusted < 0.1:
         words.append(f"Monte-Carlo error of the corrected p {f.p_error:.1g}")
     if f.rank.n_informative < f.n:
         words.append(f"{f.rank.n_informative} of {f.n} pairs tell a direction")
@@ -247,9 +253,9 @@ def beyond_estimate(marker: str, unit: str, beyond: Beyond) -> Estimate:
     """The share of patients on the side of the limit where no level was, with its one-sided bound."""
     return Estimate(
         name=f"share_{beyond.other_side}_limit", value=0.0, low=0.0, high=beyond.share_bound,
-        n=beyond.n_patients, label=marker,
+        level=beyond.level, n=beyond.n_patients, label=marker,
         method="guarded: exact one-sided bound (Clopper–Pearson), one count a patient",
-        note=f"never {beyond.other_side} {beyond.limit:g} {unit} in {beyond.n_levels} samples",
+        note=beyond.words(unit),
     )  # fmt: skip
 
 

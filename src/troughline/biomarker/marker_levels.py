@@ -117,7 +117,8 @@ class Beyond:
     """A marker all of whose levels lie beyond a limit: on which `side`, and what they say all the same.
 
     No level was on the other side of `limit` (the highest of those below, the lowest of those above) in
-    `n_levels` samples of `n_patients`; `share_bound` bounds the share of patients who would have one there.
+    `n_levels` samples of `n_patients`; `share_bound` bounds the share of patients who would have one there,
+    one-sided at `level`.
     """
 
     side: str
@@ -125,6 +126,7 @@ class Beyond:
     n_levels: int
     n_patients: int
     share_bound: float
+    level: float = 0.95
 
     @property
     def other_side(self) -> str:
@@ -138,17 +140,17 @@ class Beyond:
         return f"all {self.n_levels} levels lie {self.side} the {which} of quantification"
 
     def words(self, unit: str) -> str:
-        """What can be said: `never above 0.50 pg/mL in 24 samples of 12 patients; at most 22 % …`."""
-        from troughline.response.guards.wording import count, number, unit_text
+        """What can be said: `never above 0.50 pg/mL in 24 samples of 12 patients; at most 22.1 % …`."""
+        from troughline.response.guards.wording import count, number, percent_up, unit_text
 
         return (
             f"never {self.other_side} {number(self.limit)}{unit_text(unit)} in {self.n_levels} samples of "
-            f"{count(self.n_patients, 'patient')}; at most {100 * self.share_bound:.0f} % of such patients "
-            f"would have a level {self.other_side} it"
+            f"{count(self.n_patients, 'patient')}; at most {percent_up(self.share_bound)} of such patients "
+            f"would have a level {self.other_side} it (one-sided {100 * self.level:g} %)"
         )
 
 
-def all_beyond(levels: list[Level], *, level: float = 0.95) -> Beyond | None:
+def all_beyond(levels: Sequence[Level], *, level: float = 0.95) -> Beyond | None:
     """What levels that all lie below (or all above) their limits say; None where one was quantified.
 
     Patients, not samples, are counted: one-sided bound of Clopper and Pearson with none of them seen.
@@ -161,7 +163,7 @@ def all_beyond(levels: list[Level], *, level: float = 0.95) -> Beyond | None:
     n = len({v.patient for v in levels})
     return Beyond(
         side="below" if below else "above", limit=max(limits) if below else min(limits),
-        n_levels=len(levels), n_patients=n, share_bound=share_one_sided_bound(0, n, level=level),
+        n_levels=len(levels), n_patients=n, share_bound=share_one_sided_bound(0, n, level=level), level=level,
     )  # fmt: skip
 
 

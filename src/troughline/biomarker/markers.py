@@ -149,7 +149,7 @@ def marker_column(cohort: Cohort, marker: Marker, drug: Drug | None) -> MarkerCo
                 values[i] = level.limit if level.below or level.above else level.value
                 below[i], above[i] = level.below, level.above
                 platform = platform or level.assay or None
-        beyond = all_beyond(list(first.values()))
+        beyond = all_beyond(list(first.values()), level=cohort.study.study.level)
     known = np.isfinite(values)
     positive = bool((values[known] > 0).all())
     log = positive if marker.log is None else marker.log

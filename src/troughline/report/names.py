@@ -16,6 +16,8 @@ class EstimateName:
     """The readable names of one estimate; `glance` orders the numbers on a card, None keeps it off.
 
     `unless` names the estimate beside which it is kept off too.
+    Estimates of one `row` and label stand in one row of the two columns, each by its short name; empty means
+    a row of its own.
     """
 
     label: str
@@ -23,6 +25,7 @@ class EstimateName:
     style: Style
     glance: int | None
     unless: str = ""
+    row: str = ""
 
 
 @cache
@@ -52,6 +55,7 @@ def estimate_name(name: str) -> EstimateName:
         style=style,
         glance=entry.get("glance"),
         unless=str(entry.get("unless", "")),
+        row=str(entry.get("row", "")),
     )
 
 

@@ -6,7 +6,7 @@ import math
 import re
 from typing import Literal
 
-Style = Literal["number", "percent", "count", "p", "test"]
+Style = Literal["number", "percent", "count", "p", "test", "bound"]
 
 NO_VALUE = "not given"
 NOT_BOUNDED = "not bounded by these data"
@@ -94,7 +94,7 @@ def p_value(value: float | None) -> str:
 
 def styled(value: float | None, style: Style) -> str:
     """`value` in the named style, without a unit; the statistic of a test is a number."""
-    if style == "percent":
+    if style in ("percent", "bound"):
         return percent(value)
     if style == "count":
         return count(value)
@@ -123,6 +123,9 @@ def interval(
         return f"from {_end(low, style, value)}, not bounded above"
     if style == "percent":
         left, right = percent(low, sign=False), percent(high)
+    elif style == "bound":
+        # An upper bound is rounded up, so that it stays one.
+        left, right = percent(low, sign=False), f"{math.ceil(round(1000 * high, 9)) / 10:g}%"
     else:
         left, right = _end(low, style, value), _end(high, style, value)
     wordy = any(mark in left + right for mark in ("−", "<", ">", "×"))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from troughline.report import view
+from troughline.report.cards import card_numbers
 from troughline.report.checklist import NOT_COMPUTED, checklists
 from troughline.report.names import estimate_name
 from troughline.report.numbers import micro, percent
@@ -102,7 +103,7 @@ def _question(question: Json, study: Json, titles: dict[str, str], figures: Sequ
         "verdict_words": words,
         "summary": micro(summary),
         "first_sentence": micro(view.first_sentence(summary)),
-        "numbers": view.card_numbers(question),
+        "numbers": card_numbers(question),
         "pairs": view.pairs(question, study),
         "guards": [
             {

@@ -18,7 +18,6 @@ from troughline.report.numbers import (
     percent,
     range_text,
     styled,
-    unbroken,
     unit_text,
 )
 from troughline.report.reading import entries
@@ -30,13 +29,15 @@ MOST_ROWS = 30
 UNFOLDED_ROWS = 12
 LEFT_OUT = "left-out"
 MOST_FINDINGS = 8
-CARD_NUMBERS = 3
 _SENTENCE_END = re.compile(r"(?<!\bal\.)(?<!\be\.g\.)(?<!\bi\.e\.)(?<=[.!?])\s+(?=[A-Z0-9])")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One estimate as text; `single` where the value is one number, not a range and not a missing one."""
+    """One estimate as text; `single` where the value is one number, not a range and not a missing one.
+
+    `how` is the method and what is particular to this estimate, which is `particular`.
+    """
 
     value: str
     single: bool
@@ -44,6 +45,8 @@ class Cell:
     p: str
     how: str
     note: str
+    method: str
+    particular: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,16 +57,6 @@ class Pair:
     label: str
     as_published: tuple[Cell, ...]
     guarded: tuple[Cell, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CardNumber:
-    """One number of a card as text; `single` as in `Cell`."""
-
-    name: str
-    value: str
-    interval: str
-    single: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,10 +95,11 @@ def first_sentence(text: str) -> str:
 
 
 def pairs(question: Json, study: Json) -> list[Pair]:
-    """The estimates of a question, those of one name and label beside one another, in the order they came."""
+    """The estimates of a question, those of one name (or row) and label beside one another, as they came."""
     found: dict[tuple[str, str], dict[Column, list[Cell]]] = {}
     for estimate in entries(question, "estimates"):
-        key = (str(estimate.get("name")), str(estimate.get("label") or ""))
+        name = str(estimate.get("name"))
+        key = (estimate_name(name).row or name, str(estimate.get("label") or ""))
         columns = found.setdefault(key, {"as_published": [], "guarded": []})
         side: Column = "guarded" if str(estimate.get("method", "")).startswith("guarded") else "as_published"
         columns[side].append(cell(estimate, study))
@@ -124,7 +118,8 @@ def pairs(question: Json, study: Json) -> list[Pair]:
 
 
 def _without_repeats(listed: list[Pair]) -> list[Pair]:
-    """The same pairs; a method that is that of the row above, under the same name, is not said again."""
+    """The same pairs; a method that is that of the row above, under the same name, is not said again; what
+    is particular to a cell (its n, a statistic) is."""
     shortened: list[Pair] = []
     for before, pair in zip([None, *listed], listed, strict=False):
         if before is not None and before.name == pair.name:
@@ -138,32 +133,36 @@ def _without_repeats(listed: list[Pair]) -> list[Pair]:
 
 
 def _silent(cells: tuple[Cell, ...], before: tuple[Cell, ...]) -> tuple[Cell, ...]:
-    same = [c.how for c in cells] == [c.how for c in before]
-    return tuple(replace(c, how="") for c in cells) if same else cells
+    same = [c.method for c in cells] == [c.method for c in before]
+    return tuple(replace(c, how=c.particular) for c in cells) if same else cells
 
 
 def cell(estimate: Json, study: Json) -> Cell:
     """One estimate as text; n and level are said only where they differ from the study's."""
     name = estimate_name(str(estimate.get("name")))
     value, span = value_and_interval(estimate, name)
-    how = re.sub(r"^(as-published|guarded)\s*[:,]?\s*", "", str(estimate.get("method", "")))
+    method = re.sub(r"^(as-published|guarded)\s*[:,]?\s*", "", str(estimate.get("method", ""))).strip(" ,")
+    particular: list[str] = []
     level, n = estimate.get("level"), estimate.get("n")
     if span and level is not None and level != study.get("level", 0.95):
-        how += f", {percent(level)} interval"
+        particular.append(f"{percent(level)} interval")
     if n is not None and n != study.get("n_patients"):
-        how = f"{how}, n = {n}" if how else f"n = {n}"
+        particular.append(f"n = {n}")
     p = estimate.get("p_value")
     if name.style == "test" and p is not None:
         p = None
         if estimate.get("value") is not None:
-            how = f"{how}, statistic {number(estimate['value'])}"
+            particular.append(f"statistic {number(estimate['value'])}")
+    first = [f"{name.short}: {method}" if method else name.short] if name.row else [method]
     return Cell(
         value=value,
-        single=_is_single(estimate, name),
+        single=is_single(estimate, name),
         interval=span,
         p=p_value(p) if p is not None else "",
-        how=micro(how.strip(" ,")),
+        how=micro(", ".join(filter(None, [*first, *particular]))),
         note=micro(str(estimate.get("note") or "")),
+        method=micro(method),
+        particular=micro(", ".join([*([name.short] if name.row else []), *particular])),
     )
 
 
@@ -193,38 +192,9 @@ def value_and_interval(estimate: Json, name: EstimateName) -> tuple[str, str]:
     return styled(value, name.style) + plural, span
 
 
-def _is_single(estimate: Json, name: EstimateName) -> bool:
+def is_single(estimate: Json, name: EstimateName) -> bool:
     by_p = name.style == "test" and estimate.get("p_value") is not None
     return by_p or estimate.get("value") is not None
-
-
-def card_numbers(question: Json) -> list[CardNumber]:
-    """Up to three guarded numbers that matter most, one a name.
-
-    Of several estimates of one name the first without a label is taken, else the first with one: a variant
-    (another criterion, another interval) never stands in for the answer, not even where that is a range.
-    """
-    chosen: dict[tuple[int, int], CardNumber] = {}
-    seen: set[str] = set()
-    listed: list[tuple[int, Json]] = list(enumerate(entries(question, "estimates")))
-    present = {str(estimate.get("name")) for _, estimate in listed}
-    for k, estimate in sorted(listed, key=lambda one: (bool(one[1].get("label")), one[0])):
-        name = estimate_name(str(estimate.get("name")))
-        guarded = str(estimate.get("method", "")).startswith("guarded")
-        if not guarded or name.glance is None or name.short in seen or name.unless in present:
-            continue
-        value, span = value_and_interval(estimate, name)
-        if value == NO_VALUE:
-            continue
-        seen.add(name.short)
-        label = micro(str(estimate.get("label") or ""))
-        chosen[(name.glance, k)] = CardNumber(
-            name=unbroken(f"{name.short}, {label}") if label else name.short,
-            value=value,
-            interval=span,
-            single=_is_single(estimate, name),
-        )
-    return [chosen[key] for key in sorted(chosen)][:CARD_NUMBERS]
 
 
 def table_view(title: str, file: str, rows: list[Json]) -> TableView:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from troughline.report.figures import style
 from troughline.report.figures.drawing import Sketch
@@ -35,8 +35,11 @@ def sketch_correlations(question: Json) -> Sketch:
     axes.set_ylim(height, 0.0)
     axes.axvline(0.0, color=style.PUBLISHED, linewidth=1.0, zorder=0)
     axes.set_xlabel("rank correlation (Spearman)")
-    _text(axes, _WIDTH + 0.12, -0.14, "correlation (interval)", style.MUTED)
-    _text(axes, _WIDTH + 1.55, -0.14, "p, corrected", style.MUTED)
+    adjusted = any(r.get("partial") for r in rows)
+    _text(axes, _WIDTH + 0.12, -0.14, "Spearman (interval)", style.MUTED)
+    _text(axes, _WIDTH + 1.55, -0.14, "p (trend, Holm)", style.MUTED)
+    if adjusted:
+        _key(axes)
     listed: list[str] = []
     y = 0.0
     for marker in markers:
@@ -45,12 +48,12 @@ def sketch_correlations(question: Json) -> Sketch:
         for row in (r for r in rows if r["marker"] == marker):
             listed.append(_row(axes, row, y + _ROW / 2))
             y += _ROW
-    adjusted = any(r.get("partial") for r in rows)
     caption = (
         "Spearman's correlation of each marker with each characteristic, with its interval"
-        f"{' (blue), and below it the partial one after adjustment (hollow)' if adjusted else ''}. Left of "
-        "the line at 0 the marker is lower where the characteristic is higher. p is that of the trend test, "
-        "corrected over all pairs (Holm)."
+        f"{' (filled), and below it the partial one after adjustment (hollow)' if adjusted else ''}. Left of "
+        "the line at 0 the marker is lower where the characteristic is higher. p belongs to another test, "
+        "that of trend (Jonckheere–Terpstra or Kendall), corrected over all pairs (Holm): an interval may "
+        "end on either side of 0 where p is near 0.05."
     )
     if len(every) > len(rows):
         caption += f" {len(every) - len(rows)} more are in the tables."
@@ -60,6 +63,22 @@ def sketch_correlations(question: Json) -> Sketch:
         caption,
         f"Forest plot. {'; '.join(listed)}.",
     )
+
+
+def _key(axes: Axes) -> None:
+    """What a filled and a hollow square are, above the panel."""
+    for x, hollow, text in ((0.07, False, "plain"), (0.62, True, "adjusted")):
+        axes.plot(
+            [2 * x / _WIDTH - 1], [-0.14], "s", clip_on=False,
+            markersize=4.4 if hollow else 5.4, color="#ffffff" if hollow else style.GUARDED,
+            markeredgecolor=style.GUARDED if hollow else "#ffffff", markeredgewidth=0.9 if hollow else 0.7,
+        )  # fmt: skip
+        _text(axes, x + 0.1, -0.14, text, style.MUTED)
+
+
+def _p(value: Any) -> str:
+    """`0.008` or `< 0.001`: the head of the column says that it is a p."""
+    return p_value(value).removeprefix("p ").removeprefix("= ")
 
 
 def _row(axes: Axes, row: Json, y: float) -> str:
@@ -72,7 +91,7 @@ def _row(axes: Axes, row: Json, y: float) -> str:
         _span(axes, partial, y + 0.06, hollow=True)
     words = _words(plain)
     _text(axes, _WIDTH + 0.12, y, words, style.GUARDED)
-    _text(axes, _WIDTH + 1.55, y, p_value(row.get("p_holm")).removeprefix("p = "), style.INK)
+    _text(axes, _WIDTH + 1.55, y, _p(row.get("p_holm")), style.INK)
     return f"{micro(str(row['marker']))} and {name}: {words}" + (
         f", partial {_words(partial)}" if partial else ""
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -48,6 +49,11 @@ def percent(estimate: Interval) -> str:
     if estimate.value is None or estimate.low is None or estimate.high is None:
         return "not estimated"
     return f"{100 * estimate.value:.0f} % ({100 * estimate.low:.0f}–{100 * estimate.high:.0f} %)"
+
+
+def percent_up(share: float) -> str:
+    """An upper bound of a share in per cent, rounded up to a tenth so that it stays one: `5.2 %`."""
+    return f"{math.ceil(round(1000 * share, 9)) / 10:g} %"
 
 
 def interval(estimate: Interval | None) -> str:
