@@ -46,6 +46,14 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.interaction_operating_characteristics
 	$(BIN)/python -m benchmarks.change_operating_characteristics
 	$(BIN)/python -m benchmarks.westfall_young
+	$(BIN)/python -m benchmarks.several_occasions
+	$(BIN)/python -m benchmarks.change_and_outcome
+	$(BIN)/python -m benchmarks.many_markers
+	$(BIN)/python -m benchmarks.dose_speed
+	$(BIN)/python -m benchmarks.dose_calibration
+	$(BIN)/python -m benchmarks.dose_enumeration
+	$(BIN)/python -m benchmarks.dose_policies
+	$(BIN)/python -m benchmarks.mechanism_speed
 	$(BIN)/python -m benchmarks.reconstruction
 	$(BIN)/python benchmarks/survival_speed.py $(if $(RIVAL_PYTHON),--rival-python $(RIVAL_PYTHON))
 
