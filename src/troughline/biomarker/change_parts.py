@@ -5,17 +5,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from troughline.biomarker.change_series import change_series
+from troughline.biomarker.change_tables import between_row, by_p, group_row, level_table
 from troughline.biomarker.change_words import methods, references, summary
-from troughline.biomarker.marker_levels import quantile_words
 from troughline.response.questions.parts import finite
-from troughline.results import Estimate, Json
+from troughline.results import Estimate
 
 if TYPE_CHECKING:
-    from troughline.biomarker.change_data import Groups, MarkerData, PairedLevels
+    from troughline.biomarker.change_data import Groups, MarkerData
     from troughline.biomarker.change_facts import BetweenFinding, ChangeFacts, GroupFinding
-    from troughline.biomarker.marker_levels import Beyond, Level
+    from troughline.biomarker.marker_levels import Beyond
     from troughline.cohort.cohort import Cohort
     from troughline.cohort.question_change import ChangeQuestion
     from troughline.response.predictor import PredictorValues
@@ -44,16 +43,16 @@ def fill_parts(
         beyond_estimate(s.marker, s.unit, s.beyond) for s in facts.silent if s.beyond is not None
     ]
     parts.tables = {
-        "levels": _level_table(question, groups, markers),
-        "within-groups": [_group_row(f, facts) for f in _by_p(facts)],
-        "between-groups": [_between_row(b) for b in facts.between],
+        "levels": level_table(question, groups, markers),
+        "within-groups": [group_row(f, facts) for f in by_p(facts)],
+        "between-groups": [between_row(b) for b in facts.between],
         "not-analysable": [
             {"marker": s.marker, "reason": s.reason, "levels": s.n_levels, "patients": s.n_patients}
             for s in facts.silent
         ],
     }
     parts.tables = {name: rows for name, rows in parts.tables.items() if rows}
-    parts.series["change"] = _series(question, groups, markers, facts)
+    parts.series["change"] = change_series(question, groups, markers, facts)
     parts.summary = summary(facts, question)
     parts.methods += methods(facts, question, exposure)
     parts.methods += [
@@ -257,177 +256,3 @@ def beyond_estimate(marker: str, unit: str, beyond: Beyond) -> Estimate:
         method="guarded: exact one-sided bound (Clopper–Pearson), one count a patient",
         note=beyond.words(unit),
     )  # fmt: skip
-
-
-def _level_table(question: ChangeQuestion, groups: Groups, markers: list[MarkerData]) -> list[Json]:
-    rows: list[Json] = []
-    for data in markers:
-        for g, group in enumerate(groups.names):
-            for k, occasion in enumerate(question.occasion_names):
-                mine = [v for v in data.levels if v.occasion == k and groups.of.get(v.patient) == g]
-                if not mine:
-                    continue
-                beyond = [v for v in mine if v.below or v.above]
-                rows.append(
-                    {
-                        "marker": data.analyte,
-                        "group": group,
-                        "occasion": occasion,
-                        "n": len(mine),
-                        "below limit": sum(v.below for v in mine),
-                        "share_below": sum(v.below for v in mine) / len(mine),
-                        "above limit": sum(v.above for v in mine),
-                        "limits": ", ".join(f"{x:g}" for x in sorted({v.limit for v in beyond}))
-                        or "none met",
-                        "median": quantile_words(mine, 0.5),
-                        "first quartile": quantile_words(mine, 0.25),
-                        "third quartile": quantile_words(mine, 0.75),
-                        "unit": data.unit,
-                    }
-                )
-    return rows
-
-
-def _by_p(facts: ChangeFacts) -> list[GroupFinding]:
-    """The findings in their order; by their corrected p-values where some markers were only tested."""
-    if not facts.only_tested:
-        return facts.findings
-    return sorted(
-        facts.findings, key=lambda f: (1.0 if f.p_adjusted is None else f.p_adjusted, f.p_value or 1.0)
-    )
-
-
-def _group_row(f: GroupFinding, facts: ChangeFacts) -> Json:
-    ratio, size = facts.scale == "ratio", f.fitted
-    return {
-        "marker": f.marker,
-        "group": f.group,
-        "occasion": f.occasion,
-        "n": f.n,
-        "rose": f.sign.n_up,
-        "fell": f.sign.n_down,
-        "not known": f.sign.n_tied,
-        "sign_test_p": f.sign.p_value,
-        "sign_test_with_ties_p": f.sign.p_ties,
-        "signed_rank_p": f.rank.p_value,
-        "prentice_wilcoxon_p": f.prentice.p_value,
-        "paired_normal_p": None if f.normal is None else f.normal.p_value,
-        "tobit_p": None if f.tobit is None else f.tobit.p_value,
-        "smallest_possible_p": f.rank.least_p,
-        "corrected_p": f.p_adjusted,
-        "monte_carlo_error": f.p_error,
-        "as_published_wilcoxon_p": f.published.p_wilcoxon,
-        "as_published_t_p": f.published.p_t,
-        "tobit_ratio" if ratio else "tobit_difference": None
-        if size is None
-        else finite(math.exp(size) if ratio and size < 700 else size),
-        "in full": f.shift is not None,
-    }
-
-
-def _between_row(b: BetweenFinding) -> Json:
-    return {
-        "marker": b.marker,
-        "occasion": b.occasion,
-        "group_by_time_p": None if b.same is None else b.same.p_value,
-        "corrected_p": b.p_adjusted,
-        "dose_trend_p": None if b.trend is None else b.trend.p_value,
-        "trend_corrected_p": b.trend_adjusted,
-        "tobit_trend_p": None if b.slope_test is None else b.slope_test.p_value,
-        "ancova_p": None if b.ancova is None or b.ancova.same is None else b.ancova.same.p_value,
-        "ancova_trend_p": None if b.ancova is None or b.ancova.trend is None else b.ancova.trend.p_value,
-        "baseline_p": b.baseline_p,
-        "exposure_trend_p": None if b.exposure is None else b.exposure.p_value,
-        "in full": b.in_full,
-        "not computed": "; ".join(b.why),
-    }
-
-
-def _series(
-    question: ChangeQuestion,
-    groups: Groups,
-    markers: list[MarkerData],
-    facts: ChangeFacts,
-) -> Json:
-    """What the figures are drawn from: the pairs of what is worked out in full, each change, the trend."""
-    ratio = question.scale == "ratio"
-    drawn: list[Json] = []
-    by = {(f.marker, f.occasion, f.group): f for f in facts.findings}
-    exposure = next((b.exposure_values for b in facts.between if b.exposure_values is not None), None)
-    between = {(b.marker, b.occasion): b for b in facts.between}
-    for data in markers:
-        if data.not_analysable:
-            continue
-        for one in data.paired:
-            b = between.get((data.analyte, one.occasion))
-            if b is not None and not b.in_full:
-                continue
-            values = None if b is None else b.exposure_values
-            known = {} if values is None else dict(values.guarded)
-            drawn.append(
-                {
-                    "marker": data.analyte,
-                    "unit": data.unit,
-                    "occasion": one.occasion,
-                    "trend_p": None if b is None or b.trend is None else b.trend.p_value,
-                    "exposure_p": None if b is None or b.exposure is None else b.exposure.p_value,
-                    "same_p": None if b is None or b.same is None else b.same.p_value,
-                    "groups": [
-                        _group_series(one, g, name, by.get((data.analyte, one.occasion, name)), ratio, known)
-                        for g, name in enumerate(groups.names)
-                    ],
-                }
-            )
-    return {
-        "exposure_label": "" if exposure is None else exposure.label,
-        "exposure_unit": "" if exposure is None else exposure.unit,
-        "scale": question.scale,
-        "first": question.occasion_names[0],
-        "group_label": groups.label,
-        "ordered": groups.ordered,
-        "dose": _group_doses(groups),
-        "dose_unit": groups.dose_unit,
-        "dose_label": groups.dose_label,
-        "markers": drawn,
-    }
-
-
-def _group_doses(groups: Groups) -> list[float] | None:
-    if not groups.dose:
-        return None
-    return [
-        float(np.median([d for p, d in groups.dose.items() if groups.of.get(p) == g] or [math.nan]))
-        for g in range(len(groups.names))
-    ]
-
-
-def _group_series(
-    one: PairedLevels, g: int, name: str, f: GroupFinding | None, ratio: bool, exposure: dict[str, float]
-) -> Json:
-    rows = [i for i in range(len(one)) if one.group[i] == g]
-    shift = None if f is None else f.shift
-
-    def end(value: float | None) -> float | None:
-        value = finite(value)
-        return value if value is None or not ratio else finite(math.exp(min(value, 700.0)))
-
-    def drawn(v: Level) -> float:
-        return v.limit if v.below or v.above else v.value
-
-    return {
-        "name": name,
-        "n": len(rows),
-        "before": [drawn(one.before[i]) for i in rows],
-        "after": [drawn(one.after[i]) for i in rows],
-        "before_below": [one.before[i].below for i in rows],
-        "after_below": [one.after[i].below for i in rows],
-        "before_above": [one.before[i].above for i in rows],
-        "after_above": [one.after[i].above for i in rows],
-        "exposure": [exposure.get(one.patients[i]) for i in rows],
-        "change": None if shift is None else end(shift.value),
-        "low": None if shift is None else end(shift.low),
-        "high": None if shift is None else end(shift.high),
-        "p": None if f is None else f.p_value,
-        "p_adjusted": None if f is None else f.p_adjusted,
-        "p_published": None if f is None else f.published.p_wilcoxon,
-    }
