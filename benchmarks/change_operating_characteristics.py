@@ -159,18 +159,20 @@ def _paired(own: Pairs, name: str, change: float, found: Numbers) -> None:
 
 
 def _modelled(pairs: Pairs, change: float, found: Numbers) -> None:
+    own: Numbers = {"model|not fitted": 0.0}
     try:
         model = GroupTime(pairs, GROUPS)
+        for g, name in ((0, "n=10"), (1, "n=37")):
+            own[f"{name}|Tobit mixed model"] = float(model.p_of(g, 0.0) < ALPHA)
+            truth = model.p_of(g, change) if change else model.p_of(g, 0.0)
+            own[f"{name} cover|Tobit mixed model"] = float(truth >= ALPHA)
+        own["between|Tobit group × time"] = float(model.same_change().p_value < ALPHA)
+        own["dose|Tobit trend"] = float(model.trend(np.array(DOSES))[1].p_value < ALPHA)
     except ValueError:
-        found["model|not fitted"] = 1.0
+        own = {"model|not fitted": 1.0}
+    found |= own
+    if own["model|not fitted"]:
         return
-    found["model|not fitted"] = 0.0
-    for g, name in ((0, "n=10"), (1, "n=37")):
-        found[f"{name}|Tobit mixed model"] = float(model.p_of(g, 0.0) < ALPHA)
-        truth = model.p_of(g, change) if change else model.p_of(g, 0.0)
-        found[f"{name} cover|Tobit mixed model"] = float(truth >= ALPHA)
-    found["between|Tobit group × time"] = float(model.same_change().p_value < ALPHA)
-    found["dose|Tobit trend"] = float(model.trend(np.array(DOSES))[1].p_value < ALPHA)
     try:
         adjusted = ancova(pairs, GROUPS, dose=np.array(DOSES)[GROUPS])
     except ValueError:

@@ -190,3 +190,19 @@ def test_a_search_that_rounding_ended_at_its_maximum_counts() -> None:
     assert found.at == pytest.approx([1.0, 1.0], abs=1e-3)
     steep = maximise(lambda t: (float(t[0]), np.array([-1.0])), np.array([0.0]), [(-5.0, 5.0)], np.ones(1))
     assert not steep.converged
+
+
+def test_a_start_from_which_nothing_is_reached_is_given_up_for_the_levels_themselves() -> None:
+    """A set of the benchmark at 80 % below: one group has no quantified first level, its mean runs away.
+
+    From there the search for the model without a change ended at a log-likelihood of −140; from the levels it
+    ends at −60.58, which any start near them finds.
+    """
+    from benchmarks.change_operating_characteristics import draw
+
+    (data,) = draw(0.8, 0.7, np.random.default_rng([1, 80, 70, 813]))
+    model = GroupTime(data, GROUPS)
+    assert model.full.log_likelihood == pytest.approx(-52.384, abs=0.01)
+    ratio = model._held_at(1, 0.0).likelihood_ratio  # pyright: ignore[reportPrivateUsage]
+    assert ratio == pytest.approx(2 * (60.583 - 52.384), abs=0.02)
+    assert model.p_of(1, 0.7) == pytest.approx(model.p_of(1, 0.7001), rel=0.01)

@@ -88,7 +88,12 @@ def fit_tobit(
     log_spread = math.log(spread)
     bounds += [(log_spread - 9.0, log_spread + 4.0), (log_spread - 9.0, log_spread + 4.0)]
     first = np.clip(first, [b[0] for b in bounds], [b[1] for b in bounds])
-    found = maximise(model.objective, first, bounds, np.append(np.full(n, spread), [1.0, 1.0]))
+    scale = np.append(np.full(n, spread), [1.0, 1.0])
+    found = maximise(model.objective, first, bounds, scale)
+    if start is not None and not found.converged:
+        # A mean that had run away can lead a neighbouring model astray: begin again from the levels.
+        own = np.clip(model.start(), [b[0] for b in bounds], [b[1] for b in bounds])
+        found = maximise(model.objective, own, bounds, scale)
     theta = found.at
     ends = np.array(bounds)[:n]
     width = ends[:, 1] - ends[:, 0]
