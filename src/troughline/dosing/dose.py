@@ -117,7 +117,7 @@ def dose(
         decision=decision_row(patient, belief, start),
         individual=now,
         regimens=regimen_rows(patient, basis, belief, scores, choice, start),
-        recommendation=recommendation_row(patient, basis, scores, choice, sentence, current),
+        recommendation=recommendation_row(patient, basis, scores, choice, current),
         target=basis.target,
         alternatives=alternatives(patient, scores, ids, choice.best, basis.target, basis.limits),
         curves=tuple(c.source if isinstance(c, ResponseCurve) else c for c in basis.curves.values()),
