@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 EDGES = (0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 1.0)
 
 
-def table(name: str, p: Floats, inside: NDArray[np.bool_]) -> None:
+def table(name: str, p: Floats, inside: Floats) -> None:
     """Print each bin's stated mean, the share that was true, its SE (over patients) and how many."""
     print(f"{name}: stated  true    SE     regimens patients")
     for low, high in pairwise(EDGES):

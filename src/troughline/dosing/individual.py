@@ -72,7 +72,8 @@ def _parameters(
         population = own if other is None else _quantities(other, prior.n_occasions)[2]
         rows += [
             ParameterRow(
-                model=share.working.model.id, name=name, label=quantity_label(name), patient=spread_of(own[:, k], level, unit),
+                model=share.working.model.id, name=name, label=quantity_label(name),
+                patient=spread_of(own[:, k], level, unit),
                 population=spread_of(population[:, k], level, unit),
             )
             for k, (name, unit) in enumerate(zip(names, units, strict=True))
