@@ -21,7 +21,8 @@ from troughline.pk.posterior import draw_normal, generator_of
 
 Floats = NDArray[np.float64]
 
-SAMPLE_DAYS = (13.98, 27.98)
+SAMPLE_DAYS = (1.98, 3.98, 5.98, 7.98, 9.98, 11.98, 15.98, 19.98, 23.98, 25.98, 13.98, 27.98)
+"""Days of the levels, each in an occasion of its own; the last ones are taken first."""
 NOW_DAY, HORIZON_DAYS = 29.0, 28.0
 
 
@@ -37,7 +38,7 @@ class Simulated:
 
 
 def simulate_patients(n: int, *, seed: int, levels: int = 2) -> Simulated:
-    """n patients on 400 mg twice daily with one or two levels, each in an occasion of its own.
+    """n patients on 400 mg twice daily with one to twelve levels, each in an occasion of its own.
 
     Typical values are drawn from the intervals of the model's file, once for each patient: he is one of those
     whom the statement of uncertainty is about.
@@ -77,7 +78,7 @@ def true_troughs(simulated: Simulated, regimens: Sequence[Regimen], *, seed: int
 
 def _base(levels: int) -> DosePatient:
     samples = [
-        {"time": day, "value": 3.0, "unit": "ug/mL", "limit": 0.01} for day in SAMPLE_DAYS[-levels:]
+        {"time": day, "value": 3.0, "unit": "ug/mL", "limit": 0.01} for day in sorted(SAMPLE_DAYS[-levels:])
     ]  # fmt: skip
     patient, found = patient_from(
         {

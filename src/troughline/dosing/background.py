@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from troughline.dosing.dose_history import label_of
 from troughline.dosing.next_sample import error_parts
 from troughline.dosing.result import ModelUse
 
@@ -79,7 +80,7 @@ def history_rows(patient: DosePatient) -> tuple[dict[str, Any], ...]:
         if last is None or not same or gap:
             runs.append(
                 {"from_day": day, "to_day": day, "amount_mg": d.amount_mg, "interval_h": d.interval_h,
-                 "doses": 1, "missed": 0, "food": d.food}
+                 "label": label_of((d.amount_mg,), d.interval_h), "doses": 1, "missed": 0, "food": d.food}
             )  # fmt: skip
         else:
             last["to_day"] = day

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,8 +21,14 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 DRAWS = 100
-PAST_SHOWN, AHEAD_SHOWN = 60, 28
-"""Doses of the past, and of each forecast, between which the band is drawn; others are skipped evenly."""
+PAST_SHOWN, AHEAD_SHOWN, OTHERS_SHOWN = 60, 400, 8
+"""Doses of the past, of a forecast that is named, and of another, between which the band is drawn.
+
+Where there are more, others are skipped evenly. Of a named forecast every interval is drawn, so that its
+peaks come as often as its doses; the others serve to hold later levels against.
+"""
+LONG_H = 72.0
+"""An interval longer than this is a hold or a gap: it is always drawn, at more points."""
 WITHIN = (0.0, 0.25, 0.6)
 """Parts of a dosing interval at which it is drawn, and just before its end."""
 
@@ -33,19 +39,25 @@ def course(
     prior: Belief,
     regimens: Sequence[Regimen],
     *,
+    named: Collection[int],
     start_h: float,
     horizon_h: float,
     level: float,
 ) -> CurveResult:
-    """Bands of the levels from the first dose to the decision, and to the horizon under each regimen."""
+    """Bands of the levels from the first dose to the decision, and to the horizon under each regimen.
+
+    `named`: which regimens the answer names or are in force; these are drawn interval by interval.
+    """
     past = _past_times(patient)
     lately = recent_doses(patient, belief, start_h=patient.now_h, until_h=patient.now_h + 1.0)
 
-    def ahead(regimen: Regimen) -> BandSeries:
-        times = _future_times(regimen, patient.now_h, start_h, horizon_end_h(start_h, regimen, horizon_h))
+    def ahead(k: int) -> BandSeries:
+        regimen, shown = regimens[k], AHEAD_SHOWN if k in named else OTHERS_SHOWN
+        end = horizon_end_h(start_h, regimen, horizon_h)
+        times = _future_times(regimen, patient.now_h, start_h, end, shown)
         return _band(lately, belief, regimen, times, regimen.label, start_h, level)
 
-    bands = in_threads(ahead, regimens)
+    bands = in_threads(ahead, range(len(regimens)))
     return CurveResult(
         unit="mg/L",
         decision_day=patient.now_h / 24.0,
@@ -77,12 +89,12 @@ def _past_times(patient: DosePatient) -> Floats:
     return _phases(doses, ends, patient.doses[0].time_h, patient.now_h, PAST_SHOWN)
 
 
-def _future_times(regimen: Regimen, now_h: float, start_h: float, end_h: float) -> Floats:
+def _future_times(regimen: Regimen, now_h: float, start_h: float, end_h: float, shown: int) -> Floats:
     given = sorted(
         d.time_h + k * d.interval_h
         for d in regimen.doses(start_h, end_h) for k in range(d.additional + 1)
     )  # fmt: skip
-    return _phases([now_h, *given], [*given, end_h], now_h, end_h, AHEAD_SHOWN)
+    return _phases([now_h, *given], [*given, end_h], now_h, end_h, shown)
 
 
 def _phases(starts: Sequence[float], ends: Sequence[float], first: float, last: float, shown: int) -> Floats:
@@ -90,10 +102,10 @@ def _phases(starts: Sequence[float], ends: Sequence[float], first: float, last: 
     # The last intervals are always drawn.
     offset = (len(starts) - 1) % step
     times = {first, last - 1e-3}
-    for a, b in list(zip(starts, ends, strict=True))[offset::step]:
-        if b <= a:
+    for k, (a, b) in enumerate(zip(starts, ends, strict=True)):
+        if b <= a or (k % step != offset and b - a <= LONG_H):
             continue
         # A hold is long against an interval: the whole of it is drawn.
-        parts = WITHIN if b - a <= 72.0 else tuple(np.linspace(0, 0.98, max(int((b - a) / 12.0), 8)))
+        parts = WITHIN if b - a <= LONG_H else tuple(np.linspace(0, 0.98, max(int((b - a) / 12.0), 8)))
         times |= {a + part * (b - a) for part in parts} | {b - 1e-3}
     return np.array(sorted(t for t in times if first <= t <= last))

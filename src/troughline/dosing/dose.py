@@ -84,9 +84,11 @@ def dose(
     current = _current(patient, basis.regimens)
     choice = choose(scores, basis.limits, indistinct=options.indistinct, reach=options.reach, current=current)
     progress("drawing the course", 5, STEPS)
+    named = {choice.best, *choice.among} | (set() if current is None else {current})
     curve = course(
-        patient, belief, prior, basis.regimens, start_h=start, horizon_h=horizon, level=options.level
-    )
+        patient, belief, prior, basis.regimens, named=named, start_h=start,
+        horizon_h=horizon, level=options.level,
+    )  # fmt: skip
     progress("explaining", 6, STEPS)
     now, own, population = individual_now(patient, belief, prior, start_h=start, level=options.level)
     rows = level_rows(
@@ -115,7 +117,7 @@ def dose(
         decision=decision_row(patient, belief, start),
         individual=now,
         regimens=regimen_rows(patient, basis, belief, scores, choice, start),
-        recommendation=recommendation_row(patient, basis, scores, choice, sentence, current),
+        recommendation=recommendation_row(patient, basis, scores, choice, current),
         target=basis.target,
         alternatives=alternatives(patient, scores, ids, choice.best, basis.target, basis.limits),
         curves=tuple(c.source if isinstance(c, ResponseCurve) else c for c in basis.curves.values()),

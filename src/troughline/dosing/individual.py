@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from troughline.dosing.forecast import asked
 from troughline.dosing.level_rows import spread_of
+from troughline.dosing.quantity_names import quantity_label
 from troughline.dosing.result import Individual, ParameterRow
 from troughline.pk.exposure import ExposureQuery
 from troughline.pk.quantities import individual_quantities
@@ -71,7 +72,8 @@ def _parameters(
         population = own if other is None else _quantities(other, prior.n_occasions)[2]
         rows += [
             ParameterRow(
-                model=share.working.model.id, name=name, patient=spread_of(own[:, k], level, unit),
+                model=share.working.model.id, name=name, label=quantity_label(name),
+                patient=spread_of(own[:, k], level, unit),
                 population=spread_of(population[:, k], level, unit),
             )
             for k, (name, unit) in enumerate(zip(names, units, strict=True))

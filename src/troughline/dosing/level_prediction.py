@@ -93,15 +93,16 @@ def error_sd(share: Share, level: Floats, parts: Floats) -> Floats:
 
 def log_density(level: Floats, sd: Floats, value: Floats, limit: Floats, *, on_log: bool) -> Floats:
     """log p of values (n,) at predictions (n_draws, n) with error `sd`; below `limit` where NaN."""
-    from scipy.special import log_ndtr
-
     with np.errstate(divide="ignore", invalid="ignore"):
         if on_log:
             centre, y, least = np.log(level), np.log(value), np.log(limit)
         else:
             centre, y, least = level, value, limit
         z = (y - centre) / sd
-        seen = -0.5 * z * z - np.log(sd) - 0.5 * np.log(2 * np.pi)
-        below = log_ndtr((least - centre) / sd)
-    made: Floats = np.where(np.isnan(value), below, seen)
+        made: Floats = -0.5 * z * z - np.log(sd) - 0.5 * np.log(2 * np.pi)
+        unseen = np.isnan(value)
+        if unseen.any():
+            from scipy.special import log_ndtr
+
+            made = np.where(unseen, log_ndtr((least - centre) / sd), made)
     return made

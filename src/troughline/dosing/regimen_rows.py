@@ -14,6 +14,7 @@ from troughline.dosing.forecast import days_to_steady, recent_doses
 from troughline.dosing.level_rows import spread_of
 from troughline.dosing.recommend import rules
 from troughline.dosing.result import RecommendationResult, RegimenResult, SteadyTime
+from troughline.dosing.sentence import lead_in_words
 from troughline.dosing.threads import in_threads
 from troughline.dosing.tolerance import at_or_below
 
@@ -96,7 +97,7 @@ def _notes(patient: DosePatient, regimen: Regimen, drug: Drug) -> tuple[str, ...
 
 
 def recommendation_row(
-    patient: DosePatient, basis: Basis, scores: Scores, choice: Choice, sentence: str, current: int | None
+    patient: DosePatient, basis: Basis, scores: Scores, choice: Choice, current: int | None
 ) -> RecommendationResult:
     options = patient.options
     named: int | None = choice.best
@@ -111,6 +112,6 @@ def recommendation_row(
         margin=choice.margin,
         margin_error=choice.margin_error,
         p_best=float(choice.p_best[choice.best]),
-        sentence=sentence,
+        sentence=lead_in_words(scores, choice, basis),
         rules=rules(scores, indistinct=options.indistinct, reach=options.reach),
     )

@@ -25,11 +25,13 @@ class Spread:
 class ParameterRow:
     """An individual quantity (clearance, volume) of one model beside the population's.
 
-    `population` is the spread before any level was seen, with the patient's covariates.
+    `population` is the spread before any level was seen, with the patient's covariates. `label`: the
+    quantity in words, empty where none is known.
     """
 
     model: str
     name: str
+    label: str = ""
     patient: Spread
     population: Spread
 

@@ -33,7 +33,7 @@ def sentence_of(patient: DosePatient, basis: Basis, scores: Scores, choice: Choi
         side = _side(scores, choice.best)
         return (
             f"No feasible regimen reaches the target of {span}: the nearest, {best.label}, gives a {level} "
-            f"(median) and is inside with probability {choice.p_reach:.2f}{side}."
+            f"(median) and is inside with probability {probability_in_words(choice.p_reach)}{side}."
         )
     if choice.answer == "not distinguished":
         labels = [basis.regimens[k].label for k in sorted(choice.among)]
@@ -45,11 +45,13 @@ def sentence_of(patient: DosePatient, basis: Basis, scores: Scores, choice: Choi
         if current is None and now_at is not None:
             inside = float(scores.inside[:, now_at].mean())
             label = basis.regimens[now_at].label
-            stay = f", but each is better than {label}, inside with probability {inside:.2f}"
+            stay = (
+                f", but each is better than {label}, inside with probability {probability_in_words(inside)}"
+            )
         return (
             f"The evidence does not distinguish {labels_in_words(labels)} (target {span}; {best.label}: "
             f"{level}, "
-            f"inside with probability {p:.2f}){stay}."
+            f"inside with probability {probability_in_words(p)}){stay}."
         )
     if _in_force(best, patient):
         change = "Stay on"
@@ -59,8 +61,27 @@ def sentence_of(patient: DosePatient, basis: Basis, scores: Scores, choice: Choi
     warned = f"; but the patient had {had[-1].words}" if had else ""
     return (
         f"{change} {best.label}: in {patient.options.horizon_days:g} days a {level} (median), inside the "
-        f"target of {span} with probability {p:.2f}{warned}."
+        f"target of {span} with probability {probability_in_words(p)}{warned}."
     )
+
+
+def probability_in_words(p: float) -> str:
+    """Two digits; `less than 0.01` and `more than 0.99` where draws cannot tell it from certainty."""
+    if p < 0.01:
+        return "less than 0.01"
+    return "more than 0.99" if p > 0.99 else f"{p:.2f}"
+
+
+def lead_in_words(scores: Scores, choice: Choice, basis: Basis) -> str:
+    """By what the regimens were ranked and how far the first leads: one short sentence."""
+    what = "expected utility" if scores.criterion == "utility" else "the probability to be inside the target"
+    best = basis.regimens[choice.best].label
+    if choice.answer == "target not reached":
+        most = probability_in_words(choice.p_reach)
+        return f"No regimen has more than {most} to be inside the limits as printed; nearest is {best}."
+    if choice.margin is None or choice.margin_error is None:
+        return f"{best} is the only regimen."
+    return f"By {what} {best} leads by {choice.margin:.3f} (± {choice.margin_error:.3f} of the simulation)."
 
 
 def _in_force(regimen: Regimen, patient: DosePatient) -> bool:

@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _BEFORE_H = 1e-7
-_NONLINEAR = 2
+_LINEAR, _NONLINEAR = 0, 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +49,9 @@ class SteadyPatterns:
         self._compiled = model.compiled_with_areas if areas else model.compiled
         may_scale = self._compiled.kind != _NONLINEAR and not _dose_elsewhere(model)
         groups: dict[tuple[float, ...], list[int]] = {}
-        for k, r in enumerate(regimens):
-            alone = len(r.amounts_mg) > 1 or not may_scale
+        # One amount first: it is the quickest to solve, and gives the scale of the others.
+        for k, r in sorted(enumerate(regimens), key=lambda one: len(one[1].amounts_mg)):
+            alone = not may_scale or (len(r.amounts_mg) > 1 and self._compiled.kind != _LINEAR)
             key = (r.interval_h, float(k)) if alone else (r.interval_h,)
             groups.setdefault(key, []).append(k)
         self._patterns = [
@@ -91,23 +92,32 @@ class SteadyPatterns:
                 area[:, p.index] = (f[:, p.area[1]] - f[:, p.area[0]]) * 24.0 / p.regimen.period_h
             if not p.scaled:
                 continue
-            base = self._taken_up(p.regimen, effects, covariates, theta, start)
-            for k in p.scaled:
-                ratio = self._taken_up(self._regimens[k], effects, covariates, theta, start) / base
+            members = (p.index, *p.scaled)
+            taken = self._taken_up([self._regimens[k] for k in members], effects, covariates, theta, start)
+            for k, amount in zip(members[1:], taken[1:], strict=True):
+                ratio = amount / taken[0]
                 trough[:, k] = trough[:, p.index] * ratio
                 area[:, k] = area[:, p.index] * ratio
         return trough, area
 
     def _taken_up(
-        self, regimen: Regimen, effects: Floats, covariates: Floats, theta: Floats, time_h: float
-    ) -> Floats:
-        """Amount times bioavailability (n_draws,) of a dose of a regimen with one amount."""
-        amount = regimen.amounts_mg[0]
-        made: Floats = amount * bioavailability(
-            self._model.spec, effects, covariates, theta, dose_mg=amount, time_h=time_h,
-            interval_h=regimen.interval_h,
+        self, regimens: Sequence[Regimen], effects: Floats, covariates: Floats, theta: Floats, time_h: float
+    ) -> list[Floats]:
+        """Amount times bioavailability (n_draws,) of each regimen with one interval, the mean of its doses.
+
+        Where the system is linear and its coefficients do not depend on time, the mean trough over a cycle
+        is proportional to it: every dose meets the same system, whatever the others are.
+        """
+        amounts = [a for r in regimens for a in r.amounts_mg]
+        times = [time_h + k * r.interval_h for r in regimens for k in range(len(r.amounts_mg))]
+        dose, at = np.array(amounts)[:, None], np.array(times)[:, None]
+        part = bioavailability(
+            self._model.spec, effects, covariates, theta, dose_mg=dose, time_h=at,
+            interval_h=regimens[0].interval_h,
         )[0]  # fmt: skip
-        return made
+        each = dose * np.broadcast_to(part, (len(amounts), len(effects)))
+        ends = np.cumsum([len(r.amounts_mg) for r in regimens])[:-1]
+        return [one.mean(axis=0) for one in np.split(each, ends)]
 
 
 def _pattern(

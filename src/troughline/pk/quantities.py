@@ -49,10 +49,13 @@ def individual_quantities(
 
 
 def bioavailability(
-    spec: ModelSpec, effects: Floats, covariates: Floats, theta: Floats, *, dose_mg: float, time_h: float,
-    interval_h: float,
+    spec: ModelSpec, effects: Floats, covariates: Floats, theta: Floats, *, dose_mg: float | Floats,
+    time_h: float | Floats, interval_h: float,
 ) -> tuple[Floats, ...]:  # fmt: skip
-    """The bioavailability of each input (n_draws,) of a dose given at a time; as `individual_quantities`."""
+    """The bioavailability of each input (n_draws,) of a dose given at a time; as `individual_quantities`.
+
+    Of several doses at once where amounts and times are (n_doses, 1): (n_doses, n_draws).
+    """
     names = (*spec.subject_effects, *spec.occasion_effects)
     values: dict[str, object] = {p.name: float(v) for p, v in zip(spec.parameters, theta, strict=True)}
     for covariate, number in zip(spec.covariates, covariates, strict=True):

@@ -53,7 +53,7 @@ def regimen_table(results: Json) -> Rows:
 def parameter_table(results: Json) -> Rows:
     """One row an individual quantity: the patient's and the population's."""
     return [
-        {"model": p.get("model"), "name": p.get("name")}
+        {"model": p.get("model"), "name": p.get("name"), "label": p.get("label")}
         | _flat("patient", p.get("patient"))
         | _flat("population", p.get("population"))
         for p in entries(part(results, "individual"), "parameters")

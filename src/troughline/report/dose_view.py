@@ -331,3 +331,11 @@ def p_text(value: float | None) -> str:
 def n_text(value: int | None) -> str:
     """A number of patients, or that it is not given."""
     return NO_VALUE if value is None else count(value)
+
+
+def target_n(target: Json) -> str:
+    """A target's number of patients; virtual ones are called so."""
+    value = target.get("n")
+    words = f"{target.get('design') or ''} {target.get('population') or ''}".casefold()
+    virtual = value is not None and ("virtual" in words or "simulated" in words)
+    return f"{n_text(value)} virtual" if virtual else n_text(value)

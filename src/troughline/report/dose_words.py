@@ -49,7 +49,7 @@ def parameter_rows(results: Json) -> list[list[str]]:
     ]
     rows += [
         [
-            str(p["name"]),
+            f"{p['label']} ({p['name']})" if p.get("label") else str(p["name"]),
             dose_view.with_interval(p.get("patient")),
             dose_view.with_interval(p.get("population")),
             str(p.get("model") or ""),
@@ -133,7 +133,7 @@ def target_rows(results: Json) -> list[Json]:
                 if target.get("metric") == "auc"
                 else str(target.get("metric") or "").replace("-", " "),
                 "spans": "; ".join(spans),
-                "n": dose_view.n_text(target.get("n")),
+                "n": dose_view.target_n(target),
                 "design": micro(str(target.get("design") or "")),
                 "population": micro(str(target.get("population") or "")),
                 "source": source_text(target),

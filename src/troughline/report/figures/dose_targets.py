@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from troughline.report.dose_view import target_n
 from troughline.report.figures import style
 from troughline.report.figures.dose_parts import (
     FORECAST,
@@ -133,7 +134,7 @@ def _row(axes: Axes, k: int, row: Json, scale: Scale) -> None:
                 zorder=4,
             )
     name = shortened(target_name(target), 40)
-    n = f"n = {target['n']}" if target.get("n") is not None else "n not given"
+    n = f"n = {target_n(target)}" if target.get("n") is not None else "n not given"
     used = bool(row.get("used"))
     ink = style.INK if used else style.MUTED
     row_name(axes, k, [name, f"{target_text(target)}, {n}"], color=ink, bold=used, row_in=_ROW)
