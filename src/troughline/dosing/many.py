@@ -96,7 +96,8 @@ def dose_many(
 
     As `dose`, but the posterior is the first-order one (a normal at the estimate), and a regimen's exposure
     is that of its steady state on the horizon's day, in a new occasion. Of regimens with
-    one interval one is solved, and the others follow by amount · bioavailability. A hold does not count. Nothing is
+    one interval one is solved, and the others follow by amount · bioavailability. A hold does not count.
+    Nothing is
     raised for a patient: one whose covariates or levels cannot be used has status 1. Draws depend on the
     seed and the patient's id alone. With 64 of them P(in) has a standard error of up to 6 points, and the
     highest of many are too high by some of it: take 1,000 or more where the probability itself is read.
