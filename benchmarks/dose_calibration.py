@@ -68,7 +68,7 @@ def main() -> None:
     """Print the reliability table and the largest departure of a bin."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--patients", type=int, default=2000)
-    parser.add_argument("--draws", type=int, default=128)
+    parser.add_argument("--draws", type=int, default=1024)
     parser.add_argument("--whole", action="store_true")
     parser.add_argument("--seed", type=int, default=3)
     given = parser.parse_args()

@@ -291,6 +291,29 @@ def test_scaled_and_own_patterns_agree_and_are_the_steady_state_of_the_models_se
         assert area[0, k] == pytest.approx(own_area[0, 0], rel=1e-9)
 
 
+def test_two_amounts_in_turn_scale_with_one_as_dose_after_dose_gives_them() -> None:
+    """400 mg and 200 mg 12 h apart, long after the fall has ended: 100 days, dose after dose."""
+    from troughline.dosing.records import patient_records
+    from troughline.model.build import DoseEvent
+    from troughline.pk.exposure import ExposureQuery, exposure_draws
+
+    patient, model = sample_patient(), load_model(HCC)
+    (chosen,) = choose_models(patient, Findings())
+    end, turn = 24.0 * 2000, regimen((400.0, 200.0), 12.0)
+    events = [
+        DoseEvent(time_h=end - 12.0 * k, amount_mg=(400.0, 200.0)[k % 2], interval_h=12.0, occasion=0)
+        for k in range(200, 0, -1)
+    ]  # fmt: skip
+    records = patient_records(patient, chosen, model, events=events, with_levels=False)
+    effects = np.zeros((1, model.compiled.n_subject + model.compiled.n_occasion))
+    moments = [ExposureQuery(quantity="trough", end=t) for t in (end - 12.0, end)]
+    given = exposure_draws(model, records, 0, effects, moments).mean()
+    steady, _ = SteadyPatterns(model, [regimen((400.0,), 12.0), turn], areas=False).exposure(
+        effects, records.covariates[-1], model.spec.theta, end
+    )
+    assert steady[0, 1] == pytest.approx(given, rel=1e-3)
+
+
 def test_doses_that_are_left_out_of_a_forecast_do_not_matter() -> None:
     patient = sample_patient()
     models = working_models(choose_models(patient, Findings()), parameter_uncertainty=False)
