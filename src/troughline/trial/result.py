@@ -151,7 +151,9 @@ def _arm(gathered: Gathered, k: int) -> Json:
         "curves": {endpoint: _curve(gathered, arm.id, endpoint) for endpoint in ENDPOINTS},
         "responses": {
             c: dict(
-                zip(RESPONSES, np.mean([t.responses[arm.id, c] for t in gathered.trials], axis=0), strict=True)
+                zip(
+                    RESPONSES, np.mean([t.responses[arm.id, c] for t in gathered.trials], axis=0), strict=True
+                )
             )
             for c in ("recist", "mrecist")
         },
@@ -269,7 +271,7 @@ def _comparison(gathered: Gathered, arm: str, control: str) -> Json:
 
 
 def _success(gathered: Gathered, arm: str, control: str) -> list[Json]:
-    """How often a trial is won, for the arms' sizes (`n` of the smaller one) and the smaller sizes asked for."""
+    """How often a trial is won, for the arms' sizes (`n` of the smaller one) and smaller sizes asked for."""
     file = gathered.setup.file
     by_id = {a.id: a.n for a in file.arm}
     rows: list[Json] = []

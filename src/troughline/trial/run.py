@@ -1,4 +1,4 @@
-"""Run a trial: every replicate with every parameter set, cell by cell, each trial reduced when it is whole."""
+"""Run a trial: every replicate with every parameter set, cell by cell, each reduced when it is whole."""
 
 from __future__ import annotations
 
@@ -173,9 +173,9 @@ def _pieces(setup: Setup) -> Iterator[tuple[int, int, int, bool]]:
 def cells_of(setup: Setup, scales: list[Mapping[str, float]]) -> Iterator[Cell]:
     """Every cell of a trial in order: sets, replicates, arms, batches.
 
-    Patients follow from (seed of the replicate, id): arm k begins at k·10¹² (0 in every arm where all have
-    the same patients), each batch 10⁷ further, and the replicates' seeds are 10 000 019 apart. Every set
-    meets the same draws.
+    Patients follow from (seed of the trial, id): arm k begins at k·10¹², each batch 10⁷ further. The seed of
+    replicate r with set s is (1000 r + s)·10 000 019 above the file's. Where all arms have the same patients,
+    arms and sets all take k = s = 0.
     """
     from troughline.mechanism.predictions import scaled
 
@@ -186,14 +186,14 @@ def cells_of(setup: Setup, scales: list[Mapping[str, float]]) -> Iterator[Cell]:
     runner = the_runner(file.population.clearance)
     same = file.trial.patients == "same"
     plan = list(_pieces(setup))
-    for chosen, scale in zip(setup.sets, scales, strict=True):
+    for s, (chosen, scale) in enumerate(zip(setup.sets, scales, strict=True)):
         values = scaled(runner, chosen, scale)
         for r in range(file.trial.replicates):
             for a, k, count, _ in plan:
                 yield Cell(
                     chosen=chosen, replicate=r, arm_index=a, arm=setup.arms[a], protocol=setup.protocol,
                     population=setup.population, values=values,
-                    seed=file.trial.seed + r * REPLICATE_SEEDS,
+                    seed=file.trial.seed + (1000 * r + (0 if same else s)) * REPLICATE_SEEDS,
                     first_id=(0 if same else a) * ARM_IDS + k * BATCH_IDS, count=count,
                     marker_days=file.markers.days, cut=cut, clearance=file.population.clearance,
                 )  # fmt: skip

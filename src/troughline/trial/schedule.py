@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from troughline.trial.cells import Cell, CellResult, run_cell
@@ -35,13 +35,17 @@ def run_in_order(
     if count < 1:
         raise ValueError(f"workers must be at least 1, not {workers}")
     pool = ThreadPoolExecutor(count)
+
+    def submit(cell: Cell) -> Future[CellResult]:
+        return pool.submit(run_cell, cell)
+
     try:
-        yield from _window(cells, lambda cell: pool.submit(run_cell, cell), AHEAD * count)
+        yield from _window(cells, submit, AHEAD * count)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _window(cells: Iterable[Cell], submit: Any, size: int) -> Iterator[CellResult]:
+def _window(cells: Iterable[Cell], submit: Callable[[Cell], Any], size: int) -> Iterator[CellResult]:
     waiting: deque[Any] = deque()
     for cell in cells:
         waiting.append(submit(cell))
@@ -66,8 +70,12 @@ def _dask(cells: Iterable[Cell], workers: int | None, scheduler: str) -> Iterato
             client = distributed.Client(scheduler, timeout="10s")
     except (OSError, ValueError) as error:
         raise SchedulerError(f"the scheduler {scheduler} cannot be reached: {error}") from None
+
+    def submit(cell: Cell) -> Any:
+        return client.submit(run_cell, cell, pure=False, retries=3)
+
     try:
         size = AHEAD * max(len(client.scheduler_info()["workers"]), 1)
-        yield from _window(cells, lambda cell: client.submit(run_cell, cell, pure=False, retries=3), size)
+        yield from _window(cells, submit, size)
     finally:
         client.close()

@@ -91,7 +91,8 @@ def statistics_of(
         for endpoint in ENDPOINTS:
             for size in (0, *sizes):
                 log_hr[arm, control, endpoint, size] = _log_hr(
-                    times_of(arms[arm], endpoint, size or None), times_of(arms[control], endpoint, size or None)
+                    times_of(arms[arm], endpoint, size or None),
+                    times_of(arms[control], endpoint, size or None),
                 )
     return TrialStatistics(
         numbers=numbers, curves=curves, at_risk=at_risk, log_hr=log_hr, responses=responses, routes=routes,

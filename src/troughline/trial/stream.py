@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -22,6 +23,10 @@ WORDS = {
     "best": RESPONSES, "mbest": RESPONSES, "reason": REASONS, "stop_why": WHY, "route": ROUTES,
     "etiology": ("HBV", "HCV", "other"), "child_pugh_class": ("A", "B"),
 }  # fmt: skip
+
+
+def _arrow(name: str = "pyarrow") -> Any:
+    return importlib.import_module(name)
 
 
 class PatientFile:
@@ -51,8 +56,7 @@ class PatientFile:
         """Rows with the same keys."""
         if self._made is None:
             return
-        import pyarrow as pa
-
+        pa = _arrow()
         n = len(next(iter(columns.values())))
         table: dict[str, Any] = {}
         for name, value in keys.items():
@@ -76,9 +80,7 @@ class PatientFile:
             self._write()
 
     def _write(self) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
+        pa, pq = _arrow(), _arrow("pyarrow.parquet")
         if not self._waiting or self._made is None:
             return
         table: Any = pa.concat_tables(self._waiting)

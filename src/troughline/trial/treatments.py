@@ -68,9 +68,7 @@ def _second(second: Sequence[Second], drugs: Mapping[str, Effects], part: float)
     return together([at_dose(drugs[one.drug], one.dose * part) for one in second])
 
 
-def _levels(
-    line: ArmOfFile | Line, drugs: Mapping[str, Effects], toxicity: str
-) -> tuple[DoseLevel, ...]:
+def _levels(line: ArmOfFile | Line, drugs: Mapping[str, Effects], toxicity: str) -> tuple[DoseLevel, ...]:
     """The dose levels of a line, from the start downwards."""
     given = line.sorafenib
     if given == "label":

@@ -55,8 +55,8 @@ def methods(setup: Setup) -> list[str]:
     ]
     if file.trial.patients == "same":
         words.append(
-            "Every arm holds the same virtual patients, with the same luck: hazard ratios vary less than in a "
-            "randomised trial, and no probability of success is given."
+            "Every arm holds the same virtual patients, with the same luck: hazard ratios vary less than in "
+            "a randomised trial, and no probability of success is given."
         )
     if file.follow_up is not None:
         words.append(
