@@ -39,14 +39,17 @@ def test_a_drug_with_itself_is_additive() -> None:
 
 
 def test_a_drug_at_no_effect_is_nothing() -> None:
-    """A second drug that blocks next to nothing without toxicity: hazard ratio 1, no excess."""
+    """A second drug that blocks next to nothing without toxicity: hazard ratio 1, no excess.
+
+    Each death comes a moment before its twin's, which moves the ratio by about 1 in the number of patients.
+    """
     setup = made(
         trial=LONG,
         drug=[{"id": "water", "blocks": {"egfr": 1e-9}}],
         combinations={"drugs": ["water"], "n": 60, "draws": 0},
     )
     [row] = rank(setup, [{}], workers=1)["rows"]
-    assert row["os_hr"] == pytest.approx(1.0, abs=1e-3)
+    assert row["os_hr"] == pytest.approx(1.0, abs=2 / 60)
     assert row["bliss_signal"] == pytest.approx(0.0, abs=1e-6)
     assert row["rank"] == 1 and row["p_best"] == 1.0  # noqa: PT018
     assert row["robust"] is None

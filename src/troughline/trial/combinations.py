@@ -41,12 +41,12 @@ DEFINITION = (
     "signal left, and of the hazard ratio of death. Below 0: more than independent action.",
     "Loewe: d_A/D_A + d_B/D_B with D the dose of one alone that has the pair's effect; below 1: more than "
     "additive doses; empty where one alone never has it.",
-    "One second drug is held against sorafenib, and its synergy is that with sorafenib over no treatment; two "
-    "second drugs are held against sorafenib, and their synergy is that of the two on sorafenib.",
+    "One second drug is held against sorafenib, and its synergy is that with sorafenib over no treatment; "
+    "two second drugs are held against sorafenib, and their synergy is that of the two on sorafenib.",
     "Intervals: over the parameter sets and the draws, in the same patients. A draw moves the second drugs' "
     f"block (its odds) and toxicity (SD of the logarithm {SPREAD:g}) and every assumed parameter of the "
-    f"mechanism (SD {MECHANISM_SPREAD:g}), which is not fitted again. Robust: the share of draws with the sign "
-    "of the median log hazard ratio.",
+    f"mechanism (SD {MECHANISM_SPREAD:g}), which is not fitted again. Robust: the share of draws with the "
+    "sign of the median log hazard ratio.",
 )
 
 
@@ -95,7 +95,7 @@ def scenarios_of(setup: Setup) -> list[Scenario]:
 
 
 def treatment(doses: Doses, drugs: Mapping[str, Effects]) -> Arm:
-    """An arm of sorafenib (a multiple of the label's dose) and second drugs, each relative to its usual dose."""
+    """An arm of sorafenib and second drugs, each a multiple of the label's or its usual dose."""
     amounts = dict(doses)
     part = amounts.pop(SORAFENIB, 0.0)
     base = sorafenib_levels()

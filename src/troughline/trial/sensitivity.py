@@ -25,13 +25,13 @@ MEASURED_DAY = 28.0
 LEVELS = 4
 ACTIVITY = ("erk_activity", "akt_activity", "stat3_activity")
 METHOD = (
-    "Each parameter is moved on a logarithmic scale by up to exp(±width) (of a fraction its odds), all others "
-    "of the best set unchanged; the same patients in both arms and in every run. Elementary effects are those "
-    "of Morris 1991 (doi 10.1080/00401706.1991.10484804); indices those of Sobol 2001 "
+    "Each parameter is moved on a logarithmic scale by up to exp(±width) (of a fraction its odds), all "
+    "others of the best set unchanged; the same patients in both arms and in every run. Elementary effects "
+    "are those of Morris 1991 (doi 10.1080/00401706.1991.10484804); indices those of Sobol 2001 "
     "(doi 10.1016/S0378-4754(00)00270-6) over the parameters with the largest effects; both by SALib. "
     "Narrowing: the share of the prediction's variance, over Morris's runs, that goes with the measurement "
-    "(adjusted R² of a line), were it made without error. A parameter that was fitted is moved as the others: "
-    "what the targets say of it is not used."
+    "(adjusted R² of a line), were it made without error. A parameter that was fitted is moved as the "
+    "others: what the targets say of it is not used."
 )
 
 
@@ -129,9 +129,11 @@ def _sobol(problem: dict[str, Any], base: int, runs: Any, seed: int) -> list[dic
     size = 2 ** math.ceil(math.log2(base))
     points = sample.sample(problem, size, calc_second_order=False, seed=seed)
     seen = _finite(runs(problem["names"], points, "Sobol")[:, 0], "Sobol")
+    # An array of names: SALib hands them to pandas.unique, and pandas 3 refuses a list.
+    problem = {**problem, "names": np.array(problem["names"], dtype=object)}
     found: Any = analyse.analyze(problem, seen, calc_second_order=False, seed=seed)
     rows = [
-        {"parameter": name, **{k: float(found[k][i]) for k in ("S1", "S1_conf", "ST", "ST_conf")}}
+        {"parameter": str(name), **{k: float(found[k][i]) for k in ("S1", "S1_conf", "ST", "ST_conf")}}
         for i, name in enumerate(problem["names"])
     ]
     return sorted(rows, key=lambda row: -float(row["ST"]))
@@ -179,7 +181,7 @@ def _patients(setup: Setup) -> Patients:
 def _run(
     setup: Setup, scale: Mapping[str, float], patients: Patients, factors: Mapping[str, float]
 ) -> Floats:
-    """The prediction (NaN where an arm has no event) and what could be measured, in the order of `MEASURED`."""
+    """The prediction (NaN where an arm has no event), then what could be measured (`MEASURED`)."""
     from troughline.mechanism.endpoints import log_hazard_ratio, progression_times, survival_times
     from troughline.mechanism.predictions import scaled
 
@@ -219,4 +221,4 @@ def _run(
 def _mean(values: Floats) -> float:
     """The mean of the finite values; NaN where there are none."""
     known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else math.nan
+    return float(np.mean(known, dtype=np.float64)) if len(known) else math.nan
