@@ -70,6 +70,15 @@ def test_ranking_is_whole_and_the_same_for_any_workers() -> None:
     assert both["toxic"] >= max(r["toxic"] for r in one["rows"] if "+" not in r["id"]) - 20.0
 
 
+def test_two_drugs_at_one_node_have_an_index() -> None:
+    """Both block RAF alike: each alone reaches the pair's signal at some dose, and about additive ones do."""
+    drugs = [{"id": name, "blocks": {"raf": 0.5}} for name in ("one", "two")]
+    setup = made(trial=LONG, drug=drugs, combinations={"drugs": ["one", "two"], "n": 60, "draws": 0})
+    both = next(r for r in rank(setup, [{}], workers=2)["rows"] if "+" in r["id"])
+    assert both["loewe_signal"] == pytest.approx(1.0, abs=0.35)
+    assert both["loewe_signal_sets"] == 1
+
+
 def test_a_moved_fraction_stays_one() -> None:
     """Dimensionless numbers below 1 are moved by their odds; others in proportion; constants never."""
     spec = the_runner().mechanism

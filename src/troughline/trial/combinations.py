@@ -41,8 +41,8 @@ DEFINITION = (
     "signal left, and of the hazard ratio of death. Below 0: more than independent action.",
     "Loewe: d_A/D_A + d_B/D_B with D the dose of one alone (up to "
     f"{LOEWE_DOSES[-1]:g} times the usual one) that has the pair's effect, the share of the signal "
-    "blocked or 1 − hazard ratio of death; below 1: more than additive doses; empty where one alone never has it, as "
-    "where each blocks a pathway that the other leaves open.",
+    "blocked or 1 − hazard ratio of death; below 1: more than additive doses; empty where one alone never "
+    "has it, as where each blocks a pathway that the other leaves open.",
     "One second drug is held against sorafenib, and its synergy is that with sorafenib over no treatment; "
     "two second drugs are held against sorafenib, and their synergy is that of the two on sorafenib.",
     "Intervals: over the parameter sets and the draws, in the same patients. A draw moves the second drugs' "
