@@ -77,10 +77,13 @@ def _facts(results: Json) -> list[tuple[str, str]]:
 def _treatments(results: Json) -> list[tuple[str, str, list[str]]]:
     """Each arm, what it takes, and what of this is assumed."""
     return [
-        (f"{micro(str(a['label']))}, {count(a['n'])} patients a trial", micro(str(a["words"])),
-         [micro(str(s)) for s in a["assumed"]])
+        (
+            f"{micro(str(a['label']))}, {count(a['n'])} patients a trial",
+            micro(str(a["words"])),
+            [micro(str(s)) for s in a["assumed"]],
+        )
         for a in results["arms"]
-    ]  # fmt: skip
+    ]
 
 
 def combination_table(results: Json) -> Json:
@@ -98,16 +101,36 @@ def combination_table(results: Json) -> Json:
 
     return {
         "definition": results["combinations"]["definition"],
-        "header": ("", "Added to sorafenib", "HR death", "HR progression", "Stopped by toxicity, "
-        "%", "Signal blocked",
-                   "Bliss, signal", "Loewe, signal", "Bliss, survival", "Best in", "Robust in"),
+        "header": (
+            "",
+            "Added to sorafenib",
+            "HR death",
+            "HR progression",
+            "Stopped by toxicity, %",
+            "Signal blocked",
+            "Bliss, signal",
+            "Loewe, signal",
+            "Bliss, survival",
+            "Best in",
+            "Robust in",
+        ),
         "rows": [
-            (count(r["rank"]), micro(str(r["label"])), span(r, "os_hr"), span(r, "ttp_hr"), span(r, "toxic"),
-             number(r["signal"]), span(r, "bliss_signal"), span(r, "loewe_signal"), span(r, "bliss_survival"),
-             percent(r["p_best"]), percent(r["robust"]))
+            (
+                count(r["rank"]),
+                micro(str(r["label"])),
+                span(r, "os_hr"),
+                span(r, "ttp_hr"),
+                span(r, "toxic"),
+                number(r["signal"]),
+                span(r, "bliss_signal"),
+                span(r, "loewe_signal"),
+                span(r, "bliss_survival"),
+                percent(r["p_best"]),
+                percent(r["robust"]),
+            )
             for r in rows
         ],
-    }  # fmt: skip
+    }
 
 
 def _measurements(results: Json) -> list[tuple[str, str]]:
@@ -121,18 +144,34 @@ def design_rows(results: Json) -> list[tuple[str, str]]:
     setup, population = results["setup"], results["setup"]["population"]
     visits = [number(d) for d in setup["visit_days"]]
     rows = [
-        ("Population", f"{micro(str(population['label'] or population['base']))}; {micro(str(population['source']))}"),
+        (
+            "Population",
+            f"{micro(str(population['label'] or population['base']))}; {micro(str(population['source']))}",
+        ),
         *((" ", micro(str(w))) for w in population["words"]),
-        ("Patients", "the same virtual patients in every arm" if setup["patients_mode"] == "same"
-         else "other virtual patients in each arm, as in a randomised trial"),
+        (
+            "Patients",
+            "the same virtual patients in every arm"
+            if setup["patients_mode"] == "same"
+            else "other virtual patients in each arm, as in a randomised trial",
+        ),
         ("Images on days", ", ".join(visits)),
-        ("Followed", f"{count(setup['horizon_days'])} days" + (
-            f"; analysed {number(setup['follow_up']['shortest_months'])} to "
-            f"{number(setup['follow_up']['longest_months'])} months after each patient's start"
-            if setup["follow_up"] else "")),
+        (
+            "Followed",
+            f"{count(setup['horizon_days'])} days"
+            + (
+                f"; analysed {number(setup['follow_up']['shortest_months'])} to "
+                f"{number(setup['follow_up']['longest_months'])} months after each patient's start"
+                if setup["follow_up"]
+                else ""
+            ),
+        ),
         ("Primary endpoint", f"{endpoint_name(str(setup['primary']))}, two-sided level {setup['alpha']:g}"),
-        ("Parameter sets", ", ".join(f"{micro(str(s['id']))} ({micro(str(s['reading']))})" for s in setup["sets"])),
-    ]  # fmt: skip
+        (
+            "Parameter sets",
+            ", ".join(f"{micro(str(s['id']))} ({micro(str(s['reading']))})" for s in setup["sets"]),
+        ),
+    ]
     scales = [s for s in population["scales"] if s.get("doubling") is not None]
     if scales:
         doubling = interval(min(s["doubling"] for s in scales), max(s["doubling"] for s in scales))

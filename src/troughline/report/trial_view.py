@@ -22,7 +22,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HazardRatio:
-    """A comparison at one endpoint: median and interval over trials, each trial, and how often it is shown."""
+    """A comparison at one endpoint: median and interval over trials, each of them, how often it is shown."""
 
     arm: str
     control: str
@@ -58,7 +58,8 @@ ENDPOINTS = {
         words="Progression by RECIST 1.1 at the visit where it is seen; who dies before is censored.",
     ),
     "mttp": Endpoint(
-        name="time to progression, mRECIST", curve="free of progression", title="Time to progression, mRECIST",
+        name="time to progression, mRECIST", curve="free of progression",
+        title="Time to progression, mRECIST",
         words="Progression by mRECIST at the visit where it is seen; who dies before is censored.",
     ),
 }  # fmt: skip
@@ -82,13 +83,12 @@ MEASURES = {
     "growth": "Growth of the sum of diameters",
 }
 MARKERS = {
-    "sVEGFR2": "sVEGFR-2", "sKIT": "sKIT", "Ang2": "angiopoietin 2", "sTNFa": "sTNF-α", "
-    ""
-    ""
-    ""
-    ""sTNF_alpha": "sTNF-α",
-    "TNF": "sTNF-α", "sTNFR": "sTNF-R", "sTNF_R": "sTNF-R", "TNFR": "sTNF-R", "IL2": "IL-2",
-}  # fmt: skip
+    "sVEGFR2": "sVEGFR-2",
+    "Ang2": "angiopoietin 2",
+    "sTNF_alpha": "sTNF-α",
+    "sTNF_R": "sTNF-R",
+    "IL2": "IL-2",
+}
 
 
 def endpoint_name(endpoint: str) -> str:
@@ -114,7 +114,7 @@ def prediction_name(prediction: str) -> str:
 
 
 def estimate_of(entry: Json, name: str, label: str = "") -> Json | None:
-    """The estimate of that name of an arm or a comparison, over all readings or of one; None where none is."""
+    """The estimate of that name of an arm or a comparison, of all readings or of one; None where none is."""
     return next((e for e in entry["estimates"] if e["name"] == name and e["label"] == label), None)
 
 

@@ -36,12 +36,21 @@ def sketch_combinations(results: Json) -> Sketch:
             if low is not None and high is not None:
                 axes.plot([low, high], [y, y], color=colour, linewidth=1.6)
             if value is not None:
-                axes.plot([value], [y], "o", color=colour, markersize=5.5, markeredgecolor="#ffffff",
-                          markeredgewidth=0.8)  # fmt: skip
+                axes.plot(
+                    [value],
+                    [y],
+                    "o",
+                    color=colour,
+                    markersize=5.5,
+                    markeredgecolor="#ffffff",
+                    markeredgewidth=0.8,
+                )
             if column == 0:
                 name_beside(axes, y, shortened(f"{k + 1}  {micro(str(one['label']))}", 38))
-                listed.append(f"{k + 1}. {one['label']}: hazard ratio {with_interval(value, low, high)}"
-                              + (f", best in {percent(one['p_best'])}" if one["p_best"] is not None else ""))  # fmt: skip
+                listed.append(
+                    f"{k + 1}. {one['label']}: hazard ratio {with_interval(value, low, high)}"
+                    + (f", best in {percent(one['p_best'])}" if one["p_best"] is not None else "")
+                )
         heading(axes, title, colour=colour)
         axes.set_xlabel(label)
         axes.locator_params(axis="x", nbins=4)

@@ -33,9 +33,12 @@ def sketch_markers(results: Json) -> Sketch:
     for k, marker in enumerate(markers):
         row, column = divmod(k, _ACROSS)
         axes = style.panel(
-            sheet, left=_LEFT + column * (_WIDTH + 0.46), top=0.62 + row * (_HEIGHT + 0.55), width=_WIDTH,
+            sheet,
+            left=_LEFT + column * (_WIDTH + 0.46),
+            top=0.62 + row * (_HEIGHT + 0.55),
+            width=_WIDTH,
             height=_HEIGHT,
-        )  # fmt: skip
+        )
         seen: list[float] = [0.8, 1.25]
         for arm in arms:
             course = next((m for m in arm["markers"] if m["marker"] == marker), None)
@@ -50,8 +53,10 @@ def sketch_markers(results: Json) -> Sketch:
             told = np.flatnonzero(np.isfinite(ratio))
             if told.size:
                 last = int(told[-1])
-                listed.append(f"{marker_name(marker)}, {names[str(arm['id'])]}: {number(float(ratio[last]))} times "
-                              f"the start on day {number(float(day[last]))}")  # fmt: skip
+                listed.append(
+                    f"{marker_name(marker)}, {names[str(arm['id'])]}: {number(float(ratio[last]))} times "
+                    f"the start on day {number(float(day[last]))}"
+                )
         axes.set_yscale("log")
         axes.set_ylim(min(seen) * 0.95, max(seen) * 1.05)
         low_end, high_end = axes.get_ylim()

@@ -11,9 +11,12 @@ from troughline.report.figures.trial_parts import name_beside
 from troughline.report.numbers import micro, percent
 
 RESPONSES = (
-    ("CR", "complete", "#0b4f4f"), ("PR", "partial", "#2b8a83"), ("SD", "stable", "#a9c9c5"),
-    ("PD", "progressive", "#c8562b"), ("NE", "not evaluable", "#d9dee3"),
-)  # fmt: skip
+    ("CR", "complete", "#0b4f4f"),
+    ("PR", "partial", "#2b8a83"),
+    ("SD", "stable", "#a9c9c5"),
+    ("PD", "progressive", "#c8562b"),
+    ("NE", "not evaluable", "#d9dee3"),
+)
 _ROW, _LEFT, _WIDTH = 0.34, 1.75, 3.6
 
 
@@ -30,8 +33,16 @@ def sketch_response(results: Json) -> Sketch:
         axes.set_xlim(0, 1)
         axes.set_ylim(len(arms), 0)
         words = "RECIST 1.1" if criterion == "recist" else "mRECIST"
-        axes.annotate(words, xy=(0, 1), xycoords="axes fraction", xytext=(-_LEFT * 72 + 8, 4),
-                      textcoords="offset points", fontsize=style.BASE, fontweight="bold", va="bottom")  # fmt: skip
+        axes.annotate(
+            words,
+            xy=(0, 1),
+            xycoords="axes fraction",
+            xytext=(-_LEFT * 72 + 8, 4),
+            textcoords="offset points",
+            fontsize=style.BASE,
+            fontweight="bold",
+            va="bottom",
+        )
         for k, arm in enumerate(arms):
             y, start, shares = (
                 k + 0.5,
@@ -44,24 +55,48 @@ def sketch_response(results: Json) -> Sketch:
                 axes.barh(y, width, left=start, height=0.66, color=colour)
                 if width > 0.055:
                     light = key in {"SD", "NE"}
-                    axes.text(start + width / 2, y, percent(width), ha="center", va="center",
-                              fontsize=style.BASE, color=style.INK if light else "#ffffff")  # fmt: skip
+                    axes.text(
+                        start + width / 2,
+                        y,
+                        percent(width),
+                        ha="center",
+                        va="center",
+                        fontsize=style.BASE,
+                        color=style.INK if light else "#ffffff",
+                    )
                 start += width
             rate = shares["CR"] + shares["PR"]
             control = rate + shares["SD"]
             for j, value in enumerate((rate, control)):
                 axes.annotate(
-                    percent(value), xy=(1, y), xycoords=("axes fraction", "data"), xytext=(48 + 46 * j, 0),
-                    textcoords="offset points", ha="right", va="center", fontsize=style.BASE,
+                    percent(value),
+                    xy=(1, y),
+                    xycoords=("axes fraction", "data"),
+                    xytext=(48 + 46 * j, 0),
+                    textcoords="offset points",
+                    ha="right",
+                    va="center",
+                    fontsize=style.BASE,
                     annotation_clip=False,
-                )  # fmt: skip
-            listed.append(f"{words}, {micro(str(arm['label']))}: " + ", ".join(
-                f"{percent(shares[key])} {words_of}" for key, words_of, _ in RESPONSES))  # fmt: skip
+                )
+            listed.append(
+                f"{words}, {micro(str(arm['label']))}: "
+                + ", ".join(f"{percent(shares[key])} {words_of}" for key, words_of, _ in RESPONSES)
+            )
         if b == 0:
             for j, text in enumerate(("response", "disease\ncontrol")):
-                axes.annotate(text, xy=(1, 1), xycoords="axes fraction", xytext=(48 + 46 * j, 4),
-                              textcoords="offset points", ha="right", va="bottom", fontsize=style.SMALL,
-                              color=style.MUTED, annotation_clip=False)  # fmt: skip
+                axes.annotate(
+                    text,
+                    xy=(1, 1),
+                    xycoords="axes fraction",
+                    xytext=(48 + 46 * j, 4),
+                    textcoords="offset points",
+                    ha="right",
+                    va="bottom",
+                    fontsize=style.SMALL,
+                    color=style.MUTED,
+                    annotation_clip=False,
+                )
         if b == len(criteria) - 1:
             axes.set_xticks([0, 0.25, 0.5, 0.75, 1.0], ["0%", "25%", "50%", "75%", "100%"])
     _key(sheet)

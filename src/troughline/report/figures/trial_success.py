@@ -35,25 +35,50 @@ def sketch_success(results: Json) -> Sketch:
     for one in rows:
         n, p = style.floats(one.n), style.floats(one.share)
         colour = colours[one.arm]
-        axes.fill_between(n, style.floats(one.low), style.floats(one.high), color=colour, alpha=0.13,
-                          linewidth=0)  # fmt: skip
-        axes.plot(n, p, "o", color=colour, markersize=4, linestyle=_DASHES.get(one.endpoint, (0, (1, 1.5))),
-                  clip_on=False)  # fmt: skip
+        axes.fill_between(
+            n, style.floats(one.low), style.floats(one.high), color=colour, alpha=0.13, linewidth=0
+        )
+        axes.plot(
+            n,
+            p,
+            "o",
+            color=colour,
+            markersize=4,
+            linestyle=_DASHES.get(one.endpoint, (0, (1, 1.5))),
+            clip_on=False,
+        )
         ends.append(float(p[-1]))
-        listed.append(f"{names[one.arm]}, {ENDPOINTS[one.endpoint].name}: " + ", ".join(
-            f"{percent(float(b))} with {count(float(a))} an arm" for a, b in zip(n, p, strict=True)))  # fmt: skip
+        listed.append(
+            f"{names[one.arm]}, {ENDPOINTS[one.endpoint].name}: "
+            + ", ".join(
+                f"{percent(float(b))} with {count(float(a))} an arm" for a, b in zip(n, p, strict=True)
+            )
+        )
     for y, one in zip(style.spread(ends, 0.13, 0.04, 0.98), rows, strict=True):
         colour = colours[one.arm]
         axes.annotate(
-            shortened(micro(names[one.arm]), 30), xy=(1, y), xycoords=("axes fraction", "data"),
-            xytext=(10, 4.5), textcoords="offset points", va="center", fontsize=style.SMALL,
-            fontweight="bold", color=style.text_color(colour), annotation_clip=False,
-        )  # fmt: skip
+            shortened(micro(names[one.arm]), 30),
+            xy=(1, y),
+            xycoords=("axes fraction", "data"),
+            xytext=(10, 4.5),
+            textcoords="offset points",
+            va="center",
+            fontsize=style.SMALL,
+            fontweight="bold",
+            color=style.text_color(colour),
+            annotation_clip=False,
+        )
         axes.annotate(
-            ENDPOINTS[one.endpoint].name, xy=(1, y), xycoords=("axes fraction", "data"),
-            xytext=(10, -4.5), textcoords="offset points", va="center", fontsize=style.SMALL,
-            color=style.MUTED, annotation_clip=False,
-        )  # fmt: skip
+            ENDPOINTS[one.endpoint].name,
+            xy=(1, y),
+            xycoords=("axes fraction", "data"),
+            xytext=(10, -4.5),
+            textcoords="offset points",
+            va="center",
+            fontsize=style.SMALL,
+            color=style.MUTED,
+            annotation_clip=False,
+        )
     axes.set_xlabel("patients an arm (log scale)")
     axes.set_ylabel("trials that show it")
     return Sketch(
