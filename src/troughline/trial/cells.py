@@ -1,0 +1,178 @@
+"""A cell of a trial: some patients of one arm, one replicate and one parameter set, run on their own.
+
+A cell needs nothing from any other, so that it may run in any thread, process or place, and again if lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from troughline.mechanism.parameters import ParameterSet
+    from troughline.mechanism.population import Patients, Population
+    from troughline.mechanism.runner import Courses, Runner
+    from troughline.mechanism.treatment import Arm, Protocol
+
+Floats = NDArray[np.float64]
+BATCH = 2000
+"""Patients a cell at most."""
+ARM_IDS, BATCH_IDS, REPLICATE_SEEDS = 10**12, 10**7, 10_000_019
+DAYS_PER_MONTH = 365.25 / 12.0
+MARKERS = ("VEGF", "sVEGFR2", "sKIT", "Ang2", "AFP", "sTNF_alpha", "sTNF_R", "sFas", "IL2")
+ROUTES = (
+    "none", "new lesion", "resistant cells", "tolerant cells", "PI3K/AKT", "JAK-STAT", "HIF-2α and EGFR",
+    "EMT", "no adaptation",
+)  # fmt: skip
+ADAPTED = {"PI3K/AKT": ("akt_adapted",), "JAK-STAT": ("stat_adapted",), "HIF-2α and EGFR": ("hif2", "egfr"),
+           "EMT": ("emt",)}  # fmt: skip
+LEAST_RISE = 0.1
+"""By how much an adaptation must have risen over the untreated 1 to be called a route."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """What a cell runs: `count` patients from `first_id` on, with a set's values and standard deviations.
+
+    `bounds_values`: typical values for the population's bounds. `cut`: shortest and longest follow-up in
+    months, or None. `clearance`: factor on the clearance of sorafenib.
+    """
+
+    chosen: ParameterSet
+    replicate: int
+    arm_index: int
+    arm: Arm
+    protocol: Protocol
+    population: Population
+    values: Mapping[str, float]
+    seed: int
+    first_id: int
+    count: int
+    marker_days: tuple[float, ...]
+    cut: tuple[float, float] | None
+    clearance: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellResult:
+    """What a cell gave: `columns` of equal length, and sums over patients of each marker's log ratio.
+
+    `marker_sums` (3, n_days, n_markers): number, sum, and sum of squares.
+    """
+
+    columns: Mapping[str, NDArray[np.generic]]
+    marker_sums: Floats
+
+
+@cache
+def the_runner(clearance: float = 1.0) -> Runner:
+    """The runner of the shipped mechanism, with sorafenib's clearance multiplied."""
+    from troughline.mechanism.runner import load_runner
+
+    if clearance == 1.0:
+        return load_runner()
+    base = the_runner()
+    changed = tuple(
+        replace(p, value=p.value * clearance) if p.name == "CL_pop" else p for p in base.kinetics.parameters
+    )
+    return replace(base, kinetics=replace(base.kinetics, parameters=changed))
+
+
+def run_cell(cell: Cell) -> CellResult:
+    """Draw and run the patients of a cell on one thread.
+
+    Raises `ValueError` for a population that cannot be drawn, `RunError` for a state that is not finite.
+    """
+    from troughline.mechanism.population import draw_patients
+
+    runner = the_runner(cell.clearance)
+    patients = draw_patients(
+        runner.mechanism, runner.kinetics, cell.population, n=cell.count, seed=cell.seed,
+        first_id=cell.first_id, sd=cell.chosen.sd, values=cell.chosen.values,
+    )  # fmt: skip
+    courses = runner.run(
+        patients, cell.arm, cell.protocol, values=cell.values, sample_days=cell.marker_days, threads=1
+    )
+    places = [runner.output_names.index(m) for m in MARKERS]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.log(courses.sampled[:, :, places] / courses.sampled[:, :1, places])
+    there = np.isfinite(ratio)
+    clean = np.where(there, ratio, 0.0)
+    sums = np.stack([there.sum(axis=0).astype(np.float64), clean.sum(axis=0), (clean**2).sum(axis=0)])
+    return CellResult(columns=_columns(cell, runner, patients, courses), marker_sums=sums)
+
+
+def _columns(
+    cell: Cell, runner: Runner, patients: Patients, courses: Courses
+) -> dict[str, NDArray[np.generic]]:
+    from troughline.mechanism.endpoints import growth_mm_per_day, progression_times, survival_times
+
+    cut = np.full(len(patients), cell.protocol.horizon_days)
+    if cell.cut is not None:
+        low, high = cell.cut
+        cut = DAYS_PER_MONTH * (low + (high - low) * patients.follow_up**cell.chosen.follow_up_power)
+    os, ttp = survival_times(courses, cut), progression_times(courses, cut)
+    viable = progression_times(courses, cut, criterion="mrecist")
+    names = [c.name for c in runner.mechanism.covariates]
+    start = patients.covariates[:, names.index("sum_of_diameters")]
+    severe = np.where(courses.severe_day <= cut, courses.severe_day, np.nan)
+    made: dict[str, NDArray[np.generic]] = {"patient": patients.ids}
+    for name in ("sum_of_diameters", "albumin", "etiology", "child_pugh_class", "spread"):
+        made[name] = patients.covariates[:, names.index(name)]
+    made |= {
+        "os_day": os.day, "died": os.event, "ttp_day": ttp.day, "progressed": ttp.event,
+        "reason": courses.progression_reason, "mttp_day": viable.day, "mprogressed": viable.event,
+        "best": courses.best, "mbest": courses.viable_best,
+        "best_change_percent": _best_change(courses, cell.protocol, start),
+        "growth": growth_mm_per_day(courses, cell.protocol.visit_days, start),
+        "stop_day": courses.stop_day, "stop_why": courses.stop_why, "next_line_day": courses.next_line_day,
+        "reductions": courses.reductions, "dose_mg": courses.dose_mg, "severe_day": severe,
+        "limiting_day": courses.limiting_day, "mean_level": courses.mean_level,
+        "route": _routes(runner, courses),
+    }  # fmt: skip
+    return made
+
+
+def _best_change(courses: Courses, protocol: Protocol, start: Floats) -> Floats:
+    """The lowest measured sum until progression against the start, in % (n,); NaN without an image."""
+    days = np.asarray(protocol.visit_days)
+    last = np.where(courses.progressed, courses.progression_day, np.inf)
+    seen = np.where(days[None, :] <= last[:, None], courses.seen, np.nan)
+    lowest = np.fmin.reduce(seen, axis=1)
+    return np.asarray(100.0 * (lowest / start - 1.0), dtype=np.float64)
+
+
+def _routes(runner: Runner, courses: Courses) -> NDArray[np.int64]:
+    """Which route of escape each progression shows, as a place in `ROUTES` (n,).
+
+    A new lesion first; then the larger of resistant and tolerant cells where it is most of the living
+    tumour; else the adaptation that has risen most over the untreated 1, if any rose by `LEAST_RISE`.
+    """
+    names = [s.name for s in runner.mechanism.states]
+    x = courses.states_at_progression
+
+    def state(name: str) -> Floats:
+        return x[:, names.index(name)]
+
+    sensitive, tolerant, resistant = state("sensitive"), state("tolerant"), state("resistant")
+    rises = np.column_stack([np.max([state(s) for s in group], axis=0) - 1.0 for group in ADAPTED.values()])
+    first = ROUTES.index(next(iter(ADAPTED)))
+    adapted = np.where(
+        rises.max(axis=1) >= LEAST_RISE, first + rises.argmax(axis=1), ROUTES.index("no adaptation")
+    )
+    route = np.select(
+        [
+            ~courses.progressed,
+            courses.progression_reason == 2,
+            (resistant >= tolerant) & (resistant > sensitive),
+            tolerant > sensitive,
+        ],
+        [0, 1, 2, 3],
+        adapted,
+    )
+    return route.astype(np.int64)

@@ -1,0 +1,76 @@
+"""The population of a trial file: a population of the mechanism with some of its covariates replaced."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from troughline.mechanism.population import Drawn, read_populations
+from troughline.mechanism.population import Population as Drawable
+
+if TYPE_CHECKING:
+    from troughline.trial.schema import Population, Spread
+
+
+def drawable(given: Population) -> Drawable:
+    """What the mechanism draws from. Raises `ValueError` for a base that is not on file."""
+    known = read_populations()
+    if given.base not in known:
+        raise ValueError(f"no population {given.base!r}; on file: {', '.join(sorted(known))}")
+    base = known[given.base]
+    covariates = dict(base.covariates)
+    if given.etiology is not None:
+        covariates["etiology"] = Drawn(
+            kind="levels", shares=tuple(given.etiology.get(k, 0.0) for k in ("HBV", "HCV", "other"))
+        )
+    if given.child_pugh is not None:
+        covariates["child_pugh_class"] = Drawn(
+            kind="levels", shares=tuple(given.child_pugh.get(k, 0.0) for k in ("A", "B"))
+        )
+    if given.bclc is not None:
+        covariates["spread"] = Drawn(kind="share", center=given.bclc.get("C", 0.0))
+    for name, spread in (
+        ("sum_of_diameters", given.tumour_mm), ("albumin", given.albumin), ("weight", given.weight),
+    ):  # fmt: skip
+        if spread is not None:
+            covariates[name] = _drawn(spread)
+    label = given.label or base.label
+    return replace(
+        base,
+        label=label,
+        covariates=covariates,
+        scale={**base.scale, **given.scale},
+        accept={**base.accept, **given.accept},
+    )
+
+
+def _drawn(given: Spread) -> Drawn:
+    if given.median is not None and given.spread is not None:
+        return Drawn(
+            kind="log-normal", center=given.median, spread=given.spread, low=given.low, high=given.high
+        )
+    return Drawn(
+        kind="normal", center=given.mean or 0.0, spread=given.sd or math.nan, low=given.low, high=given.high
+    )
+
+
+def words_of(given: Population, drawn: Drawable) -> list[str]:
+    """How each covariate is drawn, one line each."""
+    levels = {"etiology": ("HBV", "HCV", "other"), "child_pugh_class": ("Child-Pugh A", "Child-Pugh B")}
+    words: list[str] = []
+    for name, one in drawn.covariates.items():
+        if one.kind == "levels":
+            parts = zip(levels.get(name, tuple(map(str, range(9)))), one.shares, strict=False)
+            words.append(f"{name}: " + ", ".join(f"{k} {100 * s:.0f} %" for k, s in parts))
+        elif one.kind == "share":
+            words.append(f"{name}: {100 * one.center:.0f} %")
+        elif one.kind == "fixed":
+            words.append(f"{name}: {one.center:g}")
+        else:
+            middle = "median" if one.kind == "log-normal" else "mean"
+            words.append(f"{name}: {middle} {one.center:g}, from {one.low:g} to {one.high:g}")
+    if given.clearance != 1.0:
+        words.append(f"clearance of sorafenib times {given.clearance:g}")
+    words += [f"{name} times {factor:g}" for name, factor in drawn.scale.items()]
+    return words

@@ -1,0 +1,291 @@
+"""What `results.json` holds of a trial: arms, comparisons, targets, all with intervals over trials."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from troughline.progress import Progress, silent
+from troughline.results import Estimate, plain
+from troughline.trial.cells import MARKERS, ROUTES
+from troughline.trial.gather import middle, succeeds, wilson
+from troughline.trial.statistics import ENDPOINTS, UNITS, WHY
+from troughline.trial.stream import RESPONSES
+
+if TYPE_CHECKING:
+    from troughline.trial.run import Columns, Gathered
+
+Floats = NDArray[np.float64]
+Json = dict[str, Any]
+METHOD = "guarded: median over virtual trials, central interval"
+SWIMMERS = 40
+ARM_NUMBERS = (
+    "os_median", "ttp_median", "mttp_median", "os_1_year", "cr", "pr", "orr", "sd", "dcr", "m_orr", "m_dcr",
+    "severe", "reductions", "stopped_toxic", "deaths", "duration_median", "dose_mean", "growth",
+)  # fmt: skip
+
+
+def contents_of(gathered: Gathered, *, workers: int | None = None, progress: Progress = silent) -> Json:
+    """The whole of `results.json`, in plain values."""
+    from troughline.provenance import provenance
+    from troughline.trial.cells import the_runner
+    from troughline.trial.targets import target_rows
+    from troughline.trial.words import headline, methods
+
+    setup = gathered.setup
+    file = setup.file
+    runner = the_runner(file.population.clearance)
+    contents: Json = {
+        "design": "trial",
+        "title": file.trial.title,
+        "description": file.trial.description,
+        "simulated": True,
+        "level": file.trial.level,
+        "setup": _setup(gathered),
+        "arms": [_arm(gathered, k) for k in range(len(file.arm))],
+        "comparisons": [_comparison(gathered, arm, control) for arm, control in setup.pairs],
+        "targets": target_rows(gathered),
+        "combinations": None,
+        "sensitivity": None,
+    }
+    if file.combinations is not None:
+        from troughline.trial.combinations import rank
+
+        contents["combinations"] = rank(setup, gathered.scales, workers=workers, progress=progress)
+    if file.sensitivity is not None:
+        from troughline.trial.sensitivity import screen
+
+        contents["sensitivity"] = screen(setup, gathered.scales, workers=workers, progress=progress)
+    contents["methods"] = methods(setup)
+    contents["sentence"] = headline(contents)
+    contents["issues"] = [f.as_dict() for f in setup.findings]
+    evidence = sorted({str(row["source"]).partition(",")[0].partition(":")[0] for row in contents["targets"]})
+    contents["provenance"] = provenance(
+        seed=file.trial.seed, inputs={setup.name: setup.sha256}, evidence=evidence,
+        models=[f"{s.id} {s.sha256[:16]}" for s in (runner.mechanism, runner.kinetics)],
+    )  # fmt: skip
+    return plain(contents)
+
+
+def _setup(gathered: Gathered) -> Json:
+    from troughline.trial.people import words_of
+
+    setup = gathered.setup
+    file = setup.file
+    follow = file.follow_up
+    return {
+        "patients_per_trial": sum(a.n for a in file.arm),
+        "replicates": file.trial.replicates,
+        "sets": [{"id": s.id, "reading": s.reading} for s in setup.sets],
+        "runs": gathered.n_patients,
+        "horizon_days": setup.protocol.horizon_days,
+        "visit_days": list(setup.protocol.visit_days),
+        "follow_up": None if follow is None else follow.model_dump(),
+        "primary": file.trial.primary,
+        "alpha": file.trial.alpha,
+        "patients_mode": file.trial.patients,
+        "population": {
+            "base": file.population.base,
+            "label": setup.population.label,
+            "source": setup.population.source if file.population.source == "assumed" else
+            file.population.source,
+            "words": words_of(file.population, setup.population),
+            "scales": [
+                {"set": s.id, **scale} for s, scale in zip(setup.sets, gathered.scales, strict=True) if scale
+            ],
+        },
+    }  # fmt: skip
+
+
+def _estimates(
+    gathered: Gathered, name: str, values: Floats, *, unit: str, n: int, note: str = ""
+) -> list[Estimate]:
+    """A number over all trials, and over those of each reading where there are two."""
+    setup = gathered.setup
+    readings = [s.reading for s in setup.sets]
+    groups = [("", np.ones(len(values), dtype=bool))]
+    if len(set(readings)) > 1:
+        of_trial = np.array(readings, dtype=object)[gathered.set_of]
+        groups += [(reading, of_trial == reading) for reading in dict.fromkeys(readings)]
+    made: list[Estimate] = []
+    for label, rows in groups:
+        value, low, high = middle(values[rows], setup.file.trial.level)
+        remark = note
+        if math.isinf(value):
+            remark = "not reached within the horizon"
+        elif math.isnan(value):
+            remark = "not determined: no trial has it"
+        made.append(
+            Estimate(
+                name=name, value=_or_none(value), low=_or_none(low), high=_or_none(high),
+                level=setup.file.trial.level, unit=unit, n=n, method=METHOD, label=label, note=remark,
+            )
+        )  # fmt: skip
+    return made
+
+
+def _or_none(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _arm(gathered: Gathered, k: int) -> Json:
+    from troughline.trial.treatments import assumed_of, words_of
+
+    file = gathered.setup.file
+    arm = file.arm[k]
+    estimates: list[Estimate] = []
+    for name in ARM_NUMBERS:
+        values = np.array([t.numbers[arm.id][name] for t in gathered.trials])
+        estimates += _estimates(gathered, name, values, unit=UNITS.get(name, "%"), n=arm.n)
+    first = gathered.first[arm.id]
+    return {
+        "id": arm.id,
+        "label": arm.label or arm.id,
+        "words": words_of(arm),
+        "assumed": assumed_of(arm, file),
+        "n": arm.n,
+        "estimates": estimates,
+        "curves": {endpoint: _curve(gathered, arm.id, endpoint) for endpoint in ENDPOINTS},
+        "responses": {
+            c: dict(
+                zip(
+                    RESPONSES, np.mean([t.responses[arm.id, c] for t in gathered.trials], axis=0), strict=True
+                )
+            )
+            for c in ("recist", "mrecist")
+        },
+        "waterfall": _waterfall(first),
+        "swimmer": _swimmer(first),
+        "markers": _markers(gathered, arm.id),
+        "routes": _routes(gathered, arm.id),
+        "stops": [
+            {"why": why, "share": share}
+            for why, share in zip(
+                WHY, np.mean([t.stops[arm.id] for t in gathered.trials], axis=0), strict=True
+            )
+        ],
+    }
+
+
+def _curve(gathered: Gathered, arm: str, endpoint: str) -> Json:
+    heights = np.array([t.curves[arm, endpoint] for t in gathered.trials], dtype=np.float64)
+    tail = 0.5 * (1.0 - gathered.setup.file.trial.level)
+    low, mid, high = np.quantile(heights, [tail, 0.5, 1.0 - tail], axis=0)
+    risk = np.mean([t.at_risk[arm, endpoint] for t in gathered.trials], axis=0, dtype=np.float64)
+    return {
+        "day": gathered.grid, "survival": mid.round(5), "low": low.round(5), "high": high.round(5),
+        "risk_day": gathered.risk_grid, "at_risk": risk.round(1),
+    }  # fmt: skip
+
+
+def _waterfall(first: Columns) -> list[Json]:
+    change = np.asarray(first["best_change_percent"], dtype=np.float64)
+    order = np.argsort(-change, kind="stable")
+    return [
+        {"patient": int(first["patient"][i]), "change": float(change[i]), "best": RESPONSES[first["best"][i]]}
+        for i in order
+        if np.isfinite(change[i])
+    ]
+
+
+def _swimmer(first: Columns) -> list[Json]:
+    rows: list[Json] = []
+    for i in range(min(SWIMMERS, len(first["patient"]))):
+        died = bool(first["died"][i])
+        last = float(first["os_day"][i])
+        rows.append({
+            "patient": int(first["patient"][i]),
+            "stop_day": _until(float(first["stop_day"][i]), last),
+            "stop_why": WHY[int(first["stop_why"][i])],
+            "progression_day": float(first["ttp_day"][i]) if first["progressed"][i] else None,
+            "death_day": last if died else None,
+            "last_day": last,
+            "next_line_day": _until(float(first["next_line_day"][i]), last),
+            "reductions": int(first["reductions"][i]),
+            "best": RESPONSES[first["best"][i]],
+        })  # fmt: skip
+    return sorted(rows, key=lambda row: -row["last_day"])
+
+
+def _until(day: float, last: float) -> float | None:
+    return day if math.isfinite(day) and day <= last else None
+
+
+def _markers(gathered: Gathered, arm: str) -> list[Json]:
+    n, total, squares = gathered.markers[arm]
+    days = gathered.setup.file.markers.days
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = total / n
+        sd = np.sqrt(np.maximum(squares / n - mean**2, 0.0))
+    return [
+        {
+            "marker": marker, "day": list(days), "ratio": np.exp(mean[:, j]),
+            "low": np.exp(mean[:, j] - sd[:, j]), "high": np.exp(mean[:, j] + sd[:, j]),
+            "n": n[:, j].astype(np.int64),
+        }
+        for j, marker in enumerate(MARKERS)
+    ]  # fmt: skip
+
+
+def _routes(gathered: Gathered, arm: str) -> list[Json]:
+    shares = np.array([t.routes[arm] for t in gathered.trials])
+    rows: list[Json] = []
+    for j, route in enumerate(ROUTES[1:], start=1):
+        value, low, high = middle(shares[:, j], gathered.setup.file.trial.level)
+        rows.append({"route": route, "share": value, "low": low, "high": high})
+    return rows
+
+
+def _comparison(gathered: Gathered, arm: str, control: str) -> Json:
+    setup, trials = gathered.setup, gathered.trials
+    sizes = {a.id: a for a in setup.file.arm}
+    n = sizes[arm].n + sizes[control].n
+    ratio = {e: np.exp(np.array([t.log_hr[arm, control, e, 0][0] for t in trials])) for e in ENDPOINTS}
+    estimates: list[Estimate] = []
+    for endpoint, values in ratio.items():
+        lost = int(np.isnan(values).sum())
+        note = f"{lost} trials have no event in an arm" if lost else ""
+        estimates += _estimates(gathered, f"{endpoint}_hr", values, unit="1", n=n, note=note)
+    orr = np.array([t.numbers[arm]["orr"] - t.numbers[control]["orr"] for t in trials])
+    estimates += _estimates(gathered, "orr_difference", orr, unit="%", n=n)
+    by_set = [
+        {
+            "set": s.id, "reading": s.reading,
+            **{f"{e}_hr": middle(v[gathered.set_of == k], 0.5)[0] for e, v in ratio.items()},
+        }
+        for k, s in enumerate(setup.sets)
+    ]  # fmt: skip
+    label = sizes[arm].label or arm
+    return {
+        "arm": arm,
+        "control": control,
+        "label": f"{label} against {sizes[control].label or control}",
+        "estimates": estimates,
+        "by_set": by_set,
+        "success": _success(gathered, arm, control),
+        "hazard_ratios": {e: ratio[e] for e in ("os", "ttp")},
+    }
+
+
+def _success(gathered: Gathered, arm: str, control: str) -> list[Json]:
+    """How often a trial is won, for the arms' sizes (`n` of the smaller one) and smaller sizes asked for."""
+    file = gathered.setup.file
+    by_id = {a.id: a.n for a in file.arm}
+    rows: list[Json] = []
+    if file.trial.patients == "same":
+        return rows  # the same patients in both arms: no trial that could be held
+    for endpoint in ("os", "ttp"):
+        for size in (*(file.sizes.n if file.sizes else ()), 0):
+            won = sum(
+                succeeds(*t.log_hr[arm, control, endpoint, size], file.trial.alpha) for t in gathered.trials
+            )
+            trials = len(gathered.trials)
+            low, high = wilson(won, trials, file.trial.level)
+            rows.append({
+                "endpoint": endpoint, "n": size or min(by_id[arm], by_id[control]), "share": won / trials,
+                "low": low, "high": high, "trials": trials,
+            })  # fmt: skip
+    return rows

@@ -1,0 +1,320 @@
+"""The shape of a trial file: model, population, visits, arms, comparisons, targets."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from troughline.cohort.question_base import Strict
+
+
+def _sequence(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+
+
+_Sequence = BeforeValidator(_sequence)
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Id = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.+-]*$")]
+Endpoint = Literal["os", "ttp", "mttp"]
+QUANTITY = Literal[
+    "os_median", "ttp_median", "ttp_between", "os_hr", "ttp_hr", "pr", "sd", "dcr", "severe", "reductions",
+    "os_1_year", "deaths", "duration", "growth",
+]  # fmt: skip
+"""What a published value can be held against."""
+
+
+class Header(Strict):
+    """What the trial is about and how often it is repeated.
+
+    `patients`: `randomised`, other patients in each arm, or `same`, the same patients in every arm. `alpha`
+    is two-sided. `step_days`: the longest step of the slow system.
+    """
+
+    title: str = Field(min_length=1)
+    description: str = ""
+    seed: int = Field(default=20260101, ge=0, le=2**31)
+    replicates: int = Field(default=20, ge=1, le=10_000)
+    horizon_months: float = Field(default=24.0, gt=0, le=120)
+    level: float = Field(default=0.95, gt=0.5, lt=1)
+    primary: Endpoint = "os"
+    alpha: float = Field(default=0.05, gt=0, lt=0.5)
+    patients: Literal["randomised", "same"] = "randomised"
+    step_days: float = Field(default=3.5, ge=0.5, le=14)
+
+
+class Model(Strict):
+    """Which reading of target potency, and all equally good sets or the best of each reading."""
+
+    reading: Literal["Kd", "IC50", "both"] = "both"
+    sets: Literal["all", "best"] = "all"
+
+
+class Spread(Strict):
+    """A log-normal covariate (`median`, `spread` the SD of the logarithm), or a normal one (`mean`, `sd`)."""
+
+    median: Positive | None = None
+    spread: Positive | None = None
+    mean: float | None = None
+    sd: Positive | None = None
+    low: float
+    high: float
+    source: str = "assumed"
+
+    @model_validator(mode="after")
+    def _whole(self) -> Spread:
+        log, normal = (self.median, self.spread), (self.mean, self.sd)
+        if not (None not in log and normal == (None, None)) and not (
+            None not in normal and log == (None, None)
+        ):
+            raise ValueError("give median and spread, or mean and sd")
+        if not self.low < self.high:
+            raise ValueError(f"low {self.low:g} is not below high {self.high:g}")
+        return self
+
+
+class MatchPlacebo(Strict):
+    """Growth and baseline hazard scaled, for each set, until a placebo arm shows this."""
+
+    ttp_day: Positive
+    os_months: Positive
+    source: str = Field(min_length=1)
+
+
+class Population(Strict):
+    """Who is treated: a population of the mechanism with some of it replaced.
+
+    Shares of `etiology` (HBV, HCV, other), `child_pugh` (A, B), `bclc` (B: no vascular invasion or spread,
+    C: with it) add to 1. `accept`: bounds of covariates and individual quantities of the mechanism (its
+    units inside: h, mg, L). `scale` multiplies typical values; `clearance` the clearance of sorafenib.
+    """
+
+    base: str = "sharp"
+    label: str = ""
+    source: str = "assumed"
+    etiology: dict[Literal["HBV", "HCV", "other"], Share] | None = None
+    child_pugh: dict[Literal["A", "B"], Share] | None = None
+    bclc: dict[Literal["B", "C"], Share] | None = None
+    tumour_mm: Spread | None = None
+    albumin: Spread | None = None
+    weight: Spread | None = None
+    accept: dict[str, Annotated[tuple[float, float], _Sequence]] = Field(
+        default_factory=dict[str, tuple[float, float]]
+    )
+    scale: dict[str, Positive] = Field(default_factory=dict[str, float])
+    match_placebo: MatchPlacebo | None = None
+    clearance: Positive = 1.0
+
+    @model_validator(mode="after")
+    def _shares(self) -> Population:
+        for name in ("etiology", "child_pugh", "bclc"):
+            given: dict[str, float] | None = getattr(self, name)
+            if given is not None and abs(sum(given.values()) - 1) > 1e-6:
+                raise ValueError(f"the shares of {name} add to {sum(given.values()):g}, not 1")
+        for name, (low, high) in self.accept.items():
+            if not low < high:
+                raise ValueError(f"accept: {name} has low {low:g}, which is not below high {high:g}")
+        return self
+
+
+class Visits(Strict):
+    """Days of imaging: every so many days up to the horizon, or a list."""
+
+    every_days: Positive | None = None
+    days: Annotated[tuple[Positive, ...], _Sequence, Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Visits:
+        if self.every_days is not None and self.days is not None:
+            raise ValueError("give every_days or days, not both")
+        if self.days is not None and any(b <= a for a, b in pairwise(self.days)):
+            raise ValueError("the days of the visits must rise")
+        if any(2 * d != round(2 * d) for d in (*(self.days or ()), self.every_days or 42.0)):
+            raise ValueError("visits are on whole or half days")
+        return self
+
+
+class FollowUp(Strict):
+    """How long patients were followed when the trial was read: recruitment speeds up by the set's power."""
+
+    shortest_months: NotNegative
+    longest_months: Positive
+
+    @model_validator(mode="after")
+    def _rises(self) -> FollowUp:
+        if not self.shortest_months < self.longest_months:
+            raise ValueError("shortest_months is not below longest_months")
+        return self
+
+
+class Markers(Strict):
+    """Days on which serum markers are kept; the first is the one that others are a ratio to."""
+
+    days: Annotated[tuple[NotNegative, ...], _Sequence, Field(min_length=2)] = (0, 14, 28, 42, 84, 168)
+
+    @model_validator(mode="after")
+    def _rises(self) -> Markers:
+        if any(b <= a for a, b in pairwise(self.days)):
+            raise ValueError("the days of the markers must rise")
+        return self
+
+
+class Drug(Strict):
+    """A second drug: the fraction of each node that its usual dose blocks, and its toxicity.
+
+    `toxicity`: the hazard of dose-limiting toxicity it adds, in units of sorafenib's at 4 mg/L.
+    """
+
+    id: Id
+    label: str = ""
+    blocks: dict[str, Annotated[float, Field(ge=0, lt=1)]]
+    toxicity: float = Field(default=0.0, ge=0, le=20)
+    source: str = "assumed"
+
+
+class Second(Strict):
+    """A second drug in an arm; `dose` relative to its usual one."""
+
+    drug: str
+    dose: NotNegative = 1.0
+
+
+class Regimen(Strict):
+    """Sorafenib: mg every so many hours."""
+
+    dose_mg: NotNegative
+    every_h: float = Field(default=12.0, ge=12, le=336)
+
+
+class Line(Strict):
+    """The second line, begun `after_days` after the progression that ended the first."""
+
+    sorafenib: Literal["label", "none"] | Regimen = "none"
+    second: Annotated[tuple[Second, ...], _Sequence] = ()
+    after_days: NotNegative = 14.0
+
+
+class Local(Strict):
+    """Sessions of TACE or ablation; `amount` 1 is the session of the mechanism."""
+
+    kind: Literal["tace", "ablation"]
+    days: Annotated[tuple[NotNegative, ...], _Sequence, Field(min_length=1)]
+    amount: NotNegative = 1.0
+
+
+class Arm(Strict):
+    """An arm of `n` patients.
+
+    `sorafenib`: the label's doses, none, or a regimen. After a dose-limiting toxicity the dose is held for a
+    week; then `toxicity` says: `reduce` (the label's next level; a regimen: half, then a quarter), `hold`
+    (the same dose goes on), `stop`. Whatever it says, a share of `stop_share` stops for good.
+    """
+
+    id: Id
+    label: str = ""
+    n: int = Field(ge=2, le=1_000_000)
+    sorafenib: Literal["label", "none"] | Regimen = "label"
+    toxicity: Literal["reduce", "hold", "stop"] = "reduce"
+    second: Annotated[tuple[Second, ...], _Sequence] = ()
+    second_line: Line | None = None
+    local: Annotated[tuple[Local, ...], _Sequence] = ()
+    stop_share: Share = 0.2
+    stop_at_progression: Share = 0.8
+
+
+class Compare(Strict):
+    """Two arms held against each other."""
+
+    arm: str
+    control: str
+
+
+class Target(Strict):
+    """A published value and what the trial gives for it: a target of the mechanism by its id, or by hand.
+
+    `low` to `high` is what counts as approached.
+    """
+
+    id: Id
+    target: str | None = None
+    label: str = ""
+    quantity: QUANTITY
+    arm: str
+    control: str | None = None
+    value: float | None = None
+    unit: str | None = None
+    low: float | None = None
+    high: float | None = None
+    use: Literal["calibrated", "held out", "shown"] | None = None
+    source: str = ""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Target:
+        by_hand = (self.value, self.unit, self.low, self.high, self.use)
+        if self.target is None and (None in by_hand or not self.source):
+            raise ValueError("give target, or value, unit, low, high, use and source")
+        if self.target is not None and any(x is not None for x in by_hand):
+            raise ValueError("a target of the mechanism has its own value, unit, low, high and use")
+        if self.quantity.endswith("_hr") != (self.control is not None):
+            raise ValueError("control goes with a hazard ratio")
+        return self
+
+
+class Sizes(Strict):
+    """Patients an arm for which the probability of success is given too: the first of each arm."""
+
+    n: Annotated[tuple[Annotated[int, Field(ge=10)], ...], _Sequence, Field(min_length=1)]
+
+
+class Combinations(Strict):
+    """Second drugs added to sorafenib, alone and in pairs, at doses relative to the usual one.
+
+    Run in `n` patients, the same in every arm; `draws` of the assumed numbers for robustness.
+    """
+
+    drugs: Annotated[tuple[str, ...], _Sequence, Field(min_length=1)]
+    doses: Annotated[tuple[Positive, ...], _Sequence, Field(min_length=1)] = (1.0,)
+    n: int = Field(default=1000, ge=50, le=200_000)
+    pairs: bool = True
+    draws: int = Field(default=8, ge=0, le=1000)
+
+
+class Sensitivity(Strict):
+    """Which parameters a prediction hangs on: Morris first, then Sobol over the `keep` largest."""
+
+    prediction: Literal["os_hr", "ttp_hr"] = "os_hr"
+    arm: str
+    control: str
+    n: int = Field(default=300, ge=50, le=100_000)
+    trajectories: int = Field(default=8, ge=2, le=1000)
+    sobol: int = Field(default=32, ge=0, le=16_384)
+    keep: int = Field(default=5, ge=2, le=20)
+    width: float = Field(default=0.3, gt=0, le=2)
+
+
+class Run(Strict):
+    """Where it runs: threads here, or a Dask scheduler's address (`local`: one started for the run)."""
+
+    scheduler: str = Field(min_length=1)
+
+
+class TrialFile(Strict):
+    """A whole trial file as written."""
+
+    trial: Header
+    model: Model = Model()
+    population: Population = Population()
+    visits: Visits = Visits(every_days=42.0)
+    follow_up: FollowUp | None = None
+    markers: Markers = Markers()
+    drug: Annotated[tuple[Drug, ...], _Sequence] = ()
+    arm: Annotated[tuple[Arm, ...], _Sequence, Field(min_length=1)]
+    compare: Annotated[tuple[Compare, ...], _Sequence] = ()
+    target: Annotated[tuple[Target, ...], _Sequence] = ()
+    sizes: Sizes | None = None
+    combinations: Combinations | None = None
+    sensitivity: Sensitivity | None = None
+    run: Run | None = None

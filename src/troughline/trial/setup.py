@@ -1,0 +1,289 @@
+"""A trial file read and resolved: arms, drugs, population, sets and targets held against the mechanism."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from troughline.issues import Findings, InputError, Severity
+from troughline.mechanism.treatment import Protocol, event_table, read_criteria
+from troughline.trial.schema import TrialFile
+
+if TYPE_CHECKING:
+    from troughline.mechanism.parameters import ParameterSet
+    from troughline.mechanism.population import Population
+    from troughline.mechanism.treatment import Arm
+
+DAYS_PER_MONTH = 365.25 / 12.0
+PROBE = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """Everything that a trial needs, resolved; `pairs` are (arm, control) by id.
+
+    `drugs`: what each second drug does at its usual dose.
+    """
+
+    file: TrialFile
+    name: str
+    sha256: str
+    arms: tuple[Arm, ...]
+    drugs: Mapping[str, Mapping[str, float]]
+    population: Population
+    sets: tuple[ParameterSet, ...]
+    protocol: Protocol
+    pairs: tuple[tuple[str, str], ...]
+    findings: Findings
+
+    @property
+    def patients(self) -> int:
+        """Virtual patients in all."""
+        return sum(a.n for a in self.file.arm) * self.file.trial.replicates * len(self.sets)
+
+
+def load_trial(path: str | Path) -> Setup:
+    """Read and check a trial file. Raises `InputError` (configuration) with one finding for each fault."""
+    setup, found = check_trial(path)
+    if setup is None:
+        raise InputError(found, configuration=True)
+    return setup
+
+
+def check_trial(path: str | Path) -> tuple[Setup | None, Findings]:
+    """Every finding about a trial file, and the setup where none of them is an error; no trial is run."""
+    from troughline.provenance import sha256_of
+
+    file, found = Path(path), Findings()
+
+    def fault(code: str, message: str) -> None:
+        found.add(Severity.ERROR, code, message, file=file.name)
+
+    try:
+        raw = file.read_bytes()
+        data: dict[str, Any] = tomllib.loads(raw.decode("utf-8-sig"))
+    except OSError as error:
+        fault("file-unreadable", f"cannot be read: {error.strerror}")
+        return None, found
+    except UnicodeDecodeError:
+        fault("not-utf-8", "is not UTF-8 text")
+        return None, found
+    except RecursionError:
+        fault("not-toml", "is nested too deeply")
+        return None, found
+    except ValueError as error:
+        fault("not-toml", f"is not valid TOML: {error}")
+        return None, found
+    return setup_of(data, name=file.name, sha256=sha256_of(raw))
+
+
+def setup_of(data: dict[str, Any], *, name: str, sha256: str = "") -> tuple[Setup | None, Findings]:
+    """The setup of a file's contents, and what was found."""
+    from troughline.cohort.studyfile_messages import mistakes
+
+    found = Findings()
+    try:
+        file = TrialFile.model_validate(data)
+    except ValidationError as error:
+        for place, message in mistakes(error, data, TrialFile):
+            found.add(Severity.ERROR, "trial-file", message, file=name, column=place)
+        return None, found
+    return _resolved(file, name, sha256, found), found
+
+
+def _resolved(file: TrialFile, name: str, sha256: str, found: Findings) -> Setup | None:
+    from troughline.mechanism.parameters import read_sets
+    from troughline.trial.people import drawable
+
+    def fault(code: str, message: str, place: str) -> None:
+        found.add(Severity.ERROR, code, message, file=name, column=place)
+
+    protocol = _protocol(file, fault)
+    drugs = _drugs(file, fault)
+    arms = _arms(file, drugs, protocol, fault)
+    pairs = _pairs(file, fault)
+    _targets(file, fault)
+    _limits(file, drugs, fault)
+    try:
+        population = drawable(file.population)
+    except ValueError as error:
+        fault("population", str(error), "population.base")
+        return None
+    if found.errors or protocol is None:
+        return None
+    reading = None if file.model.reading == "both" else file.model.reading
+    sets = read_sets(reading=reading)
+    if file.model.sets == "best":
+        sets = tuple(next(s for s in sets if s.reading == r) for r in dict.fromkeys(s.reading for s in sets))
+    _probe(population, sets[0], file, fault)
+    if found.errors:
+        return None
+    return Setup(
+        file=file, name=name, sha256=sha256, arms=tuple(arms), drugs=drugs, population=population, sets=sets,
+        protocol=protocol, pairs=pairs, findings=found,
+    )  # fmt: skip
+
+
+def _protocol(file: TrialFile, fault: Any) -> Protocol | None:
+    import numpy as np
+
+    horizon = float(np.ceil(file.trial.horizon_months * DAYS_PER_MONTH))
+    if file.visits.days is not None:
+        days = tuple(float(d) for d in file.visits.days)
+    else:
+        every = file.visits.every_days or 42.0
+        days = tuple(float(d) for d in np.arange(every, horizon + 1e-9, every))
+    if not days:
+        fault("visits", f"the first visit comes after the horizon of {horizon:g} days", "visits")
+        return None
+    if file.markers.days[-1] > horizon:
+        fault("markers", f"day {file.markers.days[-1]:g} lies past the horizon of {horizon:g} days",
+              "markers.days")  # fmt: skip
+    if file.follow_up is not None and file.follow_up.longest_months * DAYS_PER_MONTH > horizon:
+        fault("follow-up", f"longest_months {file.follow_up.longest_months:g} lies past the horizon of "
+              f"{file.trial.horizon_months:g} months", "follow_up.longest_months")  # fmt: skip
+    try:
+        return Protocol(
+            visit_days=days, horizon_days=horizon, criteria=read_criteria(), step_days=file.trial.step_days
+        )
+    except ValueError as error:
+        fault("visits", str(error), "visits.days")
+        return None
+
+
+def _drugs(file: TrialFile, fault: Any) -> dict[str, Mapping[str, float]]:
+    from troughline.mechanism.treatment import read_second_drugs
+    from troughline.trial.treatments import effects_of
+
+    known: dict[str, Mapping[str, float]] = dict(read_second_drugs())
+    for k, drug in enumerate(file.drug):
+        if drug.id in [d.id for d in file.drug[:k]]:
+            fault("drug-twice", f"the drug {drug.id!r} is given twice", f"drug.{k + 1}.id")
+        try:
+            known[drug.id] = effects_of(drug)
+        except ValueError as error:
+            fault("drug-target", str(error), f"drug.{k + 1}.blocks")
+    return known
+
+
+def _arms(
+    file: TrialFile, drugs: Mapping[str, Mapping[str, float]], protocol: Protocol | None, fault: Any
+) -> list[Arm]:
+    from troughline.cohort.studyfile_messages import did_you_mean
+    from troughline.trial.treatments import arm_of
+
+    made: list[Arm] = []
+    ids = [a.id for a in file.arm]
+    for k, arm in enumerate(file.arm):
+        place = f"arm.{k + 1}"
+        if ids.index(arm.id) < k:
+            fault("arm-twice", f"the arm {arm.id!r} is given twice", f"{place}.id")
+        lines = (arm.second, arm.second_line.second if arm.second_line else ())
+        unknown = [s.drug for line in lines for s in line if s.drug not in drugs]
+        for one in unknown:
+            near = did_you_mean(one, drugs, "the drugs")
+            fault("unknown-drug", f"{one!r} is no second drug with a target; {near}", f"{place}.second")
+        if unknown:
+            continue
+        try:
+            made.append(arm_of(arm, drugs))
+            if protocol is not None:
+                event_table(made[-1], protocol, ("tace", "ablation"))
+        except ValueError as error:
+            fault("arm", str(error), place)
+    return made
+
+
+def _pairs(file: TrialFile, fault: Any) -> tuple[tuple[str, str], ...]:
+    ids = [a.id for a in file.arm]
+    if not file.compare:
+        return tuple((one, ids[0]) for one in ids[1:])
+    for k, pair in enumerate(file.compare):
+        for key in ("arm", "control"):
+            if getattr(pair, key) not in ids:
+                fault("unknown-arm", f"no arm {getattr(pair, key)!r}", f"compare.{k + 1}.{key}")
+        if pair.arm == pair.control:
+            fault("same-arm", f"{pair.arm!r} is held against itself", f"compare.{k + 1}")
+    return tuple((pair.arm, pair.control) for pair in file.compare)
+
+
+def _targets(file: TrialFile, fault: Any) -> None:
+    from troughline.cohort.studyfile_messages import did_you_mean
+    from troughline.mechanism.targets import read_targets
+
+    known = {t.id for t in read_targets()} if any(t.target for t in file.target) else set[str]()
+    ids = [a.id for a in file.arm]
+    for k, target in enumerate(file.target):
+        place = f"target.{k + 1}"
+        if target.target is not None and target.target not in known:
+            near = did_you_mean(target.target, known, "the targets")
+            fault("unknown-target", f"{target.target!r} is no target; {near}", f"{place}.target")
+        for key in ("arm", "control"):
+            given = getattr(target, key)
+            if given is not None and given not in ids:
+                fault("unknown-arm", f"no arm {given!r}", f"{place}.{key}")
+
+
+def _limits(file: TrialFile, drugs: Mapping[str, Any], fault: Any) -> None:
+    smallest = min(a.n for a in file.arm)
+    if file.sizes is not None and max(file.sizes.n) > smallest:
+        fault("sizes", f"{max(file.sizes.n)} patients an arm are more than the smallest arm's {smallest}",
+              "sizes.n")  # fmt: skip
+    if file.combinations is not None:
+        for one in file.combinations.drugs:
+            if one not in drugs:
+                fault("unknown-drug", f"{one!r} is no second drug with a target", "combinations.drugs")
+    if file.sensitivity is not None:
+        for key in ("arm", "control"):
+            if getattr(file.sensitivity, key) not in [a.id for a in file.arm]:
+                fault("unknown-arm", f"no arm {getattr(file.sensitivity, key)!r}", f"sensitivity.{key}")
+
+
+def _probe(population: Population, chosen: ParameterSet, file: TrialFile, fault: Any) -> None:
+    """Draw a few patients: a population that (almost) nobody satisfies shows here."""
+    from troughline.mechanism.population import draw_patients
+    from troughline.trial.cells import the_runner
+
+    runner = the_runner(file.population.clearance)
+    known = {p.name for p in runner.mechanism.parameters}
+    for name in population.scale:
+        if name not in known:
+            fault("population", f"the mechanism has no parameter {name!r}", "population.scale")
+            return
+    try:
+        draw_patients(
+            runner.mechanism, runner.kinetics, population, n=PROBE, seed=file.trial.seed, sd=chosen.sd,
+            values=chosen.values,
+        )  # fmt: skip
+    except ValueError as error:
+        fault("population", str(error), "population")
+
+
+def with_size(setup: Setup, n: int) -> Setup:
+    """The same trial with `n` patients in every arm; the first ones are the same."""
+    arms = tuple(a.model_copy(update={"n": n}) for a in setup.file.arm)
+    sizes = setup.file.sizes
+    if sizes is not None:
+        kept = tuple(m for m in sizes.n if m <= n)
+        sizes = sizes.model_copy(update={"n": kept}) if kept else None
+    return replace(setup, file=setup.file.model_copy(update={"arm": arms, "sizes": sizes}))
+
+
+def with_seed(setup: Setup, seed: int) -> Setup:
+    """The same trial with another seed."""
+    return _with_header(setup, seed=seed)
+
+
+def with_replicates(setup: Setup, replicates: int) -> Setup:
+    """The same trial, repeated otherwise often."""
+    return _with_header(setup, replicates=replicates)
+
+
+def _with_header(setup: Setup, **changes: Any) -> Setup:
+    header = setup.file.trial.model_copy(update=changes)
+    return replace(setup, file=setup.file.model_copy(update={"trial": header}))

@@ -1,0 +1,158 @@
+"""What one trial shows: numbers of its arms, curves, and hazard ratios, from the columns of its cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from troughline.mechanism.endpoints import (
+    DAYS_PER_MONTH,
+    TimeToEvent,
+    kaplan_meier,
+    log_hazard_ratio,
+    median_between_visits,
+    median_day,
+    survival_at,
+)
+from troughline.trial.cells import ROUTES
+
+Floats = NDArray[np.float64]
+Columns = Mapping[str, NDArray[Any]]
+ENDPOINTS = {"os": ("os_day", "died"), "ttp": ("ttp_day", "progressed"), "mttp": ("mttp_day", "mprogressed")}
+NE, CR, PR, SD, PD = 0, 1, 2, 3, 4
+WHY = ("on treatment", "toxicity", "progression", "other", "liver")
+UNITS = {
+    "os_median": "month", "ttp_median": "month", "mttp_median": "month", "ttp_between": "day",
+    "duration_median": "day", "dose_mean": "mg", "growth": "mm/day",
+}  # fmt: skip
+"""Units of an arm's numbers; all others are %."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialStatistics:
+    """Of one replicate with one set: numbers by arm, curves by arm and endpoint, hazard ratios by pair.
+
+    `curves` survival on the grid; `at_risk` on its own grid. `log_hr`: by (arm, control, endpoint, patients
+    an arm; 0: all) the log hazard ratio and its standard error, NaN where an arm has no event.
+    """
+
+    numbers: Mapping[str, Mapping[str, float]]
+    curves: Mapping[tuple[str, str], NDArray[np.float32]]
+    at_risk: Mapping[tuple[str, str], NDArray[np.float32]]
+    log_hr: Mapping[tuple[str, str, str, int], tuple[float, float]]
+    responses: Mapping[tuple[str, str], Floats]
+    routes: Mapping[str, Floats]
+    stops: Mapping[str, Floats] = field(default_factory=dict[str, Floats])
+
+
+def times_of(columns: Columns, endpoint: str, first: int | None = None) -> TimeToEvent:
+    """The times of an endpoint, of the first patients of an arm or of all."""
+    day_name, event_name = ENDPOINTS[endpoint]
+    day = np.asarray(columns[day_name][:first], dtype=np.float64)
+    return TimeToEvent(day=day, event=np.asarray(columns[event_name][:first]), weight=np.ones(len(day)))
+
+
+def statistics_of(
+    arms: Mapping[str, Columns],
+    pairs: tuple[tuple[str, str], ...],
+    *,
+    sizes: tuple[int, ...],
+    grid: Floats,
+    risk_grid: Floats,
+) -> TrialStatistics:
+    """All numbers of one trial."""
+    numbers: dict[str, dict[str, float]] = {}
+    curves: dict[tuple[str, str], NDArray[np.float32]] = {}
+    at_risk: dict[tuple[str, str], NDArray[np.float32]] = {}
+    responses: dict[tuple[str, str], Floats] = {}
+    routes: dict[str, Floats] = {}
+    stops: dict[str, Floats] = {}
+    for name, columns in arms.items():
+        numbers[name] = numbers_of(columns)
+        for endpoint in ENDPOINTS:
+            times = times_of(columns, endpoint)
+            days, survival = kaplan_meier(times)
+            place = np.searchsorted(days, grid, side="right")
+            curves[name, endpoint] = np.concatenate(([1.0], survival))[place].astype(np.float32)
+            ordered = np.sort(times.day)
+            left = len(ordered) - np.searchsorted(ordered, risk_grid, side="left")
+            at_risk[name, endpoint] = left.astype(np.float32)
+        for criterion, column in (("recist", "best"), ("mrecist", "mbest")):
+            responses[name, criterion] = _shares(columns[column], 5)
+        progressed = np.asarray(columns["route"])[np.asarray(columns["progressed"])]
+        routes[name] = _shares(progressed, len(ROUTES))
+        stops[name] = _shares(columns["stop_why"], len(WHY))
+    log_hr: dict[tuple[str, str, str, int], tuple[float, float]] = {}
+    for arm, control in pairs:
+        for endpoint in ENDPOINTS:
+            for size in (0, *sizes):
+                log_hr[arm, control, endpoint, size] = _log_hr(
+                    times_of(arms[arm], endpoint, size or None),
+                    times_of(arms[control], endpoint, size or None),
+                )
+    return TrialStatistics(
+        numbers=numbers, curves=curves, at_risk=at_risk, log_hr=log_hr, responses=responses, routes=routes,
+        stops=stops,
+    )  # fmt: skip
+
+
+def _log_hr(treated: TimeToEvent, control: TimeToEvent) -> tuple[float, float]:
+    try:
+        return log_hazard_ratio(treated, control)
+    except ValueError:
+        return float("nan"), float("nan")
+
+
+def _shares(codes: NDArray[Any], count: int) -> Floats:
+    """The share of each code in %; NaN where there is nobody."""
+    if not len(codes):
+        return np.full(count, np.nan)
+    counted = np.bincount(np.asarray(codes, dtype=np.int64), minlength=count)
+    return 100.0 * counted.astype(np.float64) / len(codes)
+
+
+def numbers_of(columns: Columns) -> dict[str, float]:
+    """The numbers of an arm; a median that was not reached is ∞, a mean over nobody NaN."""
+    os, ttp, viable = (times_of(columns, e) for e in ENDPOINTS)
+    best, viable_best = np.asarray(columns["best"]), np.asarray(columns["mbest"])
+
+    def percent(flags: NDArray[Any]) -> float:
+        return 100.0 * float(np.mean(flags))
+
+    def months(times: TimeToEvent) -> float:
+        day = median_day(times)
+        return day / DAYS_PER_MONTH if np.isfinite(day) else float("inf")
+
+    last = np.asarray(columns["os_day"], dtype=np.float64)
+    stop = np.asarray(columns["stop_day"], dtype=np.float64)
+    stopped = np.isfinite(stop)
+    duration = median_day(
+        TimeToEvent(day=np.where(stopped, stop, last), event=stopped, weight=np.ones(len(last)))
+    )
+    growth = np.asarray(columns["growth"], dtype=np.float64)
+    reached = float(kaplan_meier(ttp)[1][-1]) <= 0.5 if ttp.event.any() else False
+    return {
+        "os_median": months(os),
+        "ttp_median": months(ttp),
+        "mttp_median": months(viable),
+        "ttp_between": median_between_visits(ttp) if reached else float("inf"),
+        "os_1_year": 100.0 * survival_at(os, 365.25) if last.max() >= 365.25 else float("nan"),
+        "cr": percent(best == CR),
+        "pr": percent(best == PR),
+        "orr": percent((best == CR) | (best == PR)),
+        "sd": percent(best == SD),
+        "dcr": percent((best >= CR) & (best <= SD)),
+        "m_orr": percent((viable_best == CR) | (viable_best == PR)),
+        "m_dcr": percent((viable_best >= CR) & (viable_best <= SD)),
+        "severe": percent(np.isfinite(np.asarray(columns["severe_day"], dtype=np.float64))),
+        "reductions": percent(np.asarray(columns["reductions"]) > 0),
+        "stopped_toxic": percent(np.asarray(columns["stop_why"]) == WHY.index("toxicity")),
+        "deaths": percent(os.event),
+        "duration_median": duration if np.isfinite(duration) else float("inf"),
+        "dose_mean": float(np.mean(columns["dose_mg"])),
+        "growth": float(np.nanmean(growth)) if np.isfinite(growth).any() else float("nan"),
+    }

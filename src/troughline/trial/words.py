@@ -1,0 +1,73 @@
+"""The sentences of a trial's results."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from troughline.trial.setup import Setup
+
+Json = dict[str, Any]
+ENDPOINT = {"os": "death", "ttp": "progression (RECIST 1.1)", "mttp": "progression (mRECIST)"}
+
+
+def headline(contents: Json) -> str:
+    """The result in a sentence or two: the primary endpoint of the first comparison, and the misses."""
+    primary = contents["setup"]["primary"]
+    parts: list[str] = []
+    for one in contents["comparisons"][:1]:
+        e = next(e for e in one["estimates"] if e.name == f"{primary}_hr" and not e.label)
+        if e.value is None:
+            parts.append(f"{one['label']}: no hazard ratio of {ENDPOINT[primary]} can be had.")
+        else:
+            parts.append(
+                f"{one['label']}: hazard ratio of {ENDPOINT[primary]} {e.value:.2f} "
+                f"({100 * contents['level']:g} % of virtual trials {_end(e.low)} to {_end(e.high)})."
+            )
+    held = [t for t in contents["targets"] if t["use"] == "held out"]
+    fitted = [t for t in contents["targets"] if t["use"] == "calibrated"]
+    for words, rows in (("calibrated", fitted), ("held-out", held)):
+        if rows:
+            inside = sum(1 for t in rows if t["inside"])
+            parts.append(f"{inside} of {len(rows)} {words} targets are approached.")
+    return " ".join(parts) or "One arm, nothing to compare."
+
+
+def _end(value: float | None) -> str:
+    return "not determined" if value is None else f"{value:.2f}"
+
+
+def methods(setup: Setup) -> list[str]:
+    """How the numbers were made."""
+    file = setup.file
+    words = [
+        f"{file.trial.replicates} virtual trials with each of {len(setup.sets)} equally good parameter sets "
+        f"({', '.join(dict.fromkeys(s.reading for s in setup.sets))} as reading of potency). Intervals hold "
+        f"the central {100 * file.trial.level:g} % over trials and sets: chance of a trial of this size, and "
+        "what calibration leaves open within these sets; not whether the model is right.",
+        "Images are read by RECIST 1.1 and mRECIST with an error of measurement; progression is dated to the "
+        "visit that shows it. Survival curves are Kaplan and Meier's; hazard ratios Cox's with Efron's ties.",
+        f"A trial is won where the hazard ratio is below 1 with a two-sided p below {file.trial.alpha:g}.",
+        "A route of escape is read at progression: a new lesion; resistant or tolerant cells where they are "
+        "most of the living tumour; else the adaptation that rose most.",
+        "Of serum markers: geometric means of ratios to the start over those alive, with one SD of the "
+        "logarithm.",
+    ]
+    if file.trial.patients == "same":
+        words.append(
+            "Every arm holds the same virtual patients, with the same luck: hazard ratios vary less than in "
+            "a randomised trial, and no probability of success is given."
+        )
+    if file.follow_up is not None:
+        words.append(
+            f"Patients are followed {file.follow_up.shortest_months:g} to "
+            f"{file.follow_up.longest_months:g} months, with recruitment speeding up as calibrated."
+        )
+    if file.population.match_placebo is not None:
+        match = file.population.match_placebo
+        words.append(
+            "For each set the typical doubling time and baseline hazard of death are scaled until untreated "
+            f"patients progress (half of them) on day {match.ttp_day:g} between visits and live "
+            f"{match.os_months:g} months; bounds on patients are those before this scaling."
+        )
+    return words
