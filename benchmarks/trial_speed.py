@@ -50,7 +50,8 @@ def main() -> None:
             run_trial(setup, workers=workers)
             best[workers] = min(best[workers], time.perf_counter() - start)
     print(
-        f"{given.patients} patients: one worker {best[1]:.2f} s, two {best[2]:.2f} s, {best[1] / best[2]:.2f} x"
+        f"{given.patients} patients: one worker {best[1]:.2f} s, two {best[2]:.2f} s, "
+        f"{best[1] / best[2]:.2f} x"
     )
     for patients in (given.memory // 4, given.memory):
         with tempfile.TemporaryDirectory() as folder:

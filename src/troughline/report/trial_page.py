@@ -32,10 +32,14 @@ _SECTIONS = (
     ("combinations", "Combinations", ("combinations",)),
     ("sensitivity", "Sensitivity", ("sensitivity",)),
 )
+_SCALED = {"doubling": "Doubling time, scaled", "death_0": "Baseline hazard of death, scaled"}
 
 
-def render_trial_page(results: Json, figures: Sequence[Drawing]) -> str:
-    """The page as one HTML document; every text of `results` is escaped."""
+def render_trial_page(results: Json, figures: Sequence[Drawing], *, patients: bool = False) -> str:
+    """The page as one HTML document; every text of `results` is escaped.
+
+    `patients`: whether `patients.parquet` stands beside the page.
+    """
     drawn = {f.name: f for f in figures}
     return (
         environment(nice=micro, linked=linked, whole=count)
@@ -44,6 +48,7 @@ def render_trial_page(results: Json, figures: Sequence[Drawing]) -> str:
             css=stylesheet("style.css"),
             results=results,
             figures=drawn,
+            patients=patients,
             tables=list(trial_tables(results)),
             sections=[(i, words) for i, words, needs in _SECTIONS if any(n in drawn for n in needs)],
             facts=_facts(results),
@@ -134,8 +139,9 @@ def combination_table(results: Json) -> Json:
 
 
 def _measurements(results: Json) -> list[tuple[str, str]]:
-    found = results["sensitivity"] or {}
-    rows = sorted(found.get("measurement") or [], key=lambda m: -(m["narrowing"] or 0.0))
+    found: Json = results["sensitivity"] or {}
+    listed: list[Json] = found.get("measurement") or []
+    rows = sorted(listed, key=lambda m: -(m["narrowing"] or 0.0))
     return [(micro(str(m["measurement"])), percent(m["narrowing"])) for m in rows]
 
 
@@ -172,13 +178,10 @@ def design_rows(results: Json) -> list[tuple[str, str]]:
             ", ".join(f"{micro(str(s['id']))} ({micro(str(s['reading']))})" for s in setup["sets"]),
         ),
     ]
-    scales = [s for s in population["scales"] if s.get("doubling") is not None]
-    if scales:
-        doubling = interval(min(s["doubling"] for s in scales), max(s["doubling"] for s in scales))
-        death = interval(min(s["death_0"] for s in scales), max(s["death_0"] for s in scales))
-        rows.append(
-            ("Scaled to the placebo arm", f"doubling time × {doubling}, baseline hazard of death × {death}")
-        )
+    for name, words in _SCALED.items():
+        factors = [s[name] for s in population["scales"] if s.get(name) is not None]
+        if factors:
+            rows.append((words, f"× {interval(min(factors), max(factors))} over the sets"))
     return rows
 
 

@@ -14,22 +14,33 @@ Progress = Callable[[str, int, int], None]
 
 
 def write_trial_report(
-    results: Json, out: Path, *, report: bool = True, progress: Progress | None = None
+    results: Json,
+    out: Path,
+    *,
+    report: bool = True,
+    patients: Path | None = None,
+    progress: Progress | None = None,
 ) -> list[Path]:
     """Write `report.html`, `results.json`, tables and figures to the folder `out`.
 
-    `results` is the content of `results.json`. Without `report` there are no page and no figures. As
-    `write_report`: everything or nothing, files of an earlier report that this one does not have are removed,
+    `results` is the content of `results.json`. Without `report` there are no page and no figures. `patients`:
+    the Parquet file of every virtual patient, on the disk of `out`, which is moved there. As `write_report`: everything or nothing, files of an earlier report that this one does not have are removed,
     others are left alone, and the bytes depend on `results` alone.
     Returns the files written. Raises `OSError` where `out` cannot be written to, `ValueError` where
     `results` holds a number that JSON has no word for.
     """
     check_writable(out)
-    return write_files(trial_files(results, report=report, progress=progress), out)
+    content = trial_files(results, report=report, patients=patients is not None, progress=progress)
+    return write_files(content, out, moved=None if patients is None else {"patients.parquet": patients})
 
 
-def trial_files(results: Json, *, report: bool = True, progress: Progress | None = None) -> dict[str, bytes]:
-    """The content of every file by its path within the folder; nothing is written."""
+def trial_files(
+    results: Json, *, report: bool = True, patients: bool = False, progress: Progress | None = None
+) -> dict[str, bytes]:
+    """The content of every file by its path within the folder; nothing is written.
+
+    `patients`: whether the page says that `patients.parquet` stands beside it.
+    """
     from troughline.report.tables import csv_of_dicts
     from troughline.report.trial_tables import trial_tables
 
@@ -46,7 +57,7 @@ def trial_files(results: Json, *, report: bool = True, progress: Progress | None
     from troughline.report.trial_page import render_trial_page
 
     figures = draw_trial_figures(results, progress=progress)
-    content["report.html"] = render_trial_page(results, figures).encode()
+    content["report.html"] = render_trial_page(results, figures, patients=patients).encode()
     for figure in figures:
         content[f"figures/{figure.name}.svg"] = figure.svg.encode()
     if progress is not None:
