@@ -143,7 +143,7 @@ def print_trial(contents: dict[str, Any], out: Path, *, report: bool = True) -> 
     ]
     print_table(_HEADER, rows)
     for who, endpoint, ratio, _, success in comparison_rows(contents):
-        typer.echo(f"  {who}, {endpoint}: hazard ratio {ratio}, shown in {success} of trials")
+        typer.echo(f"  {who}, {endpoint}: hazard ratio {ratio}; trials that show it: {success}")
     for target in target_rows(contents):
         if target["words"] == "MISS":
             typer.echo(

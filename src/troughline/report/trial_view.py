@@ -77,11 +77,20 @@ MEASURES = {
     "m_orr": "Response, mRECIST",
     "m_dcr": "Disease control, mRECIST",
     "severe": "Toxicity of grade 3 or more",
+    "stopped_toxic": "Stopped by toxicity",
     "reductions": "Dose reduced",
     "duration_median": "Median time on treatment",
     "dose_mean": "Sorafenib taken in all, mean",
     "growth": "Growth of the sum of diameters",
 }
+QUANTITIES = {
+    **MEASURES,
+    "ttp_between": "Median progression between visits",
+    "os_hr": "Hazard ratio of death",
+    "ttp_hr": "Hazard ratio of progression",
+    "duration": "Median time on treatment",
+}
+"""What a target is called by its quantity."""
 MARKERS = {
     "sVEGFR2": "sVEGFR-2",
     "Ang2": "angiopoietin 2",
@@ -202,7 +211,7 @@ def comparison_rows(results: Json) -> list[tuple[str, str, str, str, str]]:
             rows.append((
                 f"{names[r.arm]} / {names[r.control]}", endpoint_name(r.endpoint),
                 value_text(estimate_of(one, f"{r.endpoint}_hr")), by_reading,
-                NO_VALUE if r.success is None else percent(r.success),
+                "not computed" if r.success is None else percent(r.success),
             ))  # fmt: skip
     return rows
 
@@ -214,7 +223,7 @@ def target_rows(results: Json) -> list[Json]:
     return [
         {
             "id": str(t["id"]),
-            "label": micro(str(t["label"] or t["id"])),
+            "label": micro(target_name(results, t)),
             "use": str(t["use"]),
             "published": published_text(t) + ("" if t["verified"] else ", not verified"),
             "tolerance": interval(t["low"], t["high"]),
@@ -228,6 +237,16 @@ def target_rows(results: Json) -> list[Json]:
         }
         for t in rows
     ]
+
+
+def target_name(results: Json, target: Json) -> str:
+    """The label of a target; where it has none of its own, its quantity and arm in words."""
+    if target["label"] and target["label"] != target["id"]:
+        return str(target["label"])
+    names = {str(a["id"]): str(a["id"]) for a in results["arms"]}
+    words = QUANTITIES.get(str(target["quantity"]), str(target["quantity"]))
+    arm = names.get(str(target["arm"]), str(target["arm"]))
+    return f"{words}, {arm} / {target['control']}" if target["control"] else f"{words}, {arm}"
 
 
 def published_text(target: Json) -> str:

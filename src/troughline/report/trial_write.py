@@ -24,8 +24,9 @@ def write_trial_report(
     """Write `report.html`, `results.json`, tables and figures to the folder `out`.
 
     `results` is the content of `results.json`. Without `report` there are no page and no figures. `patients`:
-    the Parquet file of every virtual patient, on the disk of `out`, which is moved there. As `write_report`: everything or nothing, files of an earlier report that this one does not have are removed,
-    others are left alone, and the bytes depend on `results` alone.
+    the Parquet file of every virtual patient, on the disk of `out`, which is moved there. As `write_report`:
+    everything or nothing, files of an earlier report that this one does not have are removed, others are left
+    alone, and the bytes depend on `results` alone.
     Returns the files written. Raises `OSError` where `out` cannot be written to, `ValueError` where
     `results` holds a number that JSON has no word for.
     """

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _WIDTH, _HEIGHT, _ACROSS, _LEFT = 1.8, 1.15, 3, 0.5
-_TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0)
+_TICKS = (
+    (0.01, 0.1, 1.0, 10.0, 100.0), (0.1, 0.3, 1.0, 3.0, 10.0, 30.0), (0.25, 0.5, 1.0, 2.0, 4.0), (0.5, 0.7, 1.0, 1.4, 2.0),
+    (0.6, 0.8, 1.0, 1.2, 1.4), (0.8, 0.9, 1.0, 1.1, 1.2), (0.9, 0.95, 1.0, 1.05, 1.1),
+)  # fmt: skip
 
 
 def sketch_markers(results: Json) -> Sketch:
@@ -60,9 +63,8 @@ def sketch_markers(results: Json) -> Sketch:
         axes.set_yscale("log")
         axes.set_ylim(min(seen) * 0.95, max(seen) * 1.05)
         low_end, high_end = axes.get_ylim()
-        ticks = [t for t in _TICKS if low_end <= t <= high_end]
-        if len(ticks) > 5:
-            ticks = [t for t in (0.1, 0.3, 1.0, 3.0, 10.0, 50.0) if low_end <= t <= high_end]
+        choices = ([t for t in ticks if low_end <= t <= high_end] for ticks in _TICKS)
+        ticks = next((t for t in choices if len(t) >= 3), [1.0])
         axes.set_yticks(ticks, [f"{t:g}" for t in ticks])
         axes.minorticks_off()
         axes.axhline(1.0, color="#9aa4ad", linewidth=0.7, linestyle=(0, (2, 2)), zorder=0)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from troughline.report.figures import style
 from troughline.report.figures.style import Json
-from troughline.report.numbers import interval, number
+from troughline.report.numbers import interval, micro, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,6 +32,12 @@ def arm_colours(results: Json) -> dict[str, str]:
 def arm_names(results: Json) -> dict[str, str]:
     """The label of each arm by its id."""
     return {str(a["id"]): str(a["label"]) for a in results["arms"]}
+
+
+def short_names(results: Json, most: int = 22) -> dict[str, str]:
+    """The label of each arm where it has at most `most` letters, else its id."""
+    names = {str(a["id"]): micro(str(a["label"])) for a in results["arms"]}
+    return {arm: name if len(name) <= most else micro(arm) for arm, name in names.items()}
 
 
 def months(day: float | None) -> float:

@@ -5,9 +5,8 @@ from __future__ import annotations
 
 from troughline.report.figures import style
 from troughline.report.figures.drawing import Sketch
-from troughline.report.figures.parts import shortened
 from troughline.report.figures.style import Json
-from troughline.report.figures.trial_parts import name_beside
+from troughline.report.figures.trial_parts import name_beside, short_names
 from troughline.report.numbers import micro, percent
 
 RESPONSES = (
@@ -49,7 +48,7 @@ def sketch_response(results: Json) -> Sketch:
                 0.0,
                 {k: float(v or 0.0) / 100 for k, v in arm["responses"][criterion].items()},
             )
-            name_beside(axes, y, shortened(micro(str(arm["label"])), 24))
+            name_beside(axes, y, short_names(results)[str(arm["id"])])
             for key, _, colour in RESPONSES:
                 width = shares[key]
                 axes.barh(y, width, left=start, height=0.66, color=colour)

@@ -7,17 +7,21 @@ from troughline.report.figures import style
 from troughline.report.figures.drawing import Sketch
 from troughline.report.figures.parts import shortened
 from troughline.report.figures.style import Json
-from troughline.report.figures.trial_parts import arm_colours, name_beside, text_beside
+from troughline.report.figures.trial_parts import arm_colours, name_beside, short_names, text_beside
 from troughline.report.numbers import micro, percent
 from troughline.report.trial_view import route_name
 
 _ROW, _LEFT, _WIDTH = 0.2, 2.5, 3.1
+LEAST_PERCENT = 0.05
 
 
 def sketch_routes(results: Json) -> Sketch:
     """A block a route, a bar an arm."""
     arms: list[Json] = [a for a in results["arms"] if a["routes"]]
-    routes = list(dict.fromkeys(str(r["route"]) for a in arms for r in a["routes"]))
+    every = list(dict.fromkeys(str(r["route"]) for a in arms for r in a["routes"]))
+    taken = {str(r["route"]) for a in arms for r in a["routes"] if (r["share"] or 0.0) >= LEAST_PERCENT}
+    routes = [r for r in every if r in taken]
+    nobody = ", ".join(route_name(r) for r in every if r not in taken)
     gap = 0.7
     height = _ROW * (len(routes) * (len(arms) + gap))
     sheet = style.sheet(height + 0.65)
@@ -39,7 +43,7 @@ def sketch_routes(results: Json) -> Sketch:
                 if row["low"] is not None and row["high"] is not None:
                     ends = [row["low"] / 100, row["high"] / 100]
                     axes.plot(ends, [y + 0.5] * 2, color=style.INK, linewidth=0.8)
-                text = f"{percent(value)} {micro(str(arm['label']))}"
+                text = f"{percent(value)} {short_names(results)[str(arm['id'])]}"
                 text_beside(axes, y + 0.5, shortened(text, 26), colour=colours[str(arm["id"])])
                 listed.append(f"{route_name(words)}, {micro(str(arm['label']))}: {percent(value)}")
             y += 1.0
@@ -50,9 +54,11 @@ def sketch_routes(results: Json) -> Sketch:
     return Sketch(
         sheet,
         "Which route of resistance won",
-        "Patients whose progression was seen, by the change that did most for the tumour's growth when they "
-        "progressed, as docs/trial.md defines it; line: interval over the trials. The routes are "
-        "assumptions of "
-        "the model that the published trials do not identify.",
+        "Patients whose progression was seen, by what their tumour shows then: a new lesion; "
+        "resistant or tolerant "
+        "cells where they are most of what lives; else the adaptation that rose most. Lines: "
+        "intervals over the "
+        "trials. No measurement in patients identifies these shares."
+        + (f" In nobody: {nobody}." if nobody else ""),
         "Bars. " + "; ".join(listed) + ".",
     )

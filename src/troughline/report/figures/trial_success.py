@@ -7,9 +7,8 @@ import numpy as np
 
 from troughline.report.figures import style
 from troughline.report.figures.drawing import Sketch
-from troughline.report.figures.parts import shortened
 from troughline.report.figures.style import Json
-from troughline.report.figures.trial_parts import arm_colours, arm_names
+from troughline.report.figures.trial_parts import arm_colours, arm_names, short_names
 from troughline.report.numbers import count, micro, percent
 from troughline.report.trial_view import ENDPOINTS, success_by_size
 
@@ -57,7 +56,7 @@ def sketch_success(results: Json) -> Sketch:
     for y, one in zip(style.spread(ends, 0.13, 0.04, 0.98), rows, strict=True):
         colour = colours[one.arm]
         axes.annotate(
-            shortened(micro(names[one.arm]), 30),
+            micro(short_names(results, 28)[one.arm]),
             xy=(1, y),
             xycoords=("axes fraction", "data"),
             xytext=(10, 4.5),

@@ -13,7 +13,7 @@ from troughline.report.figures.parts import shortened
 from troughline.report.figures.scale import tick_text
 from troughline.report.figures.steps import thin_steps
 from troughline.report.figures.style import FloatArray, Json
-from troughline.report.figures.trial_parts import DAYS_PER_MONTH, arm_colours
+from troughline.report.figures.trial_parts import DAYS_PER_MONTH, arm_colours, short_names
 from troughline.report.numbers import count, micro, number, percent
 from troughline.report.trial_view import ENDPOINTS, curve_of, median_of
 
@@ -48,17 +48,21 @@ def sketch_survival(results: Json, endpoint: str) -> Sketch:
         axes.step(time[keep], alive[keep], where="post", color=colour, linewidth=1.9, zorder=3 + k)
         ends.append(float(alive[-1]))
     for y, arm in zip(style.spread(ends, 0.15, 0.04, 0.96), arms, strict=True):
-        _name_at_end(axes, y, arm, endpoint, colours[str(arm["id"])])
+        _name_at_end(axes, y, results, arm, endpoint)
     axes.set_xlabel("months since the first dose")
     axes.set_ylabel(ENDPOINTS[endpoint].curve)
     _at_risk(sheet, axes, results, arms, endpoint)
     return Sketch(sheet, ENDPOINTS[endpoint].title, _caption(results, endpoint), _description(arms, endpoint))
 
 
-def _name_at_end(axes: Axes, y: float, arm: Json, endpoint: str, colour: str) -> None:
+def _name_at_end(axes: Axes, y: float, results: Json, arm: Json, endpoint: str) -> None:
+    colour = arm_colours(results)[str(arm["id"])]
     value = median_of(arm, endpoint)["value"]
     under = f"median {number(value)} months" if value is not None else "median not reached"
-    for shift, text, bold in ((5, shortened(micro(str(arm["label"])), 22), True), (-5, under, False)):
+    for shift, text, bold in (
+        (5, shortened(short_names(results)[str(arm["id"])], 22), True),
+        (-5, under, False),
+    ):
         axes.annotate(
             text, xy=(1, y), xycoords=("axes fraction", "data"), xytext=(8, shift),
             textcoords="offset points", va="center", fontsize=style.BASE if bold else style.SMALL,
@@ -79,7 +83,7 @@ def _at_risk(sheet: Figure, axes: Axes, results: Json, arms: list[Json], endpoin
     for k, arm in enumerate(arms):
         y = top - step * (k + 1.1)
         axes.annotate(
-            shortened(micro(str(arm["label"])), 22), xy=(0, y), xycoords="axes fraction", xytext=(-14, 0),
+            shortened(short_names(results)[str(arm["id"])], 22), xy=(0, y), xycoords="axes fraction", xytext=(-14, 0),
             textcoords="offset points", ha="right", va="center", fontsize=style.SMALL,
             color=style.text_color(colours[str(arm["id"])]), annotation_clip=False,
         )  # fmt: skip
@@ -95,9 +99,8 @@ def _caption(results: Json, endpoint: str) -> str:
     setup: Json = results["setup"]
     trials = setup["replicates"] * len(setup["sets"])
     return (
-        f"{ENDPOINTS[endpoint].words} Curves of all virtual patients of {count(trials)} trials "
-        f"together, numbers "
-        f"at risk as in one trial; bands: the middle {percent(results['level'])} of the single trials."
+        f"{ENDPOINTS[endpoint].words} Curves: medians over {count(trials)} virtual trials; bands: the middle "
+        f"{percent(results['level'])} of them; at risk: in a trial, on average."
     )
 
 

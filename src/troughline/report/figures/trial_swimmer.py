@@ -16,7 +16,7 @@ from troughline.report.numbers import micro
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_ROW, _LEFT, _GAP = 0.115, 0.35, 0.4
+_ROW, _LEFT, _GAP = 0.092, 0.35, 0.4
 _MARKS = (
     ("progression", "D", "#c8562b"), ("stopped by toxicity", "v", "#7a4f8f"), ("next line", "s", "#c07a17"),
     ("death", "X", style.INK), ("still followed", ">", style.MUTED),
@@ -70,7 +70,7 @@ def _lane(axes: Axes, y: float, one: Json, colour: str) -> None:
     end = months(one["last_day"])
     treated = end if one["stop_day"] is None else min(months(one["stop_day"]), end)
     axes.plot([0, end], [y, y], color=colour, linewidth=1.3, alpha=0.55, solid_capstyle="butt", zorder=1)
-    axes.plot([0, treated], [y, y], color=colour, linewidth=4.6, alpha=0.8, solid_capstyle="butt", zorder=2)
+    axes.plot([0, treated], [y, y], color=colour, linewidth=3.6, alpha=0.8, solid_capstyle="butt", zorder=2)
     shown = {
         "progression": one["progression_day"], "next line": one["next_line_day"],
         "stopped by toxicity": one["stop_day"] if one["stop_why"] == "toxicity" else None,
@@ -78,7 +78,7 @@ def _lane(axes: Axes, y: float, one: Json, colour: str) -> None:
     }  # fmt: skip
     for name, shape, ink in _MARKS:
         if shown[name] is not None:
-            axes.plot([months(shown[name])], [y], shape, color=ink, markersize=4.2, zorder=5,
+            axes.plot([months(shown[name])], [y], shape, color=ink, markersize=3.8, zorder=5,
                       markeredgecolor="#ffffff", markeredgewidth=0.5, clip_on=False)  # fmt: skip
 
 

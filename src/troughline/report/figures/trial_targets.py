@@ -10,7 +10,8 @@ from troughline.report.figures.drawing import Sketch
 from troughline.report.figures.parts import shortened
 from troughline.report.figures.style import Json
 from troughline.report.figures.trial_parts import text_beside
-from troughline.report.numbers import micro, number
+from troughline.report.numbers import micro, number, percent
+from troughline.report.trial_view import target_name
 
 _ROW, _LEFT, _WIDTH, _END = 0.2, 2.75, 2.5, 3.0
 
@@ -39,9 +40,9 @@ def sketch_targets(results: Json) -> Sketch:
         y += 1.6
         axes.fill_betweenx([y, y + len(rows)], -1, 1, color=style.BENEFIT_PALE, alpha=0.75, linewidth=0)
         for target in rows:
-            _row(axes, y + 0.5, target)
+            _row(axes, y + 0.5, results, target)
             verdict = "inside" if target["inside"] else "MISS"
-            listed.append(f"{target['label']}: published {_published(target)}, predicted "
+            listed.append(f"{target_name(results, target)}: published {_published(target)}, predicted "
                           f"{number(target['predicted'])}, {verdict}")  # fmt: skip
             y += 1.0
     axes.annotate("low end of\nthe tolerance", xy=(-1, height / _ROW), xytext=(0, -4), ha="center", va="top",
@@ -54,19 +55,20 @@ def sketch_targets(results: Json) -> Sketch:
         sheet,
         "Published and predicted",
         "Each row on its own scale: the shaded band is the tolerance that was stated before the prediction. "
-        "Grey stroke: published; dot: predicted by the best set, teal inside, vermilion a miss; line: its "
-        "interval or the range over the equally good parameter sets. An arrow lies beyond the axis.",
+        "Grey stroke: published; dot: median over the virtual trials, teal inside, vermilion a "
+        "miss; line: the "
+        f"middle {percent(results['level'])} of these trials. An arrow lies beyond the axis.",
         "Dots on scales. " + "; ".join(listed) + ".",
     )
 
 
-def _row(axes: object, y: float, target: Json) -> None:
+def _row(axes: object, y: float, results: Json, target: Json) -> None:
     from matplotlib.axes import Axes
 
     assert isinstance(axes, Axes)
     colour = style.BENEFIT if target["inside"] else style.TOXICITY
     axes.annotate(
-        shortened(micro(str(target["label"])), 44), xy=(0, y), xycoords=("axes fraction", "data"),
+        shortened(micro(target_name(results, target)), 44), xy=(0, y), xycoords=("axes fraction", "data"),
         xytext=(-8, 0), textcoords="offset points", ha="right", va="center", fontsize=style.SMALL,
         color=style.INK, annotation_clip=False,
     )  # fmt: skip
