@@ -83,8 +83,8 @@ def _at_risk(sheet: Figure, axes: Axes, results: Json, arms: list[Json], endpoin
     for k, arm in enumerate(arms):
         y = top - step * (k + 1.1)
         axes.annotate(
-            shortened(short_names(results)[str(arm["id"])], 22), xy=(0, y), xycoords="axes fraction", xytext=(-14, 0),
-            textcoords="offset points", ha="right", va="center", fontsize=style.SMALL,
+            shortened(short_names(results)[str(arm["id"])], 22), xy=(0, y), xycoords="axes fraction",
+            xytext=(-14, 0), textcoords="offset points", ha="right", va="center", fontsize=style.SMALL,
             color=style.text_color(colours[str(arm["id"])]), annotation_clip=False,
         )  # fmt: skip
         for t, n in zip(times, curve_of(arm, endpoint)["at_risk"], strict=False):
