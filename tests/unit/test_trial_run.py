@@ -126,7 +126,8 @@ def test_results_agree_with_the_patients(tmp_path: Path) -> None:
     assert estimates["deaths"]["value"] == pytest.approx(100 * np.array(got["died"])[treated].mean())
     assert sum(arm["responses"]["recist"].values()) == pytest.approx(100.0)
     curve = arm["curves"]["os"]
-    assert curve["survival"][0] == 1.0 and np.all(np.diff(curve["survival"]) <= 0)
+    assert curve["survival"][0] == 1.0
+    assert np.all(np.diff(curve["survival"]) <= 0)
     assert curve["at_risk"][0] == 60.0
     escaped = sum(r["share"] for r in arm["routes"])
     assert escaped == pytest.approx(100.0)
@@ -143,7 +144,8 @@ def test_what_is_not_reached_is_not_made_up() -> None:
     columns |= dict.fromkeys(("died", "progressed", "mprogressed"), np.zeros(n, dtype=bool))
     columns |= dict.fromkeys(("best", "mbest", "reductions", "stop_why"), np.full(n, 3))
     numbers = numbers_of(columns)
-    assert numbers["os_median"] == np.inf and numbers["ttp_between"] == np.inf
+    assert numbers["os_median"] == np.inf
+    assert numbers["ttp_between"] == np.inf
     assert np.isnan(numbers["os_1_year"])
 
 
@@ -152,13 +154,16 @@ def test_intervals_over_trials() -> None:
     x = np.random.default_rng(1).normal(size=101)
     assert middle(x, 0.9) == pytest.approx(tuple(np.quantile(x, [0.5, 0.05, 0.95])))
     value, low, high = middle(np.array([1.0, 2.0, 3.0, np.inf, np.nan]), 0.9)
-    assert (value, high) == (2.5, np.inf) and low == pytest.approx(1.15)
+    assert (value, high) == (2.5, np.inf)
+    assert low == pytest.approx(1.15)
 
 
 def test_success_is_walds_test() -> None:
     """log HR −0.4 with error 0.2: z = −2, won at 0.05 and not at 0.04; nothing is won by harm."""
-    assert succeeds(-0.4, 0.2, 0.05) and not succeeds(-0.4, 0.2, 0.04)
-    assert not succeeds(0.4, 0.2, 0.05) and not succeeds(float("nan"), float("nan"), 0.05)
+    assert succeeds(-0.4, 0.2, 0.05)
+    assert not succeeds(-0.4, 0.2, 0.04)
+    assert not succeeds(0.4, 0.2, 0.05)
+    assert not succeeds(float("nan"), float("nan"), 0.05)
     low, high = wilson(7, 10, 0.95)
     assert (low, high) == pytest.approx((0.3968, 0.8922), abs=1e-4)  # Brown 2001, doi 10.1214/ss/1009213286
 

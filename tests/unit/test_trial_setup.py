@@ -47,7 +47,8 @@ def test_a_drug_without_a_target_is_refused() -> None:
     """A second drug that no data name, one that blocks nothing, and one that blocks what is not there."""
     arm = {"id": "a", "n": 20, "second": [{"drug": "aspirin"}]}
     [line] = faults(arm=[arm])
-    assert "'aspirin' is no second drug with a target" in line and "arm.1.second" in line
+    assert "'aspirin' is no second drug with a target" in line
+    assert "arm.1.second" in line
     [line] = faults(drug=[{"id": "x", "blocks": {}}])
     assert "'x' has no target" in line
     [line] = faults(drug=[{"id": "x", "blocks": {"cox2": 0.5}}])
@@ -65,7 +66,8 @@ def test_a_negative_dose_is_refused() -> None:
 def test_a_population_that_nobody_satisfies_is_refused() -> None:
     """Bounds that leave nobody."""
     [line] = faults(population={"accept": {"albumin": [1.0, 2.0]}})
-    assert "leave nearly nobody" in line and "population" in line
+    assert "leave nearly nobody" in line
+    assert "population" in line
 
 
 def test_a_visit_past_the_horizon_is_refused() -> None:

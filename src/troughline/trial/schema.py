@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from troughline.cohort.question_base import Strict
 
@@ -189,10 +189,20 @@ class Regimen(Strict):
     every_h: float = Field(default=12.0, ge=12, le=336)
 
 
+def _form(value: Any) -> str:
+    return "word" if isinstance(value, str) else "regimen"
+
+
+Sorafenib = Annotated[
+    Annotated[Literal["label", "none"], Tag("word")] | Annotated[Regimen, Tag("regimen")],
+    Discriminator(_form),
+]
+
+
 class Line(Strict):
     """The second line, begun `after_days` after the progression that ended the first."""
 
-    sorafenib: Literal["label", "none"] | Regimen = "none"
+    sorafenib: Sorafenib = "none"
     second: Annotated[tuple[Second, ...], _Sequence] = ()
     after_days: NotNegative = 14.0
 
@@ -216,7 +226,7 @@ class Arm(Strict):
     id: Id
     label: str = ""
     n: int = Field(ge=2, le=1_000_000)
-    sorafenib: Literal["label", "none"] | Regimen = "label"
+    sorafenib: Sorafenib = "label"
     toxicity: Literal["reduce", "hold", "stop"] = "reduce"
     second: Annotated[tuple[Second, ...], _Sequence] = ()
     second_line: Line | None = None
