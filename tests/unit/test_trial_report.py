@@ -48,7 +48,7 @@ def test_the_page_is_well_formed_and_every_link_within_it_has_its_target(html: s
 def test_the_sentence_comes_first_and_the_labels_are_there(html: str) -> None:
     """Before any figure: the sentence, that it is research software, and that the patients are virtual."""
     text = Page(html).text
-    start = text[: text.index("Survival and progression", text.index("A made-up trial"))]
+    start = text[: text.rindex("Survival and progression")]
     assert "hazard ratio of death 0.70 (0.55–0.89)" in start
     assert "Research software, not a medical device." in start
     assert "VIRTUAL PATIENTS" in text
@@ -149,7 +149,7 @@ def test_the_same_results_give_the_same_bytes() -> None:
 
 
 def test_the_patients_are_moved_in_or_nothing_is_written(tmp_path: Path) -> None:
-    """With the file it stands beside the page; a number that JSON has no word for leaves the folder as it was."""
+    """Moved beside the page; a number that JSON has no word for leaves the folder as it was."""
     made = tmp_path / "made.parquet"
     made.write_bytes(b"PAR1")
     out = tmp_path / "out"
@@ -159,7 +159,7 @@ def test_the_patients_are_moved_in_or_nothing_is_written(tmp_path: Path) -> None
     before = {f: f.read_bytes() for f in out.rglob("*") if f.is_file()}
     broken: Json = sample()
     broken["level"] = float("nan")
-    with pytest.raises(ValueError, match="results.json"):
+    with pytest.raises(ValueError, match=r"results\.json"):
         write_trial_report(broken, out)
     assert {f: f.read_bytes() for f in out.rglob("*") if f.is_file()} == before
     write_trial_report(sample(), out, report=False)

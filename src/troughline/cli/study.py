@@ -30,6 +30,10 @@ PATIENT_DATA = ("level-implausible", "earlier-result", "no-estimate")
 """What is wrong with the data in a patient file, not with the file."""
 
 
+DEMO_TRIALS = 2
+"""Trials a parameter set in the demonstration."""
+
+
 def study(
     study_file: Annotated[Path, typer.Argument(metavar="STUDY.toml", help="The study file.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the report goes.")],
@@ -98,6 +102,7 @@ def demo(
     from importlib.resources import as_file, files
 
     from troughline.cli.dose import print_answer, write_answer
+    from troughline.cli.trial import print_trial, write_trial
     from troughline.cohort.studyfile import load_study
     from troughline.report.write import check_writable, write_report
     from troughline.response.study import run_study
@@ -117,6 +122,12 @@ def demo(
             with progress_bar() as progress:
                 contents = write_answer(patient_file, folder, progress=progress)
             print_answer(contents, folder)
+        folder = out / "trial"
+        with progress_bar() as progress:
+            contents = write_trial(
+                examples / "resistance" / "sharp.toml", folder, replicates=DEMO_TRIALS, progress=progress
+            )
+        print_trial(contents, folder)
 
 
 def exit_status(verdicts: Iterable[Verdict]) -> int:
