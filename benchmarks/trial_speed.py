@@ -49,10 +49,8 @@ def main() -> None:
             start = time.perf_counter()
             run_trial(setup, workers=workers)
             best[workers] = min(best[workers], time.perf_counter() - start)
-    print(
-        f"{given.patients} patients: one worker {best[1]:.2f} s, two {best[2]:.2f} s, "
-        f"{best[1] / best[2]:.2f} x"
-    )
+    times = f"one worker {best[1]:.2f} s, two {best[2]:.2f} s, {best[1] / best[2]:.2f} x"
+    print(f"{given.patients} patients: {times}")
     for patients in (given.memory // 4, given.memory):
         with tempfile.TemporaryDirectory() as folder:
             start = time.perf_counter()

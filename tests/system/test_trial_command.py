@@ -59,7 +59,7 @@ def _file(folder: Path, old: str = "", new: str = "") -> Path:
 
 
 def test_every_file_is_written_and_workers_change_nothing(tmp_path: Path) -> None:
-    """Page, numbers, tables, figures, patients; one worker and two give the same numbers; a miss is printed."""
+    """Page, numbers, tables, figures, patients; one worker and two give the same; a miss is printed."""
     out = tmp_path / "new" / "out"
     contents: list[dict[str, Any]] = []
     printed = ""
@@ -88,7 +88,7 @@ def test_every_file_is_written_and_workers_change_nothing(tmp_path: Path) -> Non
 
 
 def test_python_gives_the_tables_of_the_command(tmp_path: Path) -> None:
-    """`troughline.trial`: the same numbers as DataFrames, `write` the same files; options replace the file's."""
+    """`troughline.trial`: DataFrames; `write` the same files; options replace the file's."""
     result = package.trial(_file(tmp_path), n=30, replicates=1, seed=9)
     assert set(result.arms["arm"]) == {"placebo", "sorafenib"}
     assert result.contents["provenance"]["seed"] == 9
@@ -104,8 +104,9 @@ def test_python_gives_the_tables_of_the_command(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("n = 60\n\n[[target]]", 'n = 60\nsecond = [{ drug = "aspirin" }]\n\n[[target]]', "no second drug with a target"),
-        ('n = 60\n\n[[target]]', 'n = 60\nsorafenib = { dose_mg = -400 }\n\n[[target]]', "-400"),
+        ("n = 60\n\n[[target]]", 'n = 60\nsecond = [{ drug = "aspirin" }]\n\n[[target]]',
+         "no second drug with a target"),
+        ("n = 60\n\n[[target]]", "n = 60\nsorafenib = { dose_mg = -400 }\n\n[[target]]", "-400"),
         ("[markers]", "[population]\naccept = { albumin = [1, 2] }\n\n[markers]", "nobody"),
         ("[markers]", "[visits]\ndays = [42, 400]\n\n[markers]", "past the horizon"),
     ],

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from troughline.mechanism.treatment import Arm, DoseLevel, Protocol, sorafenib_levels
 from troughline.progress import Progress, silent
+from troughline.trial.assumed import movable, status_of, with_factors
 from troughline.trial.cells import the_runner
 from troughline.trial.gather import middle
 from troughline.trial.synergy import bliss_excess, dose_for, loewe_index
@@ -31,6 +32,8 @@ SIGNAL_DAY = 28.0
 LOEWE_DOSES = (0.25, 0.5, 1.0, 2.0, 4.0)
 SPREAD = 0.5
 """SD of the logarithm of a second drug's odds of block, and of its toxicity, in draws for robustness."""
+MECHANISM_SPREAD = 0.2
+"""The same of every assumed parameter of the mechanism."""
 DEFINITION = (
     "Signal: what is left of the mean of phosphorylated ERK and AKT on day 28 against the control, in "
     "patients of whom none stops; benefit and toxicity: the whole course, with holds, reductions and stops.",
@@ -38,11 +41,12 @@ DEFINITION = (
     "signal left, and of the hazard ratio of death. Below 0: more than independent action.",
     "Loewe: d_A/D_A + d_B/D_B with D the dose of one alone that has the pair's effect; below 1: more than "
     "additive doses; empty where one alone never has it.",
-    "One second drug is held against sorafenib, and its synergy is that with sorafenib over no treatment; two "
-    "second drugs are held against sorafenib, and their synergy is that of the two on sorafenib.",
-    "Intervals: over the parameter sets and the draws of the second drugs' assumed block and toxicity (SD of "
-    f"the logarithm {SPREAD:g}), in the same patients. Robust: the share of draws with the sign of the "
-    "median log hazard ratio. Assumed numbers of the mechanism itself are not drawn.",
+    "One second drug is held against sorafenib, and its synergy is that with sorafenib over no treatment; "
+    "two second drugs are held against sorafenib, and their synergy is that of the two on sorafenib.",
+    "Intervals: over the parameter sets and the draws, in the same patients. A draw moves the second drugs' "
+    f"block (its odds) and toxicity (SD of the logarithm {SPREAD:g}) and every assumed parameter of the "
+    f"mechanism (SD {MECHANISM_SPREAD:g}), which is not fitted again. Robust: the share of draws with the "
+    "sign of the median log hazard ratio.",
 )
 
 
@@ -58,10 +62,13 @@ class Seen:
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """A parameter set with what the second drugs do; `drawn`: whether their numbers were."""
+    """A parameter set with what the second drugs do, and factors on assumed parameters; `drawn`: whether
+    these were drawn.
+    """
 
     place: int
     drugs: Mapping[str, Effects]
+    factors: Mapping[str, float]
     drawn: bool
 
 
@@ -71,7 +78,9 @@ def scenarios_of(setup: Setup) -> list[Scenario]:
     assert asked is not None
     names = list(dict.fromkeys(asked.drugs))
     given = {name: setup.drugs[name] for name in names}
-    made = [Scenario(place=k, drugs=given, drawn=False) for k in range(len(setup.sets))]
+    made = [Scenario(place=k, drugs=given, factors={}, drawn=False) for k in range(len(setup.sets))]
+    known = movable(the_runner(setup.file.population.clearance).mechanism)
+    free = [name for name, p in known.items() if status_of(p) == "assumed"]
     rng = np.random.default_rng([setup.file.trial.seed, 7])
     for d in range(asked.draws):
         drugs: dict[str, Effects] = {}
@@ -80,12 +89,13 @@ def scenarios_of(setup: Setup) -> list[Scenario]:
             moved = at_dose(given[name], float(block))
             moved["toxicity"] = min(given[name].get("toxicity", 0.0) * float(toxic), 20.0)
             drugs[name] = moved
-        made.append(Scenario(place=d % len(setup.sets), drugs=drugs, drawn=True))
+        factors = dict(zip(free, np.exp(MECHANISM_SPREAD * rng.standard_normal(len(free))), strict=True))
+        made.append(Scenario(place=d % len(setup.sets), drugs=drugs, factors=factors, drawn=True))
     return made
 
 
 def treatment(doses: Doses, drugs: Mapping[str, Effects]) -> Arm:
-    """An arm of sorafenib (a multiple of the label's dose) and second drugs, each relative to its usual dose."""
+    """An arm of sorafenib and second drugs, each a multiple of the label's or its usual dose."""
     amounts = dict(doses)
     part = amounts.pop(SORAFENIB, 0.0)
     base = sorafenib_levels()
@@ -187,9 +197,10 @@ def _run(
 
     runner = the_runner(setup.file.population.clearance)
     values = scaled(runner, setup.sets[scenario.place], scales[scenario.place])
+    values = with_factors(runner.mechanism, values, scenario.factors)
     patients, arm = people[scenario.place], treatment(doses, scenario.drugs)
     short = Protocol(
-        visit_days=(), horizon_days=SIGNAL_DAY, criteria=setup.protocol.criteria,
+        visit_days=(), horizon_days=SIGNAL_DAY + 2.0, criteria=setup.protocol.criteria,
         step_days=setup.protocol.step_days,
     )  # fmt: skip
     held = runner.run(

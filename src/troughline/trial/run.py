@@ -83,12 +83,17 @@ def run_trial(
     from troughline.mechanism.runner import RunError
     from troughline.trial.result import contents_of
     from troughline.trial.schedule import SchedulerError
+    from troughline.trial.sensitivity import MissingLibrary, need_salib
 
     try:
+        if setup.file.sensitivity is not None:
+            need_salib()
         gathered = gather(setup, workers=workers, progress=progress, patients=patients)
         contents = contents_of(gathered, workers=workers, progress=progress)
     except SchedulerError as error:
         raise _refusal(setup, "scheduler", str(error), "run.scheduler") from None
+    except MissingLibrary as error:
+        raise _refusal(setup, "salib", str(error), "sensitivity") from None
     except RunError as error:
         raise _refusal(setup, "not-finite", str(error), None) from None
     return TrialOutcome(

@@ -193,10 +193,8 @@ def _form(value: Any) -> str:
     return "word" if isinstance(value, str) else "regimen"
 
 
-Sorafenib = Annotated[
-    Annotated[Literal["label", "none"], Tag("word")] | Annotated[Regimen, Tag("regimen")],
-    Discriminator(_form),
-]
+_Words = Annotated[Literal["label", "none"], Tag("word")]
+Sorafenib = Annotated[_Words | Annotated[Regimen, Tag("regimen")], Discriminator(_form)]
 
 
 class Line(Strict):

@@ -18,9 +18,9 @@ def bliss_excess(log_a: float, log_b: float, log_ab: float) -> float:
 
 
 def dose_for(doses: Floats, effects: Floats, wanted: float) -> float | None:
-    """The lowest dose at which a curve from (0, 0) through the points reaches `wanted`, linearly between them.
+    """The lowest dose at which a curve from (0, 0) through the points, linear between them, is `wanted`.
 
-    None where it does not.
+    None where it never is.
     """
     x = np.concatenate(([0.0], doses))
     y = np.concatenate(([0.0], effects))

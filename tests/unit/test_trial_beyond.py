@@ -1,0 +1,106 @@
+"""Combinations and sensitivity of virtual trials: definitions against closed forms, small runs."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+
+import numpy as np
+import pytest
+
+from tests.unit.test_trial_run import made
+from troughline.issues import InputError
+from troughline.trial.assumed import movable, status_of, with_factors
+from troughline.trial.cells import the_runner
+from troughline.trial.combinations import rank
+from troughline.trial.run import run_trial
+from troughline.trial.sensitivity import screen
+from troughline.trial.synergy import bliss_excess, dose_for, loewe_index
+
+LONG = {"title": "t", "replicates": 1, "horizon_months": 12}
+
+
+def test_independent_action_has_no_excess() -> None:
+    """E_AB = E_A + E_B − E_A·E_B: 0.3 and 0.5 give 0.65, excess 0; 0.8 is more, so below 0."""
+    logs = (math.log(0.7), math.log(0.5))
+    assert bliss_excess(*logs, math.log(1 - 0.65)) == pytest.approx(0.0)
+    assert bliss_excess(*logs, math.log(0.2)) == pytest.approx(math.log(0.2 / 0.35))
+
+
+def test_a_drug_with_itself_is_additive() -> None:
+    """Loewe's sham experiment: halves of one drug have the index 1 whatever the curve's shape."""
+    doses = np.array([0.25, 0.5, 1.0, 2.0, 4.0])
+    effects = doses**2 / (1.0 + doses**2)
+    alone = dose_for(doses, effects, float(effects[2]))
+    assert alone == pytest.approx(1.0)
+    assert loewe_index(0.5, 0.5, alone, alone) == pytest.approx(1.0)
+    assert dose_for(doses, effects, 0.99) is None
+    assert loewe_index(0.5, 0.5, alone, None) is None
+
+
+def test_a_drug_at_no_effect_is_nothing() -> None:
+    """A second drug that blocks next to nothing without toxicity: hazard ratio 1, no excess.
+
+    Each death comes a moment before its twin's, which moves the ratio by about 1 in the number of patients.
+    """
+    setup = made(
+        trial=LONG,
+        drug=[{"id": "water", "blocks": {"egfr": 1e-9}}],
+        combinations={"drugs": ["water"], "n": 60, "draws": 0},
+    )
+    [row] = rank(setup, [{}], workers=1)["rows"]
+    assert row["os_hr"] == pytest.approx(1.0, abs=2 / 60)
+    assert row["bliss_signal"] == pytest.approx(0.0, abs=1e-6)
+    assert row["rank"] == 1 and row["p_best"] == 1.0  # noqa: PT018
+    assert row["robust"] is None
+
+
+def test_ranking_is_whole_and_the_same_for_any_workers() -> None:
+    """Two drugs at one dose: each alone and the pair; places 1 to 3, probabilities that add to 1."""
+    setup = made(
+        trial=LONG,
+        combinations={"drugs": ["refametinib", "akt-inhibitor"], "n": 60, "draws": 2},
+    )
+    one, two = rank(setup, [{}], workers=1), rank(setup, [{}], workers=2)
+    assert one == two
+    assert [row["rank"] for row in one["rows"]] == [1, 2, 3]
+    assert sum(row["p_best"] for row in one["rows"]) == pytest.approx(1.0)
+    both = next(r for r in one["rows"] if "+" in r["id"])
+    assert both["signal"] > 0.0
+    assert both["toxic"] >= max(r["toxic"] for r in one["rows"] if "+" not in r["id"]) - 20.0
+
+
+def test_a_moved_fraction_stays_one() -> None:
+    """Dimensionless numbers below 1 are moved by their odds; others in proportion; constants never."""
+    spec = the_runner().mechanism
+    known = movable(spec)
+    assert not {"albumin_ref", "VEGF_base", "molar_mass", "size_unit"} & set(known)
+    assert {status_of(p) for p in known.values()} == {"assumed", "fitted", "source"}
+    values = with_factors(spec, {}, {"protect_resistant": 3.0, "half_akt": 2.0})
+    assert values["protect_resistant"] == pytest.approx(2.85 / (0.05 + 2.85))
+    assert values["half_akt"] == pytest.approx(2.0 * known["half_akt"].value_as_written)
+
+
+def test_sensitivity_without_salib_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A configuration error in one line, before anything is run."""
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "SALib" else real(name))
+    with pytest.raises(InputError, match="SALib is not installed") as caught:
+        run_trial(made(sensitivity={"arm": "sorafenib", "control": "placebo"}))
+    assert caught.value.configuration
+
+
+def test_what_the_ratio_hangs_on() -> None:
+    """Markers do nothing to survival, so half-lives of markers have no effect; the size of growth has."""
+    pytest.importorskip("SALib")
+    setup = made(
+        trial=LONG,
+        sensitivity={"arm": "sorafenib", "control": "placebo", "n": 60, "trajectories": 2, "sobol": 2,
+                     "keep": 2},
+    )  # fmt: skip
+    found = screen(setup, [{}], workers=2)
+    effect = {row["parameter"]: row["mu_star"] for row in found["morris"]}
+    assert effect["half_AFP"] == effect["half_KIT"] == 0.0
+    assert found["morris"][0]["mu_star"] > 0.0
+    assert len(found["sobol"]) == 2
+    assert all(m["narrowing"] is None or 0.0 <= m["narrowing"] <= 1.0 for m in found["measurement"])
