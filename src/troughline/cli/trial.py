@@ -133,13 +133,14 @@ def exit_status(contents: dict[str, Any]) -> int:
 
 def print_trial(contents: dict[str, Any], out: Path, *, report: bool = True) -> None:
     """The sentence first, then the arms, the hazard ratios, each miss, and where the files are."""
-    from troughline.report.trial_view import comparison_rows, estimate_of, target_rows, value_text
+    from troughline.report.trial_view import comparison_rows, estimate_of, measure_text, target_rows
 
     typer.echo(contents["sentence"])
     typer.echo(f"  {contents['title']}")
     typer.echo("  VIRTUAL PATIENTS, not patients")
     rows = [
-        (str(a["label"]), *(value_text(estimate_of(a, name)) for name in _MEASURES)) for a in contents["arms"]
+        (str(a["label"]), *(measure_text(estimate_of(a, name), name) for name in _MEASURES))
+        for a in contents["arms"]
     ]
     print_table(_HEADER, rows)
     for who, endpoint, ratio, _, success in comparison_rows(contents):

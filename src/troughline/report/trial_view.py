@@ -183,6 +183,13 @@ def value_text(e: Json | None) -> str:
     return f"{number(e['value'])} ({span})" if span else number(e["value"])
 
 
+def measure_text(e: Json | None, name: str) -> str:
+    """`value_text`, where a median without a value is one that is not reached."""
+    if name.endswith("_median") and (e is None or e["value"] is None):
+        return "not reached"
+    return value_text(e)
+
+
 def arm_table(results: Json) -> Json:
     """The arms as columns, what became of them as rows, all as text."""
     arms: list[Json] = results["arms"]
@@ -192,10 +199,8 @@ def arm_table(results: Json) -> Json:
         units = {str(e["unit"]) for e in found if e is not None}
         if not units:
             continue
-        unit = unit_text(next(iter(units)))
-        unit = {"month": "months", "day": "days"}.get(unit, unit)
-        empty = "not reached" if name.endswith("_median") else NO_VALUE
-        texts = [empty if e is None or e["value"] is None else value_text(e) for e in found]
+        unit = unit_words(next(iter(units)))
+        texts = [measure_text(e, name) for e in found]
         rows.append((f"{words}, {unit}" if unit and unit != "%" else words, texts))
     return {"arms": [micro(str(a["label"])) for a in arms], "rows": rows}
 
@@ -255,7 +260,12 @@ def published_text(target: Json) -> str:
         return micro(str(target["printed"]))
     if target["published"] is None:
         return NO_VALUE
-    return f"{number(target['published'])} {unit_text(target['unit'])}".strip()
+    return f"{number(target['published'])} {unit_words(target['unit'])}".strip()
+
+
+def unit_words(unit: str) -> str:
+    """A unit as it stands after a number: `months` for `month`."""
+    return {"month": "months", "day": "days"}.get(unit, unit_text(unit))
 
 
 def target_counts(results: Json) -> list[tuple[str, int, int]]:

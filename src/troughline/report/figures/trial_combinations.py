@@ -57,10 +57,8 @@ def sketch_combinations(results: Json) -> Sketch:
     return Sketch(
         sheet,
         "Combinations, ranked",
-        "In the order of the ranking, which weighs benefit with its cost: toxicity ends "
-        "treatment, so it is in the "
-        "hazard ratio. Lines: ranges over the parameter sets and the draws of what is assumed. "
-        "Left of 1: better "
-        "than sorafenib alone.",
+        "Ranked by the median hazard ratio of death against sorafenib, in which holds, reductions and "
+        "stops for toxicity count. Lines: intervals over the parameter sets and the draws of the second "
+        "drugs' assumed block and toxicity. Left of 1: better than sorafenib alone.",
         "Ranking. " + "; ".join(listed) + ".",
     )

@@ -70,10 +70,9 @@ def sketch_hazard(results: Json) -> Sketch:
     return Sketch(
         sheet,
         "Hazard ratios over the replicates of the trial",
-        f"Large dot: median over the trials of all parameter sets. Line: the middle "
-        f"{percent(results['level'])} of them. Small dots: single trials{_shown(rows)}. Shown in: "
-        f"share of these "
-        f"trials with two-sided p < {results['setup']['alpha']:g} in favour of the first arm.",
+        "Large dot: median over the trials of all parameter sets. Line: the middle "
+        f"{percent(results['level'])} of them. Small dots: single trials{_shown(rows)}. Shown in: share of "
+        f"these trials with two-sided p < {results['setup']['alpha']:g} in favour of the first arm.",
         "Forest plot. " + "; ".join(listed) + ".",
     )
 

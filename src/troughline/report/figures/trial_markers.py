@@ -78,9 +78,8 @@ def sketch_markers(results: Json) -> Sketch:
     return Sketch(
         sheet,
         "Markers over time, as a ratio to the start",
-        "Lines: geometric mean over the virtual patients alive and followed on the day; bands: "
-        "the middle 68% "
-        "of patients. Logarithmic axes, each marker its own. Published were directions, not sizes.",
+        "Lines: geometric mean over the virtual patients alive and followed on the day; bands: the middle "
+        "68% of patients. Logarithmic axes, each marker its own. Published were directions, not sizes.",
         "Lines over days. " + "; ".join(listed) + ".",
     )
 

@@ -3,11 +3,16 @@
 # pyright: reportUnknownMemberType=false
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from troughline.report.figures import style
 from troughline.report.figures.drawing import Sketch
 from troughline.report.figures.style import Json
 from troughline.report.figures.trial_parts import name_beside, short_names
 from troughline.report.numbers import micro, percent
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 RESPONSES = (
     ("CR", "complete", "#0b4f4f"),
@@ -102,16 +107,13 @@ def sketch_response(results: Json) -> Sketch:
     return Sketch(
         sheet,
         "Best response",
-        "Best response over all images of a patient, all virtual patients of the arm. mRECIST measures what "
-        "is not necrotic. Response: complete or partial. Disease control: these and stable disease.",
+        "Best response over all images of a patient, all virtual patients of the arm. mRECIST measures "
+        "what is not necrotic. Response: complete or partial. Disease control: these and stable disease.",
         "Stacked bars. " + "; ".join(listed) + ".",
     )
 
 
-def _key(sheet: object) -> None:
-    from matplotlib.figure import Figure
-
-    assert isinstance(sheet, Figure)
+def _key(sheet: Figure) -> None:
     axes = style.panel(sheet, left=_LEFT, top=0.1, width=_WIDTH, height=0.14)
     style.bare(axes)
     axes.set_xlim(0, _WIDTH)

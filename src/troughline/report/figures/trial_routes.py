@@ -54,11 +54,9 @@ def sketch_routes(results: Json) -> Sketch:
     return Sketch(
         sheet,
         "Which route of resistance won",
-        "Patients whose progression was seen, by what their tumour shows then: a new lesion; "
-        "resistant or tolerant "
-        "cells where they are most of what lives; else the adaptation that rose most. Lines: "
-        "intervals over the "
-        "trials. No measurement in patients identifies these shares."
+        "Patients whose progression was seen, by what their tumour shows then: a new lesion; resistant or "
+        "tolerant cells where they are most of what lives; else the adaptation that rose most. Lines: "
+        "intervals over the trials. No measurement in patients identifies these shares."
         + (f" In nobody: {nobody}." if nobody else ""),
         "Bars. " + "; ".join(listed) + ".",
     )

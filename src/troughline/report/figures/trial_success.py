@@ -84,8 +84,7 @@ def sketch_success(results: Json) -> Sketch:
         sheet,
         "Probability of success by size",
         f"Share of virtual trials with two-sided p < {results['setup']['alpha']:g} in favour of the treated "
-        f"arm, over all parameter sets ({count(trials)} trials a point); band: Wilson's interval, "
-        f"which the number "
-        "of trials sets. Broken: progression.",
+        f"arm, over all parameter sets ({count(trials)} trials a point); band: Wilson's interval, which the "
+        "number of trials sets. Broken: progression.",
         "Lines over sizes. " + "; ".join(listed) + ".",
     )

@@ -99,8 +99,8 @@ def _caption(results: Json, endpoint: str) -> str:
     setup: Json = results["setup"]
     trials = setup["replicates"] * len(setup["sets"])
     return (
-        f"{ENDPOINTS[endpoint].words} Curves: medians over {count(trials)} virtual trials; bands: the middle "
-        f"{percent(results['level'])} of them; at risk: in a trial, on average."
+        f"{ENDPOINTS[endpoint].words} Curves: medians over {count(trials)} virtual trials; bands: the "
+        f"middle {percent(results['level'])} of them; at risk: in a trial, on average."
     )
 
 

@@ -15,6 +15,7 @@ from troughline.report.numbers import micro
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _ROW, _LEFT, _GAP = 0.092, 0.35, 0.4
 _MARKS = (
@@ -59,9 +60,8 @@ def sketch_swimmer(results: Json) -> Sketch:
     return Sketch(
         sheet,
         "Courses of single patients",
-        "A lane a patient of the first trial of the first parameter set, thick while on the "
-        "first treatment, thin "
-        "after it.",
+        "A lane a patient of the first trial of the first parameter set, thick while on the first "
+        "treatment, thin after it.",
         "Swimmer plot. " + "; ".join(listed) + ".",
     )
 
@@ -82,10 +82,7 @@ def _lane(axes: Axes, y: float, one: Json, colour: str) -> None:
                       markeredgecolor="#ffffff", markeredgewidth=0.5, clip_on=False)  # fmt: skip
 
 
-def _key(sheet: object) -> None:
-    from matplotlib.figure import Figure
-
-    assert isinstance(sheet, Figure)
+def _key(sheet: Figure) -> None:
     axes = style.panel(sheet, left=_LEFT, top=0.1, width=6.4, height=0.14)
     style.bare(axes)
     axes.set_xlim(0, 6.4)

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from troughline.report.figures import style
 from troughline.report.figures.drawing import Sketch
@@ -11,7 +13,10 @@ from troughline.report.figures.parts import shortened
 from troughline.report.figures.style import Json
 from troughline.report.figures.trial_parts import text_beside
 from troughline.report.numbers import micro, number, percent
-from troughline.report.trial_view import target_name
+from troughline.report.trial_view import published_text, target_name
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _ROW, _LEFT, _WIDTH, _END = 0.2, 2.75, 2.5, 3.0
 
@@ -32,6 +37,7 @@ def sketch_targets(results: Json) -> Sketch:
     style.bare(axes, keep=())
     axes.set_xlim(-_END, _END)
     axes.set_ylim(height / _ROW, 0)
+    text_beside(axes, 0.9, "published → predicted", colour=style.MUTED)
     y, listed = 0.0, list[str]()
     for words, rows in blocks:
         axes.annotate(words, xy=(0, y + 1.0), xycoords=("axes fraction", "data"),
@@ -42,7 +48,7 @@ def sketch_targets(results: Json) -> Sketch:
         for target in rows:
             _row(axes, y + 0.5, results, target)
             verdict = "inside" if target["inside"] else "MISS"
-            listed.append(f"{target_name(results, target)}: published {_published(target)}, predicted "
+            listed.append(f"{target_name(results, target)}: published {published_text(target)}, predicted "
                           f"{number(target['predicted'])}, {verdict}")  # fmt: skip
             y += 1.0
     axes.annotate("low end of\nthe tolerance", xy=(-1, height / _ROW), xytext=(0, -4), ha="center", va="top",
@@ -54,18 +60,14 @@ def sketch_targets(results: Json) -> Sketch:
     return Sketch(
         sheet,
         "Published and predicted",
-        "Each row on its own scale: the shaded band is the tolerance that was stated before the prediction. "
-        "Grey stroke: published; dot: median over the virtual trials, teal inside, vermilion a "
-        "miss; line: the "
-        f"middle {percent(results['level'])} of these trials. An arrow lies beyond the axis.",
+        "Each row on its own scale: the shaded band is the tolerance that was stated before the "
+        "prediction. Grey stroke: published; dot: median over the virtual trials, teal inside, vermilion a "
+        f"miss; line: the middle {percent(results['level'])} of these trials. An arrow lies beyond the axis.",
         "Dots on scales. " + "; ".join(listed) + ".",
     )
 
 
-def _row(axes: object, y: float, results: Json, target: Json) -> None:
-    from matplotlib.axes import Axes
-
-    assert isinstance(axes, Axes)
+def _row(axes: Axes, y: float, results: Json, target: Json) -> None:
     colour = style.BENEFIT if target["inside"] else style.TOXICITY
     axes.annotate(
         shortened(micro(target_name(results, target)), 44), xy=(0, y), xycoords=("axes fraction", "data"),
@@ -85,11 +87,13 @@ def _row(axes: object, y: float, results: Json, target: Json) -> None:
     elif value is not None:
         axes.plot([math.copysign(_END, value)], [y], ">" if value > 0 else "<", color=colour, markersize=6,
                   zorder=4, clip_on=False)  # fmt: skip
-    text = f"{_published(target)} → {number(target['predicted'])}"
+    text = f"{published_text(target)} → {number(target['predicted'])}" + (
+        "" if target["inside"] else "  MISS"
+    )
     text_beside(axes, y, shortened(text, 34), colour=style.INK if target["inside"] else style.TOXICITY)
 
 
-def _scale(target: Json):
+def _scale(target: Json) -> Callable[[float | None], float | None]:
     """From a value to its place: −1 at the low end of the tolerance, 1 at the high end."""
     low, high = target["low"], target["high"]
 
@@ -99,10 +103,3 @@ def _scale(target: Json):
         return 2.0 * (float(value) - low) / (high - low) - 1.0
 
     return place
-
-
-def _published(target: Json) -> str:
-    if target["published"] is None:
-        return micro(str(target["printed"] or "not printed"))
-    unit = "" if target["unit"] == "1" else f" {micro(str(target['unit']))}"
-    return f"{number(target['published'])}{unit}"
