@@ -51,9 +51,11 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.many_markers
 	$(BIN)/python -m benchmarks.dose_speed
 	$(BIN)/python -m benchmarks.dose_calibration
+	$(BIN)/python -m benchmarks.dose_calibration_top
 	$(BIN)/python -m benchmarks.dose_enumeration
 	$(BIN)/python -m benchmarks.dose_policies
 	$(BIN)/python -m benchmarks.mechanism_speed
+	$(BIN)/python -m benchmarks.trial_speed
 	$(BIN)/python -m benchmarks.reconstruction
 	$(BIN)/python benchmarks/survival_speed.py $(if $(RIVAL_PYTHON),--rival-python $(RIVAL_PYTHON))
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from troughline.model.model import Model
     from troughline.pk.estimates import Estimates
     from troughline.report.dose_answer import DoseAnswer
+    from troughline.report.trial_answer import TrialAnswer
     from troughline.response.study import StudyResult
 
 __version__ = "0.1.0"
@@ -41,6 +42,38 @@ def dose(path: str | Path, *, seed: int | None = None, draws: int | None = None)
     from troughline.report.dose_answer import answer_file
 
     return answer_file(path, seed=seed, draws=draws)
+
+
+def trial(
+    path: str | Path,
+    *,
+    seed: int | None = None,
+    n: int | None = None,
+    replicates: int | None = None,
+    workers: int | None = None,
+    patients: str | Path | None = None,
+) -> TrialAnswer:
+    """Run the virtual trial of a trial file.
+
+    `seed`, `n` patients an arm and `replicates` replace those of the file; the numbers do not depend on
+    `workers`; `patients` is the Parquet file that every virtual patient goes to, or None. The result's
+    `sentence` is the answer; `arms`, `comparisons`, `success`, `curves`, `responses`, `markers`, `routes`,
+    `targets` and `combinations` are DataFrames; `write(result, folder)` writes the report. Raises
+    `troughline.issues.InputError` with everything wrong in the file, `ValueError` for an option outside its
+    range, `OSError` for a file that cannot be written.
+    """
+    from pathlib import Path
+
+    from troughline.report.trial_answer import answer_trial
+
+    return answer_trial(
+        path,
+        seed=seed,
+        n=n,
+        replicates=replicates,
+        workers=workers,
+        patients=None if patients is None else Path(patients),
+    )
 
 
 def load_model(reference: str | Path) -> Model:
@@ -100,7 +133,7 @@ def estimate(
     return run(request)
 
 
-def write(result: StudyResult | DoseAnswer | Estimates, folder: str | Path) -> None:
+def write(result: StudyResult | DoseAnswer | TrialAnswer | Estimates, folder: str | Path) -> None:
     """Write a result's report, tables and `results.json` or `result.json`, or the files of estimates.
 
     Raises `OSError` where it cannot.
@@ -120,6 +153,13 @@ def write(result: StudyResult | DoseAnswer | Estimates, folder: str | Path) -> N
         from troughline.report.dose_write import write_dose_report
 
         write_dose_report(result.contents, Path(folder))
+        return
+    from troughline.report.trial_answer import TrialAnswer
+
+    if isinstance(result, TrialAnswer):
+        from troughline.report.trial_write import write_trial_report
+
+        write_trial_report(result.contents, Path(folder))
         return
     from troughline.report.write import write_report
 

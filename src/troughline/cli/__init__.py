@@ -7,7 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
-from troughline.cli import dose, estimate, evidence, evidence_compare, models, reconstruct, simulate, study
+from troughline.cli import (
+    dose,
+    estimate,
+    evidence,
+    evidence_compare,
+    models,
+    reconstruct,
+    simulate,
+    study,
+    trial,
+)
 from troughline.cli.console import ALL_ANSWERED, BAD_CONFIGURATION, UNREADABLE_INPUT, print_findings
 
 app = typer.Typer(
@@ -20,6 +30,7 @@ app = typer.Typer(
 )
 app.command()(study.study)
 app.command()(dose.dose)
+app.command()(trial.trial)
 app.command()(study.check)
 app.command()(study.demo)
 app.command()(estimate.estimate)

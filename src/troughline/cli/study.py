@@ -30,6 +30,10 @@ PATIENT_DATA = ("level-implausible", "earlier-result", "no-estimate")
 """What is wrong with the data in a patient file, not with the file."""
 
 
+DEMO_TRIALS = 2
+"""Trials a parameter set in the demonstration."""
+
+
 def study(
     study_file: Annotated[Path, typer.Argument(metavar="STUDY.toml", help="The study file.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the report goes.")],
@@ -51,21 +55,27 @@ def study(
 
 def check(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A study, patient, policy, model, curve or evidence file.")
+        Path,
+        typer.Argument(
+            metavar="FILE", help="A study, patient, policy, trial, model, curve or evidence file."
+        ),
     ],
 ) -> None:
-    """Every finding about a study, patient, policy, curve, model or evidence file; nothing is computed."""
+    """Every finding about a study, patient, policy, trial, curve, model or evidence file; nothing is run."""
     if _is_evidence(file):
         from troughline.cli.evidence import print_check
         from troughline.evidence.checks import check_file
 
         print_check(check_file(file))
-    # A patient file has sections [[model]] too.
+    # Patient and trial files have a section `model` too.
     patient = _is_patient(file)
-    model = not patient and _is_file_of(file, "model")
+    trial = not patient and _is_file_of(file, "trial")
+    model = not patient and not trial and _is_file_of(file, "model")
     policy = _is_file_of(file, "evaluation")
     if policy:
         findings = _policy_findings(file)
+    elif trial:
+        findings = _trial_findings(file)
     elif patient:
         findings = _patient_findings(file)
     elif model:
@@ -78,7 +88,7 @@ def check(
         if patient:
             data = all(f.code in PATIENT_DATA for f in findings.errors)
         else:
-            data = not model and any(f.file != file.name for f in findings.errors)
+            data = not model and not trial and any(f.file != file.name for f in findings.errors)
         raise typer.Exit(UNREADABLE_INPUT if data else BAD_CONFIGURATION)
     typer.echo(f"{file}: {len(findings)} finding(s), no error")
 
@@ -92,6 +102,7 @@ def demo(
     from importlib.resources import as_file, files
 
     from troughline.cli.dose import print_answer, write_answer
+    from troughline.cli.trial import print_trial, write_trial
     from troughline.cohort.studyfile import load_study
     from troughline.report.write import check_writable, write_report
     from troughline.response.study import run_study
@@ -111,6 +122,12 @@ def demo(
             with progress_bar() as progress:
                 contents = write_answer(patient_file, folder, progress=progress)
             print_answer(contents, folder)
+        folder = out / "trial"
+        with progress_bar() as progress:
+            contents = write_trial(
+                examples / "resistance" / "sharp.toml", folder, replicates=DEMO_TRIALS, progress=progress
+            )
+        print_trial(contents, folder)
 
 
 def exit_status(verdicts: Iterable[Verdict]) -> int:
@@ -163,6 +180,12 @@ def _policy_findings(file: Path) -> Findings:
     from troughline.dosing.policy.setup import check_policy
 
     return check_policy(file)[1]
+
+
+def _trial_findings(file: Path) -> Findings:
+    from troughline.cli.trial import check_trial_file
+
+    return check_trial_file(file)
 
 
 def _model_findings(file: Path) -> Findings:

@@ -14,7 +14,7 @@ from typing import Any
 
 Json = dict[str, Any]
 _OWN_FILE = re.compile(
-    r'href="((?:tables/[a-z0-9-]+\.csv|figures/[a-z0-9-]+\.(?:svg|png)|summary\.html|results?\.json))"'
+    r'href="((?:tables/[a-z0-9-]+\.csv|figures/[a-z0-9-]+\.(?:svg|png)|summary\.html|results?\.json|patients\.parquet))"'
 )
 Progress = Callable[[str, int, int], None]
 
@@ -54,25 +54,32 @@ def write_report(results: Json, out: Path, *, progress: Progress | None = None) 
     return write_files(report_files(results, progress=progress), out)
 
 
-def write_files(content: Mapping[str, bytes], out: Path) -> list[Path]:
+def write_files(
+    content: Mapping[str, bytes], out: Path, *, moved: Mapping[str, Path] | None = None
+) -> list[Path]:
     """Write the files of a report, by their paths within the folder `out`: all of them or none.
 
+    `moved`: files that were made elsewhere on the same disk, by the path they get.
     Files that the page of an earlier report in `out` links to and that are not in `content` are removed,
     and that page where `content` has none. Raises `OSError` where `out` cannot be written to; it is then as
     it was.
     """
-    stale = _files_of_earlier_report(out) - set(content)
+    finished = dict(moved or {})
+    names = [*content, *finished]
+    stale = _files_of_earlier_report(out) - set(names)
     with open_workshop(out) as workshop:
         made = workshop / "report"
         for name, data in content.items():
             file = made / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(data)
+        for name, source in finished.items():
+            source.replace(made / name)
         if out.exists():
-            exchange(made, out, list(content), sorted(stale), workshop / "before")
+            exchange(made, out, names, sorted(stale), workshop / "before")
         else:
             made.replace(out)
-    return [out / name for name in content]
+    return [out / name for name in names]
 
 
 def report_files(results: Json, *, progress: Progress | None = None) -> dict[str, bytes]:

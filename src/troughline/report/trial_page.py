@@ -1,0 +1,198 @@
+"""The page of a virtual trial: `results.json` in, one HTML file out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from troughline.report import view
+from troughline.report.numbers import NO_VALUE, count, interval, micro, number, percent
+from troughline.report.page import linked
+from troughline.report.rendering import environment, stylesheet
+from troughline.report.trial_tables import trial_tables
+from troughline.report.trial_view import (
+    arm_table,
+    comparison_rows,
+    endpoint_name,
+    target_counts,
+    target_rows,
+)
+
+if TYPE_CHECKING:
+    from troughline.report.figures.drawing import Drawing
+
+Json = dict[str, Any]
+_SECTIONS = (
+    ("survival", "Survival and progression", ("os", "ttp", "mttp")),
+    ("comparisons", "Hazard ratios, success", ("hazard-ratios",)),
+    ("response", "Response, single courses", ("response", "waterfall", "swimmer")),
+    ("markers", "Markers over time", ("markers",)),
+    ("routes", "Routes of resistance", ("routes",)),
+    ("targets", "Published against predicted", ("targets",)),
+    ("combinations", "Combinations", ("combinations",)),
+    ("sensitivity", "Sensitivity", ("sensitivity",)),
+)
+_SCALED = {"doubling": "Doubling time, scaled", "death_0": "Baseline hazard of death, scaled"}
+
+
+def render_trial_page(results: Json, figures: Sequence[Drawing], *, patients: bool = False) -> str:
+    """The page as one HTML document; every text of `results` is escaped.
+
+    `patients`: whether `patients.parquet` stands beside the page.
+    """
+    drawn = {f.name: f for f in figures}
+    return (
+        environment(nice=micro, linked=linked, whole=count)
+        .get_template("trial_page.html.j2")
+        .render(
+            css=stylesheet("style.css"),
+            results=results,
+            figures=drawn,
+            patients=patients,
+            tables=list(trial_tables(results)),
+            sections=[(i, words) for i, words, needs in _SECTIONS if any(n in drawn for n in needs)],
+            facts=_facts(results),
+            level=percent(results["level"]),
+            arms=arm_table(results),
+            treatments=_treatments(results),
+            comparisons=comparison_rows(results),
+            targets=target_rows(results),
+            target_counts=target_counts(results),
+            combinations=combination_table(results),
+            measurements=_measurements(results),
+            design=design_rows(results),
+            findings=view.finding_groups(results["issues"]),
+            provenance=results["provenance"],
+            provenance_rows=_provenance(results["provenance"]),
+        )
+    )
+
+
+def _facts(results: Json) -> list[tuple[str, str]]:
+    setup: Json = results["setup"]
+    return [
+        ("Arms", count(len(results["arms"]))),
+        ("Patients a trial", count(setup["patients_per_trial"])),
+        ("Trials", count(setup["replicates"] * len(setup["sets"]))),
+        ("Parameter sets", count(len(setup["sets"]))),
+        ("Followed for", f"{count(setup['horizon_days'])} days"),
+    ]
+
+
+def _treatments(results: Json) -> list[tuple[str, str, list[str]]]:
+    """Each arm, what it takes, and what of this is assumed."""
+    return [
+        (
+            f"{micro(str(a['label']))}, {count(a['n'])} patients a trial",
+            micro(str(a["words"])),
+            [micro(str(s)) for s in a["assumed"]],
+        )
+        for a in results["arms"]
+    ]
+
+
+def combination_table(results: Json) -> Json:
+    """The ranking as a table of text: benefit, toxicity, synergy at signal and survival, robustness."""
+    if not results["combinations"]:
+        return {"definition": [], "header": [], "rows": []}
+    rows = sorted(results["combinations"]["rows"], key=lambda r: r["rank"])
+
+    def span(r: Json, key: str) -> str:
+        value = r.get(key)
+        if value is None:
+            return NO_VALUE
+        ends = interval(r.get(f"{key}_low"), r.get(f"{key}_high"), value=value)
+        return f"{number(value)} ({ends})" if ends else number(value)
+
+    return {
+        "definition": results["combinations"]["definition"],
+        "header": (
+            "",
+            "Added to sorafenib",
+            "HR death",
+            "HR progression",
+            "Stopped by toxicity, %",
+            "Signal blocked",
+            "Bliss, signal",
+            "Loewe, signal",
+            "Bliss, survival",
+            "Best in",
+            "Robust in",
+        ),
+        "rows": [
+            (
+                count(r["rank"]),
+                micro(str(r["label"])),
+                span(r, "os_hr"),
+                span(r, "ttp_hr"),
+                span(r, "toxic"),
+                number(r["signal"]),
+                span(r, "bliss_signal"),
+                span(r, "loewe_signal"),
+                span(r, "bliss_survival"),
+                percent(r["p_best"]),
+                percent(r["robust"]),
+            )
+            for r in rows
+        ],
+    }
+
+
+def _measurements(results: Json) -> list[tuple[str, str]]:
+    found: Json = results["sensitivity"] or {}
+    listed: list[Json] = found.get("measurement") or []
+    rows = sorted(listed, key=lambda m: -(m["narrowing"] or 0.0))
+    return [(micro(str(m["measurement"])), percent(m["narrowing"])) for m in rows]
+
+
+def design_rows(results: Json) -> list[tuple[str, str]]:
+    """How the trial was set up, as pairs of name and text."""
+    setup, population = results["setup"], results["setup"]["population"]
+    visits = [number(d) for d in setup["visit_days"]]
+    rows = [
+        (
+            "Population",
+            f"{micro(str(population['label'] or population['base']))}; {micro(str(population['source']))}",
+        ),
+        *((" ", micro(str(w))) for w in population["words"]),
+        (
+            "Patients",
+            "the same virtual patients in every arm"
+            if setup["patients_mode"] == "same"
+            else "other virtual patients in each arm, as in a randomised trial",
+        ),
+        ("Images on days", ", ".join(visits)),
+        (
+            "Followed",
+            f"{count(setup['horizon_days'])} days"
+            + (
+                f"; analysed {number(setup['follow_up']['shortest_months'])} to "
+                f"{number(setup['follow_up']['longest_months'])} months after each patient's start"
+                if setup["follow_up"]
+                else ""
+            ),
+        ),
+        ("Primary endpoint", f"{endpoint_name(str(setup['primary']))}, two-sided level {setup['alpha']:g}"),
+        (
+            "Parameter sets",
+            ", ".join(f"{micro(str(s['id']))} ({micro(str(s['reading']))})" for s in setup["sets"]),
+        ),
+    ]
+    for name, words in _SCALED.items():
+        factors = [s[name] for s in population["scales"] if s.get(name) is not None]
+        if factors:
+            rows.append((words, f"× {interval(min(factors), max(factors))} over the sets"))
+    return rows
+
+
+def _provenance(provenance: Json) -> list[tuple[str, str]]:
+    rows = [
+        ("Troughline", str(provenance.get("troughline") or "")),
+        ("Made at", str(provenance.get("created") or "")),
+        ("Seed", str(provenance["seed"])),
+        ("Models", ", ".join(provenance["models"])),
+        ("Evidence", ", ".join(provenance["evidence"])),
+        ("Python", str(provenance["python"])),
+        ("Libraries", ", ".join(f"{name} {version}" for name, version in provenance["libraries"].items())),
+    ]
+    return [(name, micro(text)) for name, text in rows if text]

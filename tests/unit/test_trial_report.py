@@ -1,0 +1,184 @@
+"""The report of a virtual trial: every number from results.json, each miss said, nothing unknown as 0."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.unit.report_sample import Page
+from tests.unit.trial_report_sample import Json, estimate, sample
+from troughline.cli.trial import exit_status
+from troughline.report.figures.drawing import Drawing
+from troughline.report.figures.trial_plan import draw_trial_figures, planned_trial_figures
+from troughline.report.trial_page import render_trial_page
+from troughline.report.trial_tables import trial_tables
+from troughline.report.trial_view import hazard_ratios, success_by_size, target_rows, value_text
+from troughline.report.trial_write import trial_files, write_trial_report
+
+FIGURES = [
+    "os", "ttp", "hazard-ratios", "success", "response", "waterfall", "swimmer", "markers", "routes",
+    "targets", "combinations", "sensitivity",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def figures() -> list[Drawing]:
+    return draw_trial_figures(sample())
+
+
+@pytest.fixture(scope="module")
+def html(figures: list[Drawing]) -> str:
+    return render_trial_page(sample(), figures, patients=True)
+
+
+def test_the_page_is_well_formed_and_every_link_within_it_has_its_target(html: str) -> None:
+    page = Page(html)
+    assert page.mismatched == []
+    assert page.open == []
+    identifiers = page.values("id")
+    assert sorted(set(identifiers)) == sorted(identifiers)
+    assert {h[1:] for h in page.values("href") if h.startswith("#")} <= set(identifiers)
+
+
+def test_the_sentence_comes_first_and_the_labels_are_there(html: str) -> None:
+    """Before any figure: the sentence, that it is research software, and that the patients are virtual."""
+    text = Page(html).text
+    start = text[: text.rindex("Survival and progression")]
+    assert "hazard ratio of death 0.70 (0.55–0.89)" in start
+    assert "Research software, not a medical device." in start
+    assert "VIRTUAL PATIENTS" in text
+    assert "no forecast for a patient has been validated" in start
+
+
+def test_each_miss_is_printed_as_a_miss_and_nothing_else_is(html: str) -> None:
+    """In the table, and in the figure's description, with what was published."""
+    rows = re.findall(r'<tr data-target="([^"]+)">(.*?)</tr>', html, re.DOTALL)
+    assert [name for name, row in rows if "MISS" in row] == ["band", "far"]
+    assert [name for name, _ in rows] == ["band", "far", "hr", "words"]  # held out first
+    assert "2 of 2 held-out missed" in Page(html).text
+    band = dict(rows)["band"]
+    assert "17.8 month" in band
+    assert "11.0–25.0" in band
+    assert ">10.1<" in band
+    assert "not verified" in dict(rows)["far"]
+    assert "an increase" in dict(rows)["words"]
+
+
+def test_every_figure_is_drawn_and_says_that_it_is_simulated(figures: list[Drawing]) -> None:
+    assert [f.name for f in figures] == FIGURES
+    for figure in figures:
+        assert "simulated data — not patients" in figure.svg
+        assert figure.caption
+        assert figure.description
+
+
+def test_a_figure_without_data_is_left_out() -> None:
+    """No combinations, no sensitivity, one size, no targets: no figure, and the page still stands."""
+    results = sample()
+    results["combinations"] = results["sensitivity"] = None
+    results["targets"] = []
+    for one in results["comparisons"]:
+        one["success"] = [s for s in one["success"] if s["n"] == 300]
+    names = [name for name, _ in planned_trial_figures(results)]
+    assert names == [n for n in FIGURES if n not in {"combinations", "sensitivity", "success", "targets"}]
+    page = Page(render_trial_page(results, draw_trial_figures(results)))
+    assert page.mismatched == []
+    assert "Published against predicted" not in page.text
+
+
+def test_a_trial_of_one_arm_has_a_page() -> None:
+    """Nothing to compare with: no hazard ratio, and nothing breaks."""
+    results = sample()
+    results["arms"], results["comparisons"], results["targets"] = results["arms"][:1], [], []
+    page = Page(render_trial_page(results, draw_trial_figures(results)))
+    assert page.open == []
+    assert "Hazard ratios and probability of success" not in page.text
+    assert exit_status(results) == 0
+
+
+def test_numbers_at_risk_stand_under_their_curve(figures: list[Drawing]) -> None:
+    """All of them, by arm."""
+    svg = next(f.svg for f in figures if f.name == "os")
+    for arm in sample()["arms"]:
+        for n in arm["curves"]["os"]["at_risk"]:
+            assert f">{n}<" in svg
+
+
+def test_what_is_not_reached_is_not_a_number(html: str) -> None:
+    """A median that no trial reaches is said in words, in table and figure."""
+    assert "not reached" in html
+    assert value_text(None) == "not given"
+    assert value_text(estimate("orr", 0.0, 0.0, 0.4, "%")) == "0% (0–0.4%)"
+    assert value_text(estimate("os_hr", 0.7, 0.56, 0.875)) == "0.700 (0.560–0.875)"
+
+
+def test_hazard_ratios_are_those_over_all_readings() -> None:
+    """The estimate without a label; its share of shown trials is that of the planned size."""
+    first = hazard_ratios(sample())[0]
+    assert (first.arm, first.control, first.endpoint) == ("sorafenib", "placebo", "os")
+    assert (first.value, first.success) == (0.70, 0.75)
+    assert success_by_size(sample())[0].n == (100, 200, 300)
+
+
+def test_text_from_the_file_is_escaped(html: str) -> None:
+    assert "sorafenib <400 mg>" not in html
+    assert "sorafenib &lt;400 mg&gt;" in html
+
+
+def test_every_table_is_complete_and_says_that_it_is_simulated() -> None:
+    """CSV files hold every row; the last column says that patients are simulated."""
+    files = trial_files(sample(), report=False)
+    tables = trial_tables(sample())
+    assert {f"tables/{n}.csv" for n in tables} | {"results.json"} == set(files)
+    for name, rows in tables.items():
+        read = list(csv.DictReader(io.StringIO(files[f"tables/{name}.csv"].decode())))
+        assert len(read) == len(rows)
+        assert {r["simulated"] for r in read} == {"yes"}
+    assert len(tables["replicates"]) == 2 * 2 * 8
+    assert len(tables["curves"]) == 3 * 2 * 10
+    assert json.loads(files["results.json"]) == sample()
+
+
+def test_the_same_results_give_the_same_bytes() -> None:
+    assert trial_files(sample()) == trial_files(sample())
+
+
+def test_the_patients_are_moved_in_or_nothing_is_written(tmp_path: Path) -> None:
+    """Moved beside the page; a number that JSON has no word for leaves the folder as it was."""
+    made = tmp_path / "made.parquet"
+    made.write_bytes(b"PAR1")
+    out = tmp_path / "out"
+    written = write_trial_report(sample(), out, patients=made)
+    assert out / "patients.parquet" in written
+    assert (out / "patients.parquet").read_bytes() == b"PAR1"
+    before = {f: f.read_bytes() for f in out.rglob("*") if f.is_file()}
+    broken: Json = sample()
+    broken["level"] = float("nan")
+    with pytest.raises(ValueError, match=r"results\.json"):
+        write_trial_report(broken, out)
+    assert {f: f.read_bytes() for f in out.rglob("*") if f.is_file()} == before
+    write_trial_report(sample(), out, report=False)
+    assert not (out / "report.html").exists()
+    assert not (out / "patients.parquet").exists()
+
+
+def test_status_tells_what_has_a_hazard_ratio() -> None:
+    """0 all, 1 some, 2 none; a missed target changes nothing."""
+    results = sample()
+    assert exit_status(results) == 0
+    results["comparisons"][0]["estimates"] = [estimate("os_hr", None, None, None)]
+    assert exit_status(results) == 1
+    results["comparisons"][1]["estimates"] = []
+    assert exit_status(results) == 2
+
+
+def test_a_target_without_a_label_is_named_by_what_it_is() -> None:
+    results = sample()
+    results["targets"][0]["label"] = "hr"
+    results["targets"][0]["control"] = "placebo"
+    assert target_rows(results)[2]["label"] == "Hazard ratio of death, sorafenib / placebo"
