@@ -70,6 +70,18 @@ def test_ranking_is_whole_and_the_same_for_any_workers() -> None:
     assert both["toxic"] >= max(r["toxic"] for r in one["rows"] if "+" not in r["id"]) - 20.0
 
 
+def test_two_drugs_at_one_node_have_an_index() -> None:
+    """Both block half of RAF, so the pair 3/4, which one alone does at three times its dose: 1/3 + 1/3.
+
+    The curve is linear between the doses 2 and 4, which costs a few hundredths.
+    """
+    drugs = [{"id": name, "blocks": {"raf": 0.5}} for name in ("one", "two")]
+    setup = made(trial=LONG, drug=drugs, combinations={"drugs": ["one", "two"], "n": 60, "draws": 0})
+    both = next(r for r in rank(setup, [{}], workers=2)["rows"] if "+" in r["id"])
+    assert both["loewe_signal"] == pytest.approx(2 / 3, abs=0.06)
+    assert both["loewe_signal_sets"] == 1
+
+
 def test_a_moved_fraction_stays_one() -> None:
     """Dimensionless numbers below 1 are moved by their odds; others in proportion; constants never."""
     spec = the_runner().mechanism

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations, product
@@ -39,8 +39,10 @@ DEFINITION = (
     "patients of whom none stops; benefit and toxicity: the whole course, with holds, reductions and stops.",
     "Bliss: log of the combination's ratio to the control minus the sum of the logs of each alone; of the "
     "signal left, and of the hazard ratio of death. Below 0: more than independent action.",
-    "Loewe: d_A/D_A + d_B/D_B with D the dose of one alone that has the pair's effect; below 1: more than "
-    "additive doses; empty where one alone never has it.",
+    "Loewe: d_A/D_A + d_B/D_B with D the dose of one alone (up to "
+    f"{LOEWE_DOSES[-1]:g} times the usual one) that has the pair's effect, the share of the signal "
+    "blocked or 1 − hazard ratio of death; below 1: more than additive doses; empty where one alone never "
+    "has it, as where each blocks a pathway that the other leaves open.",
     "One second drug is held against sorafenib, and its synergy is that with sorafenib over no treatment; "
     "two second drugs are held against sorafenib, and their synergy is that of the two on sorafenib.",
     "Intervals: over the parameter sets and the draws, in the same patients. A draw moves the second drugs' "
@@ -140,20 +142,20 @@ def rank(
     on_top: list[Doses] = [((SORAFENIB, 1.0), (n, d)) for n in names for d in LOEWE_DOSES] if both else []
     scenarios = scenarios_of(setup)
     whole = list(dict.fromkeys([(), ((SORAFENIB, 1.0),), *alone, *with_sorafenib]))
-    jobs = [(s, arm, True) for s in range(len(scenarios)) for arm in whole]
+    jobs = [(s, arm) for s in range(len(scenarios)) for arm in whole]
     extra = [a for a in dict.fromkeys([*curves, *on_top]) if a not in set(whole)]
-    jobs += [(s, arm, False) for s in range(len(scenarios)) if not scenarios[s].drawn for arm in extra]
+    jobs += [(s, arm) for s in range(len(scenarios)) if not scenarios[s].drawn for arm in extra]
     people = {k: _patients(setup, k) for k in range(len(setup.sets))}
     done = 0
     seen: dict[tuple[int, Doses], Seen] = {}
 
-    def one(job: tuple[int, Doses, bool]) -> Seen:
-        s, doses, follow = job
-        return _run(setup, scales, people, scenarios[s], doses, follow=follow)
+    def one(job: tuple[int, Doses]) -> Seen:
+        s, doses = job
+        return _run(setup, scales, people, scenarios[s], doses)
 
     with ThreadPoolExecutor(workers) as pool:
         for job, found in zip(jobs, pool.map(one, jobs), strict=True):
-            seen[job[0], job[1]] = found
+            seen[job] = found
             done += 1
             progress("combinations", done, len(jobs))
     rows = [_row(setup, scenarios, seen, arm[1:]) for arm in with_sorafenib]
@@ -188,10 +190,8 @@ def _run(
     people: Mapping[int, Patients],
     scenario: Scenario,
     doses: Doses,
-    *,
-    follow: bool,
 ) -> Seen:
-    """One arm in one scenario; without `follow` the signal alone."""
+    """One arm in one scenario."""
     from troughline.mechanism.heldout import without_limits
     from troughline.mechanism.predictions import scaled
 
@@ -208,14 +208,11 @@ def _run(
     )
     places = [runner.output_names.index(n) for n in ("erk_activity", "akt_activity")]
     signal = float(np.nanmean(held.sampled[:, 0, places]))
-    nobody = (np.zeros(0), np.zeros(0, dtype=bool))
-    if not follow:
-        return Seen(os=nobody, ttp=nobody, toxic=math.nan, signal=signal)
     courses = runner.run(patients, arm, setup.protocol, values=values, threads=1)
     return Seen(
         os=(courses.death_day, courses.died),
         ttp=(courses.progression_day, courses.progressed),
-        toxic=100.0 * float(np.mean(courses.stop_why == 1)),
+        toxic=100.0 * np.count_nonzero(courses.stop_why == 1) / len(patients),
         signal=signal,
     )
 
@@ -244,7 +241,7 @@ def _row(
     a: Doses = ((SORAFENIB, 1.0), doses[0]) if pair else sorafenib
     b: Doses = ((SORAFENIB, 1.0), doses[1]) if pair else doses
     found: dict[str, list[float]] = {k: [] for k in ("os", "ttp", "toxic", "signal", "bliss", "bliss_os")}
-    loewe: list[float] = []
+    loewe: dict[str, list[float]] = {"signal": [], "survival": []}
     for s, scenario in enumerate(scenarios):
         whole, control = seen[s, (*sorafenib, *doses)], seen[s, sorafenib]
         one, two, none = seen[s, a], seen[s, b], seen[s, base]
@@ -257,13 +254,14 @@ def _row(
         hazards = [_log_hr(x, none, "os") for x in (one, two, whole)]
         found["bliss_os"].append(bliss_excess(*hazards))
         if not scenario.drawn:
-            index = _loewe(seen, s, doses, base, 1.0 - whole.signal / none.signal)
-            loewe += [] if index is None else [index]
+            for key, effect in EFFECTS.items():
+                index = _loewe(seen, s, doses, base, effect)
+                loewe[key] += [] if index is None else [index]
     spread = {k: middle(np.array(v), level) for k, v in found.items()}
     log_os = np.array(found["os"])
     drawn = np.array([s.drawn for s in scenarios])
     sign = np.sign(spread["os"][0])
-    robust = float(np.mean(np.sign(log_os[drawn]) == sign)) if drawn.any() else None
+    robust = float(np.count_nonzero(np.sign(log_os[drawn]) == sign) / drawn.sum()) if drawn.any() else None
 
     def three(name: str, values: tuple[float, float, float]) -> dict[str, float]:
         return dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
@@ -287,23 +285,46 @@ def _row(
         **three("signal", spread["signal"]),
         **three("bliss_signal", spread["bliss"]),
         **three("bliss_survival", spread["bliss_os"]),
-        "loewe_signal": float(np.median(loewe)) if loewe else None,
-        "loewe_sets": len(loewe),
+        "loewe_signal": float(np.median(loewe["signal"])) if loewe["signal"] else None,
+        "loewe_signal_sets": len(loewe["signal"]),
+        "loewe_survival": float(np.median(loewe["survival"])) if loewe["survival"] else None,
+        "loewe_survival_sets": len(loewe["survival"]),
         "robust": robust,
         "log_hr": log_os,
     }
 
 
+def _signal_effect(arm: Seen, none: Seen) -> float:
+    return 1.0 - arm.signal / none.signal
+
+
+def _survival_effect(arm: Seen, none: Seen) -> float:
+    return 1.0 - math.exp(_log_hr(arm, none, "os"))
+
+
+EFFECTS: Mapping[str, Callable[[Seen, Seen], float]] = {
+    "signal": _signal_effect,
+    "survival": _survival_effect,
+}
+
+
 def _loewe(
-    seen: Mapping[tuple[int, Doses], Seen], s: int, doses: Doses, base: Doses, effect: float
+    seen: Mapping[tuple[int, Doses], Seen],
+    s: int,
+    doses: Doses,
+    base: Doses,
+    effect: Callable[[Seen, Seen], float],
 ) -> float | None:
-    """The interaction index of the signal in one scenario."""
+    """The interaction index of an effect in one scenario; None where the pair has no effect to explain."""
     pair = doses if len(doses) == 2 else ((SORAFENIB, 1.0), doses[0])
-    none = seen[s, base].signal
+    none = seen[s, base]
+    wanted = effect(seen[s, ((SORAFENIB, 1.0), *doses)], none)
+    if not wanted > 0.0:
+        return None
 
     def alone(name: str) -> float | None:
-        effects = np.array([1.0 - seen[s, (*base, (name, d))].signal / none for d in LOEWE_DOSES])
-        return dose_for(np.array(LOEWE_DOSES), effects, effect)
+        effects = np.array([effect(seen[s, (*base, (name, d))], none) for d in LOEWE_DOSES])
+        return dose_for(np.array(LOEWE_DOSES), effects, wanted)
 
     (name_a, dose_a), (name_b, dose_b) = pair
     return loewe_index(dose_a, dose_b, alone(name_a), alone(name_b))

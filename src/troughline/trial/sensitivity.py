@@ -212,8 +212,8 @@ def _run(
         ]
     measured += [_mean(sampled[:, 1, runner.output_names.index(a)]) for a in ACTIVITY]
     measured.append(_mean(np.log(arm.seen[:, 0] / start)))
-    measured.append(float(np.mean((arm.viable_best == 1) | (arm.viable_best == 2))))
-    measured.append(float(np.mean(np.isfinite(arm.severe_day))))
+    measured.append(np.count_nonzero((arm.viable_best == 1) | (arm.viable_best == 2)) / len(start))
+    measured.append(np.count_nonzero(np.isfinite(arm.severe_day)) / len(start))
     measured.append(_mean(np.log(control.seen[:, 0] / start)))
     return np.array([prediction, *measured])
 
