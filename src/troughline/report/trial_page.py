@@ -117,6 +117,7 @@ def combination_table(results: Json) -> Json:
             "Bliss, signal",
             "Loewe, signal",
             "Bliss, survival",
+            "Loewe, survival",
             "Best in",
             "Robust in",
         ),
@@ -131,6 +132,7 @@ def combination_table(results: Json) -> Json:
                 span(r, "bliss_signal"),
                 span(r, "loewe_signal"),
                 span(r, "bliss_survival"),
+                span(r, "loewe_survival"),
                 percent(r["p_best"]),
                 percent(r["robust"]),
             )
