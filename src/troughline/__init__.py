@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -187,3 +189,25 @@ def check(path: str | Path) -> Findings:
     from troughline.cohort.studyfile import load_study
 
     return check_study(load_study(path))
+
+
+_run_trial = trial
+
+
+class _TrialPackage(ModuleType):
+    """The package `troughline.trial`, which can be called like the function that it takes the name of."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> TrialAnswer:
+        return _run_trial(*arguments, **options)
+
+
+class _Package(ModuleType):
+    """This package: the first import from `troughline.trial` puts that package in the function's place."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "trial" and isinstance(value, ModuleType):
+            value.__class__ = _TrialPackage
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

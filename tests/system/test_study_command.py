@@ -143,6 +143,7 @@ def test_demo_writes_the_report_of_each_example(tmp_path: Path) -> None:
     assert (tmp_path / "demo" / "exposure-window" / "report.html").exists()
     for patient in ("patient", "low", "unreached"):
         assert (tmp_path / "demo" / "dose" / patient / "summary.html").exists()
+    assert (tmp_path / "demo" / "trial" / "report.html").exists()
     assert "SIMULATED" in done.stdout
 
 

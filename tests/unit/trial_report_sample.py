@@ -315,6 +315,7 @@ def _combinations() -> Json:
             "bliss_signal_low": -0.01,
             "bliss_signal_high": 0.05,
             "loewe_signal": None,
+            "loewe_survival": 0.9,
             "bliss_survival": -0.01,
             "bliss_survival_low": -0.05,
             "bliss_survival_high": 0.02,

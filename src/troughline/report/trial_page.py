@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from troughline.report import view
-from troughline.report.numbers import NO_VALUE, count, interval, micro, number, percent
+from troughline.report.numbers import count, interval, micro, number, percent
 from troughline.report.page import linked
 from troughline.report.rendering import environment, stylesheet
 from troughline.report.trial_tables import trial_tables
 from troughline.report.trial_view import (
     arm_table,
+    combination_name,
     comparison_rows,
     endpoint_name,
     target_counts,
@@ -100,7 +101,7 @@ def combination_table(results: Json) -> Json:
     def span(r: Json, key: str) -> str:
         value = r.get(key)
         if value is None:
-            return NO_VALUE
+            return "none"
         ends = interval(r.get(f"{key}_low"), r.get(f"{key}_high"), value=value)
         return f"{number(value)} ({ends})" if ends else number(value)
 
@@ -116,13 +117,14 @@ def combination_table(results: Json) -> Json:
             "Bliss, signal",
             "Loewe, signal",
             "Bliss, survival",
+            "Loewe, survival",
             "Best in",
             "Robust in",
         ),
         "rows": [
             (
                 count(r["rank"]),
-                micro(str(r["label"])),
+                combination_name(r),
                 span(r, "os_hr"),
                 span(r, "ttp_hr"),
                 span(r, "toxic"),
@@ -130,6 +132,7 @@ def combination_table(results: Json) -> Json:
                 span(r, "bliss_signal"),
                 span(r, "loewe_signal"),
                 span(r, "bliss_survival"),
+                span(r, "loewe_survival"),
                 percent(r["p_best"]),
                 percent(r["robust"]),
             )

@@ -100,6 +100,11 @@ MARKERS = {
 }
 
 
+def combination_name(row: Json) -> str:
+    """What is added to sorafenib."""
+    return micro(str(row["label"]).removeprefix("sorafenib with "))
+
+
 def endpoint_name(endpoint: str) -> str:
     """`overall survival` for `os`."""
     return ENDPOINTS[endpoint].name

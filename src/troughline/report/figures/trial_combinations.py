@@ -8,9 +8,10 @@ from troughline.report.figures.drawing import Sketch
 from troughline.report.figures.parts import shortened
 from troughline.report.figures.style import Json
 from troughline.report.figures.trial_parts import heading, name_beside, with_interval
-from troughline.report.numbers import micro, percent
+from troughline.report.numbers import percent
+from troughline.report.trial_view import combination_name
 
-_ROW, _LEFT, _WIDTH, _GAP = 0.3, 2.35, 1.9, 0.6
+_ROW, _LEFT, _WIDTH, _GAP = 0.24, 2.75, 1.75, 0.5
 
 
 def sketch_combinations(results: Json) -> Sketch:
@@ -46,9 +47,9 @@ def sketch_combinations(results: Json) -> Sketch:
                     markeredgewidth=0.8,
                 )
             if column == 0:
-                name_beside(axes, y, shortened(f"{k + 1}  {micro(str(one['label']))}", 38))
+                name_beside(axes, y, shortened(f"{k + 1}  {combination_name(one)}", 46))
                 listed.append(
-                    f"{k + 1}. {one['label']}: hazard ratio {with_interval(value, low, high)}"
+                    f"{k + 1}. {combination_name(one)}: hazard ratio {with_interval(value, low, high)}"
                     + (f", best in {percent(one['p_best'])}" if one["p_best"] is not None else "")
                 )
         heading(axes, title, colour=colour)
