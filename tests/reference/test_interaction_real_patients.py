@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,9 @@ from troughline.cohort.studyfile import load_study
 from troughline.response.study import run_study
 from troughline.results import Estimate, QuestionResult, Verdict
 from troughline.survival.cox import fit_cox
+from troughline.survival.kaplan_meier import kaplan_meier
 from troughline.survival.landmark import landmark
+from troughline.survival.log_rank import log_rank
 
 YEAR = 365.25
 
@@ -153,10 +156,19 @@ def test_a_marker_missing_in_126_of_227_is_said_and_fitted_in_the_rest(
     assert finding.finding == "The marker is known in 101 of 227 patients."
     rows = table("data/hcc/hepatocellular_asaur.csv")
     known = np.isfinite(rows["CD8T"])
-    rates = [100 * rows["Death"][k].mean() for k in (known, ~known)]
-    assert finding.effect == (
-        f"{rates[0]:.0f} % of those measured had the event, {rates[1]:.0f} % of the others."
+    said = re.fullmatch(
+        r"By ([\d.]+) months (\d+) % of those measured had the event, (\d+) % of the others "
+        r"\(Kaplan–Meier, log-rank p = ([\d.]+)\)\.",
+        finding.effect,
     )
+    assert said is not None, finding.effect
+    at, one, other, p = (float(number) for number in said.groups())
+    risks = [
+        100 * (1 - float(kaplan_meier(rows["OS"][k], rows["Death"][k] == 1)[0].at([at]).survival[0]))
+        for k in (known, ~known)
+    ]
+    assert [one, other] == [round(risk) for risk in risks]
+    assert p == round(log_rank(rows["OS"], rows["Death"] == 1, known.astype(str)).p_value, 2)
     ratio = guarded(found, "prognostic_hazard_ratio")
     marker = rows["CD8T"][known]
     fit = fit_cox(
@@ -274,7 +286,8 @@ def prothro(tmp_path_factory: pytest.TempPathFactory) -> dict[str, QuestionResul
     questions = "".join(
         PROTHRO_QUESTION.format(id=name, unit="ug/mL", more=more)
         for name, more in (
-            ("landmark", 'over_time = "landmark"\nlandmark_days = 365.25'), ("joint", 'over_time = "joint"'),
+            ("landmark", 'over_time = "landmark"\nlandmark_days = 365.25\nlandmark_window_days = 365.25'),
+            ("joint", 'over_time = "joint"'),
         )
     )  # fmt: skip
     return answers(folder, PROTHRO.replace("{questions}", questions))

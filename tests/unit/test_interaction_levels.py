@@ -11,7 +11,7 @@ from benchmarks.interaction_cohorts import QUESTION, asked, draw, predictive, ro
 
 from troughline.biomarker.endpoint import Endpoint
 from troughline.biomarker.treatment_by_marker import detectable, treatment_by_marker
-from troughline.report.view import card_numbers
+from troughline.report.cards import card_numbers
 from troughline.response.study import answer
 from troughline.results import QuestionResult
 
