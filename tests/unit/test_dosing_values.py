@@ -19,6 +19,7 @@ from troughline.dosing.regimen import Regimen
 from troughline.dosing.response_curve import ResponseCurve, response_curves
 from troughline.dosing.scores import Scores
 from troughline.dosing.steady import SteadyPatterns
+from troughline.dosing.target import published_limits, published_numbers
 from troughline.dosing.uncertain_model import PREFIX, uncertain_parameters, with_uncertain_parameters
 from troughline.evidence.cut_spread import cut_spread
 from troughline.issues import Findings
@@ -136,6 +137,29 @@ def test_a_cut_of_more_patients_is_less_uncertain() -> None:
     assert spread.factors(spread.n) == pytest.approx((spread.low, spread.high))
     low, high = spread.factors(8 * spread.n)
     assert (low, high) == pytest.approx((spread.low**0.5, spread.high**0.5))
+
+
+def test_the_interval_of_a_published_limit_holds_the_true_one_as_often_as_it_says() -> None:
+    """A cut tends to lie below its true limit (0.48 to 1.78 times), so the true one reaches further up.
+
+    Cuts of one true limit are drawn with 95 % of cut / true within the factors; about 95 % of the limits'
+    intervals hold the true one, and 2.5 % lie above and below it each.
+    """
+    (study, number), *_ = [x for x in published_numbers("sorafenib") if x[1].quantity == "window"]
+    own, shown = published_limits(study, number, molar_mass=464.8)
+    n = number.n or study.n
+    assert n is not None
+    down, up = cut_spread().factors(n)
+    assert own.low is not None and own.high is not None  # noqa: PT018
+    assert own.low_interval == pytest.approx((own.low / up, own.low / down))
+    assert own.high_interval == pytest.approx((own.high / up, own.high / down))
+    assert "drawn independently" in shown.uncertainty
+    true, draws = 2.0, np.random.default_rng(4).standard_normal(40_000)
+    log_sd = np.where(draws < 0, -np.log(down), np.log(up)) / 1.959964
+    cuts = true * np.exp(log_sd * draws)
+    low, high = (cuts * (own.low_interval[k] / own.low) for k in (0, 1))
+    assert np.mean(low > true) == pytest.approx(0.025, abs=0.003)
+    assert np.mean(high < true) == pytest.approx(0.025, abs=0.003)
 
 
 def curve_by_hand() -> ResponseCurve:
