@@ -82,7 +82,7 @@ def _no_level(told: _Told) -> str:
         return f"No level: nothing individual is known, so no regimen is proposed; take a level {when}."
     return (
         f"No level: nothing individual is known, so nothing speaks for leaving {told.label(current)}; take a "
-        f"level {when}. Of patients with these covariates it gives a {told.level(current)} (median), inside "
+        f"level {when}. In patients with these covariates it gives a {told.level(current)} (median), inside "
         f"the target of {_span(told.basis)} with probability {told.inside(current)}."
     )
 
