@@ -127,7 +127,10 @@ def _not_distinguished(told: _Told) -> str:
         said += f", but {who} {is_} better than {told.label(current)} ({than})"
     if choice.unresolved and not choice.one_sided:
         others = told.labels(sorted(choice.unresolved))
-        said += f"; more draws may tell {others} from {told.label(choice.best)}"
+        if len(choice.unresolved) == len(among) - 1:
+            said += "; more draws may tell them apart"
+        else:
+            said += f"; more draws may tell {others} from {told.label(choice.best)}"
     return said + _seldom_inside(told) + "."
 
 
