@@ -163,8 +163,8 @@ def _seldom_inside(told: _Told) -> str:
     if told.scores.criterion != "utility" or told.scores.inside_as_printed[:, best].mean() >= reach:
         return ""
     return (
-        f"; {told.label(best)} has the highest expected utility, but does not itself reach the target: inside "
-        f"the limits as printed with probability {told.printed(best)}, where "
+        f"; {told.label(best)} has the highest utility, but does not itself reach the target: inside the "
+        f"limits as printed with probability {told.printed(best)}, where "
         f"{told.label(told.choice.likeliest)} has {told.printed(told.choice.likeliest)}"
     )
 
