@@ -48,7 +48,7 @@ def test_every_section_of_the_patient_file_is_documented() -> None:
 
 def test_defaults_that_are_printed_are_those_of_the_schema() -> None:
     options = patient_schema.Options()
-    for name in ("horizon_days", "draws", "seed", "level", "indistinct", "reach"):
+    for name in ("horizon_days", "draws", "seed", "level", "indistinct", "least_lead", "reach"):
         row = next(line for line in TEXT.splitlines() if line.startswith(f"| `{name}`"))
         assert float(row.rstrip(" |").split("| ")[-1]) == getattr(options, name)
 

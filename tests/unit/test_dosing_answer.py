@@ -23,8 +23,10 @@ from troughline.dosing.many import dose_many
 from troughline.dosing.model_choice import choose_models
 from troughline.dosing.patient import DosePatient, Level
 from troughline.dosing.patient_file import load_patient
+from troughline.dosing.patient_schema import TargetEntry
 from troughline.dosing.records import patient_records
 from troughline.dosing.result import DoseResult
+from troughline.dosing.sentence import probability_in_words
 from troughline.issues import Findings, InputError
 from troughline.model.build import DoseEvent, PatientRecord, Sample, records_from
 from troughline.pk.exposure import ExposureQuery, exposure_draws
@@ -277,6 +279,38 @@ def test_without_a_level_the_answer_is_the_populations() -> None:
     assert result.explanation.shrinkage > 0.95
     assert "everything rests on the population model" in " ".join(result.explanation.sentences)
     assert any(f.code == "no-levels" for f in result.findings)
+    assert result.recommendation.answer == "no level"
+    assert result.recommendation.regimen == "400-bid"
+    assert result.sentence.startswith(
+        "No level: nothing individual is known, so nothing speaks for leaving 400"
+    )
+
+
+def test_where_no_regimen_reaches_the_nearest_stands_with_its_own_probability() -> None:
+    """A narrow target with curves: the sentence names the regimen and the P(in) of its row."""
+    patient = load_patient(EXAMPLES / "patient.toml")[0]
+    assert patient.file is not None
+    narrow = TargetEntry(low=5.2, high=5.6, unit="mg/L", source="made up")
+    options = patient.options.model_copy(update={"draws": 300, "next_sample": False})
+    file = patient.file.model_copy(update={"target": narrow})
+    result = dose(replace(patient, file=file, options=options))
+    assert result.recommendation.answer == "target not reached"
+    assert result.recommendation.criterion == "utility"
+    row = next(r for r in result.regimens if r.regimen.id == result.recommendation.regimen)
+    assert f"the nearest, {row.regimen.label}, gives" in result.sentence
+    printed = probability_in_words(row.p_in_as_printed)
+    said = f"inside with probability {probability_in_words(row.p_in)} ({printed} with the limits as printed)"
+    assert said in result.sentence
+
+
+def test_a_target_with_one_limit_names_the_smallest_change_and_says_so() -> None:
+    """Well above an upper limit the answer is a step down that suffices, not the least dose there is."""
+    target = {"high": 4.0, "unit": "ug/mL", "source": "chosen for a test"}
+    result = dose(sample_patient(target=target, options={**FEW, "next_sample": True, "draws": 300}))
+    assert result.recommendation.regimen == "400-qd"
+    assert "the smallest change that reaches the target; it has no lower limit" in result.sentence
+    assert any(f.code == "one-sided-target" for f in result.findings)
+    assert (result.recommendation.p_best, result.recommendation.margin, result.next_sample) == (None,) * 3
 
 
 def test_an_impossible_level_stops_the_answer() -> None:

@@ -14,11 +14,12 @@ from troughline.dosing.candidates import drug_regimens, feasible_regimens, same_
 from troughline.dosing.forecast import days_to_steady, forecasts, next_dose_h, recent_doses
 from troughline.dosing.limits import Limits, position
 from troughline.dosing.model_choice import choose_models
-from troughline.dosing.recommend import choose
+from troughline.dosing.recommend import Rules, choose
 from troughline.dosing.regimen import Regimen
 from troughline.dosing.response_curve import ResponseCurve, response_curves
 from troughline.dosing.scores import Scores
 from troughline.dosing.steady import SteadyPatterns
+from troughline.dosing.target import published_limits, published_numbers
 from troughline.dosing.uncertain_model import PREFIX, uncertain_parameters, with_uncertain_parameters
 from troughline.evidence.cut_spread import cut_spread
 from troughline.issues import Findings
@@ -138,6 +139,31 @@ def test_a_cut_of_more_patients_is_less_uncertain() -> None:
     assert (low, high) == pytest.approx((spread.low**0.5, spread.high**0.5))
 
 
+def test_the_interval_of_a_published_limit_holds_the_true_one_as_often_as_it_says() -> None:
+    """A cut tends to lie below its true limit (0.48 to 1.78 times), so the true one reaches further up.
+
+    Cuts of one true limit are drawn with 95 % of cut / true within the factors; about 95 % of the limits'
+    intervals hold the true one, and 2.5 % lie above and below it each.
+    """
+    (study, number), *_ = [x for x in published_numbers("sorafenib") if x[1].quantity == "window"]
+    own, shown = published_limits(study, number, molar_mass=464.8)
+    n = number.n or study.n
+    assert n is not None
+    down, up = cut_spread().factors(n)
+    assert own.low is not None
+    assert own.high is not None
+    assert own.low_interval is not None
+    assert own.low_interval == pytest.approx((own.low / up, own.low / down))
+    assert own.high_interval == pytest.approx((own.high / up, own.high / down))
+    assert "drawn independently" in shown.uncertainty
+    true, draws = 2.0, np.random.default_rng(4).standard_normal(40_000)
+    log_sd = np.where(draws < 0, -np.log(down), np.log(up)) / 1.959964
+    cuts = true * np.exp(log_sd * draws)
+    low, high = (cuts * (own.low_interval[k] / own.low) for k in (0, 1))
+    assert np.mean(low > true) == pytest.approx(0.025, abs=0.003)
+    assert np.mean(high < true) == pytest.approx(0.025, abs=0.003)
+
+
 def curve_by_hand() -> ResponseCurve:
     """A curve with an interval that is open towards 0."""
     entry = {
@@ -171,31 +197,102 @@ def test_a_curve_rises_in_exposure_in_every_draw() -> None:
 
 # Rules
 
+RULES = Rules(reach=0.5, least_lead=0.02, indistinct=0.6)
+DAILY = (800.0, 400.0, 200.0)
+
 
 def test_the_rules_tell_a_clear_lead_from_none() -> None:
     rng = np.random.default_rng(3)
     limits = Limits(metric="trough", low=1.0, high=2.0)
     clear = np.column_stack([rng.random(2000) < p for p in (0.8, 0.4)]).astype(float)
-    made = choose(scores_of(clear), limits, indistinct=0.6, reach=0.5)
+    made = choose(scores_of(clear), limits, DAILY, RULES)
     assert (made.answer, made.best, made.among) == ("regimen", 0, (0,))
     close = np.column_stack([rng.random(2000) < p for p in (0.70, 0.69)]).astype(float)
-    assert choose(scores_of(close), limits, indistinct=0.6, reach=0.5).answer == "not distinguished"
+    assert choose(scores_of(close), limits, DAILY, RULES).answer == "not distinguished"
     low = np.column_stack([rng.random(2000) < p for p in (0.3, 0.1)]).astype(float)
-    assert choose(scores_of(low), limits, indistinct=0.6, reach=0.5).answer == "target not reached"
+    assert choose(scores_of(low), limits, DAILY, RULES).answer == "target not reached"
 
 
 def test_where_the_target_is_not_reached_the_nearest_is_named() -> None:
     """No draw of either is inside; 0.9 mg/L lies nearer to 1 mg/L than 0.3 mg/L does."""
     trough = np.tile([0.3, 0.9], (100, 1))
     limits = Limits(metric="trough", low=1.0, high=2.0)
-    made = choose(scores_of(np.zeros((100, 2)), trough=trough), limits, indistinct=0.6, reach=0.5)
+    made = choose(scores_of(np.zeros((100, 2)), trough=trough), limits, DAILY, RULES)
     assert (made.answer, made.best) == ("target not reached", 1)
+
+
+def test_the_nearest_is_named_also_where_a_utility_ranks() -> None:
+    """The utility prefers the first and P(in) the second; the third is always just above the limit."""
+    trough = np.column_stack([np.full(100, 0.1), np.where(np.arange(100) < 30, 1.5, 0.05), np.full(100, 2.1)])
+    inside = ((trough >= 1) & (trough <= 2)).astype(float)
+    utility = np.tile([0.9, 0.1, 0.2], (100, 1))
+    scores = replace(scores_of(inside, trough=trough), utility=utility)
+    made = choose(scores, Limits(metric="trough", low=1.0, high=2.0), DAILY, RULES)
+    assert (made.answer, made.best, made.top, made.likeliest) == ("target not reached", 2, 0, 1)
+    assert made.p_reach == pytest.approx(0.3)
+    assert made.margin is None
+
+
+def test_a_lead_without_relevance_is_none_at_any_number_of_draws() -> None:
+    """The first leads by 0.01 in every draw: below the least lead of 0.02, whether 400 draws or 40,000."""
+    for n in (400, 40_000):
+        utility = np.tile([0.31, 0.30, 0.10], (n, 1))
+        scores = replace(scores_of(np.ones((n, 3))), utility=utility)
+        made = choose(scores, Limits(metric="trough", low=0.5, high=2.0), DAILY, RULES, current=2)
+        assert (made.answer, made.among, made.unresolved, made.better) == (
+            "not distinguished", (0, 1), (), (0, 1),
+        )  # fmt: skip
+
+
+def test_what_too_few_draws_leave_open_is_said_and_more_draws_settle_it() -> None:
+    """P(in) of 0.70 and 0.60: open with 100 draws, told apart with 20,000."""
+    limits = Limits(metric="trough", low=0.5, high=2.0)
+    for n, answer, unresolved in ((100, "not distinguished", (1,)), (20_000, "regimen", ())):
+        u = (np.arange(n) + 0.5) / n
+        inside = np.column_stack([u < 0.7, (u >= 0.2) & (u < 0.8)]).astype(float)
+        made = choose(scores_of(inside), limits, DAILY[:2], RULES)
+        assert (made.answer, made.unresolved) == (answer, unresolved)
+
+
+def test_only_what_beats_the_regimen_in_force_is_called_better() -> None:
+    """Of two that are not told apart only the first leads the one in force by the least lead."""
+    utility = np.tile([0.330, 0.315, 0.300], (500, 1))
+    scores = replace(scores_of(np.ones((500, 3))), utility=utility)
+    made = choose(scores, Limits(metric="trough", low=0.5, high=2.0), DAILY, RULES, current=2)
+    assert (made.among, made.better) == ((0, 1), (0,))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "inside", "current", "best"),
+    [
+        (None, 2.0, (0.1, 0.7, 1.0), 0, 1),  # too high: the smallest step down that suffices, not the largest
+        (None, 2.0, (0.6, 0.8, 1.0), 0, 0),  # suffices already
+        (1.0, None, (1.0, 0.8, 0.1), 2, 1),
+        (None, 2.0, (0.1, 0.7, 1.0), None, 1),  # on hold: the largest dose that keeps below
+        (1.0, None, (1.0, 0.8, 0.1), None, 1),
+    ],
+)
+def test_a_target_with_one_limit_takes_the_smallest_change_that_reaches_it(
+    low: float | None, high: float | None, inside: tuple[float, ...], current: int | None, best: int
+) -> None:
+    n = 1000
+    draws = np.column_stack([np.arange(n) < p * n for p in inside]).astype(float)
+    limits = Limits(metric="trough", low=low, high=high)
+    made = choose(scores_of(draws), limits, DAILY, RULES, current=current)
+    assert (made.answer, made.best, made.one_sided, made.margin) == ("regimen", best, True, None)
+
+
+def test_without_a_level_nothing_changes() -> None:
+    inside = np.tile([0.0, 1.0, 1.0], (200, 1))
+    limits = Limits(metric="trough", low=0.5, high=2.0)
+    made = choose(scores_of(inside), limits, DAILY, RULES, current=0, with_levels=False)
+    assert (made.answer, made.best, made.among) == ("no level", 0, (0,))
 
 
 def test_among_equal_regimens_the_one_in_force_stays() -> None:
     inside = np.ones((50, 3))
     limits = Limits(metric="trough", low=0.5, high=2.0)
-    assert choose(scores_of(inside), limits, indistinct=0.6, reach=0.5, current=2).best == 2
+    assert choose(scores_of(inside), limits, DAILY, RULES, current=2).best == 2
 
 
 # Uncertain typical values

@@ -58,10 +58,12 @@ def _under(
     else:
         at = position(values, limits)
         below, inside, above = (x.mean(axis=0) for x in (at.below, at.inside, at.above))
-    top = int(np.argmax(inside))
+    # With one limit P(in) only grows, or only falls, with the dose: there is no best.
+    top = int(np.argmax(inside)) if limits.low is not None and limits.high is not None else None
     return AlternativeTarget(
         target=shown, used=used, comparable=not reason, reason=reason, p_below=float(below[best]),
-        p_in=float(inside[best]), p_above=float(above[best]), best=ids[top], best_p_in=float(inside[top]),
+        p_in=float(inside[best]), p_above=float(above[best]), best=None if top is None else ids[top],
+        best_p_in=None if top is None else float(inside[top]),
     )  # fmt: skip
 
 

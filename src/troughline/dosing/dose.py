@@ -29,7 +29,7 @@ from troughline.dosing.next_sample import value_of_samples
 from troughline.dosing.patient_file import load_patient
 from troughline.dosing.plausibility import check_levels
 from troughline.dosing.recommend import choose
-from troughline.dosing.regimen_rows import recommendation_row, regimen_rows
+from troughline.dosing.regimen_rows import recommendation_row, regimen_rows, report_choice, rules_of
 from troughline.dosing.response_curve import ResponseCurve
 from troughline.dosing.result import (
     DoseResult,
@@ -82,9 +82,14 @@ def dose(
         rng=generator_of(options.seed, patient.id, "scores"),
     )  # fmt: skip
     current = _current(patient, basis.regimens)
-    choice = choose(scores, basis.limits, indistinct=options.indistinct, reach=options.reach, current=current)
+    daily = [r.daily_dose_mg for r in basis.regimens]
+    rules = rules_of(patient, scores)
+    choice = choose(
+        scores, basis.limits, daily, rules, current=current, with_levels=bool(patient.used_levels)
+    )
+    report_choice(patient, choice, basis.regimens, found)
     progress("drawing the course", 5, STEPS)
-    named = {choice.best, *choice.among, *(() if current is None else (current,))}
+    named: set[int] = {choice.best, *choice.among} | (set() if current is None else {current})
     curve = course(
         patient, belief, prior, basis.regimens, named=named, start_h=start,
         horizon_h=horizon, level=options.level,
@@ -99,14 +104,14 @@ def dose(
     following = follow(patient, working[0], found, level=options.level)
     found.raise_errors()
     further = None
-    if options.next_sample:
+    if options.next_sample and not choice.one_sided:
         further = value_of_samples(
-            patient, belief, scores, choice.best, patient.regimen, start_h=start,
+            patient, belief, scores, choice.top, patient.regimen, start_h=start,
             rng=generator_of(options.seed, patient.id, "next level"),
         )  # fmt: skip
     progress("writing the answer", 8, STEPS)
     ids = [r.id for r in basis.regimens]
-    sentence = sentence_of(patient, basis, scores, choice, now)
+    sentence = sentence_of(patient, basis, scores, choice, further)
     return DoseResult(
         sentence=sentence,
         title=patient.title,
@@ -117,7 +122,7 @@ def dose(
         decision=decision_row(patient, belief, start),
         individual=now,
         regimens=regimen_rows(patient, basis, belief, scores, choice, start),
-        recommendation=recommendation_row(patient, basis, scores, choice, current),
+        recommendation=recommendation_row(basis, scores, choice, rules, current),
         target=basis.target,
         alternatives=alternatives(patient, scores, ids, choice.best, basis.target, basis.limits),
         curves=tuple(c.source if isinstance(c, ResponseCurve) else c for c in basis.curves.values()),

@@ -90,8 +90,8 @@ def _which_level(rows: LevelRows) -> list[str]:
     value = f"{row.value:.2g} mg/L" if row.value is not None else f"below {row.limit:.2g} mg/L"
     said = (
         f"Level {row.number} ({value} on day {row.day:.0f}) moves the answer most: without it the "
-        "expected trough "
-        f"would be {abs(1 / (1 + row.influence) - 1):.0%} {'lower' if row.influence > 0 else 'higher'}."
+        f"expected trough on {rows.regimen} would be "
+        f"{abs(1 / (1 + row.influence) - 1):.0%} {'lower' if row.influence > 0 else 'higher'}."
     )
     odd = [
         r for r in rows.rows if r.p_value is not None and r.p_value < 0.01

@@ -30,8 +30,12 @@ MOST_LEFT_OUT = 12
 
 @dataclass(frozen=True, kw_only=True)
 class LevelRows:
-    """The rows, in the file's order of time, and `most`: the index of the most influential, None without."""
+    """The rows, in the file's order of time, and `most`: the index of the most influential, None without.
 
+    `regimen`: the label of the regimen on whose trough the influence is.
+    """
+
+    regimen: str
     rows: tuple[SampleResult, ...]
     most: int | None
 
@@ -75,7 +79,11 @@ def level_rows(
         k = used.index(one) if one in used else None
         rows.append(_row(patient, one, k, with_all, before, without.get(one.number), level))
     influences = [(abs(r.influence), i) for i, r in enumerate(rows) if r.influence is not None]
-    return LevelRows(rows=tuple(rows), most=max(influences)[1] if influences else None)
+    return LevelRows(
+        regimen=regimen.label,
+        rows=tuple(rows),
+        most=max(influences)[1] if influences else None,
+    )
 
 
 def _log_trough(

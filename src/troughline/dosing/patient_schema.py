@@ -249,7 +249,8 @@ class Options(Strict):
     - `draws` of the posterior; `seed`; `level` of the intervals; `parameter_uncertainty`: carry the
       intervals of the model's typical values; `next_sample`: value one more level.
     - `indistinct`: regimens are told apart where the probability that the first beats the second reaches
-      this; `reach`: the target counts as reached by a regimen with at least this P(in).
+      this and it leads by at least `least_lead`, in P(in) or in units of the larger weight of the utility;
+      `reach`: the target counts as reached by a regimen with at least this P(in).
     """
 
     regimens: Annotated[tuple[str, ...], _Sequence] = ()
@@ -262,6 +263,7 @@ class Options(Strict):
     parameter_uncertainty: bool = True
     next_sample: bool = True
     indistinct: float = Field(default=0.6, ge=0.5, lt=1)
+    least_lead: float = Field(default=0.02, ge=0, lt=1)
     reach: float = Field(default=0.5, gt=0, lt=1)
     utility: UtilityWeights = UtilityWeights()
 

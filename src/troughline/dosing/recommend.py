@@ -1,10 +1,11 @@
-"""Which regimen to prefer, by stated rules: one, several that cannot be told apart, or none that reaches."""
+"""Which regimen to prefer, by stated rules: one, several not told apart, none that reaches, or no change."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from troughline.dosing.scores import best_share
 
 if TYPE_CHECKING:
     from troughline.dosing.limits import Limits
+    from troughline.dosing.result import Answer
     from troughline.dosing.scores import Scores
 
 Floats = NDArray[np.float64]
@@ -22,88 +24,183 @@ MONTE_CARLO_ERRORS = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """The limits of the rules.
+
+    - `reach`: the P(in) with the limits as printed from which on a regimen reaches the target.
+    - `least_lead`: a smaller lead, in units of the criterion, is none; `indistinct`: nor is one where, of
+      the draws in which two regimens differ, the better one wins in less than this share.
+    """
+
+    reach: float
+    least_lead: float
+    indistinct: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """The answer by indices of regimens.
 
-    - `answer`; `best`: the highest expected score; `among`: those that cannot be told from it, `best`
-      first.
-    - `margin`, `margin_error`: its lead over the second and the Monte-Carlo error of that lead; None with
-      one.
+    - `best`: what is named first: the highest expected score; the nearest to the target where it is not
+      reached; the smallest change that reaches a target with one limit. `top`: the highest expected score.
+    - `among`: those that cannot be told from `best`, `best` first; `unresolved`: those of them that more
+      draws may tell from it. `better`: those of `among` that beat the regimen in force, where it is not
+      among them.
+    - `one_sided`: the target is reached, has one limit, and there is no utility: regimens are not ranked.
+    - `margin`, `margin_error`: the lead of `best` over the second and its Monte-Carlo error; None where
+      there is no second, no ranking, or the target is not reached.
     - `p_best` (n,): each one's probability to be the best.
-    - `p_reach`: the largest P(in) with the limits as printed, and `reached`: whether it suffices.
+    - `p_reach`: the largest P(in) with the limits as printed, that of regimen `likeliest`; `reached`:
+      whether it suffices, and `nearly`: whether it lies within two standard errors of what suffices.
     """
 
-    answer: Literal["regimen", "not distinguished", "target not reached"]
+    answer: Answer
     best: int
+    top: int
     among: tuple[int, ...]
+    unresolved: tuple[int, ...]
+    better: tuple[int, ...]
+    one_sided: bool
     margin: float | None
     margin_error: float | None
     p_best: Floats
     p_reach: float
+    likeliest: int
     reached: bool
+    nearly: bool
 
 
 def choose(
-    scores: Scores, limits: Limits, *, indistinct: float, reach: float, current: int | None = None
+    scores: Scores,
+    limits: Limits,
+    daily_mg: Sequence[float],
+    rules: Rules,
+    *,
+    current: int | None = None,
+    with_levels: bool = True,
 ) -> Choice:
-    """Choose among regimens by their expected score.
+    """Choose among regimens, whose daily doses are `daily_mg`; `current` is the one in force.
 
-    1. The best is the regimen with the highest expected score; among equal ones the one in force, then the
-       first.
-    2. Where no regimen has P(in) ≥ `reach` with the limits as printed, the target is not reached; without a
-       utility the nearest regimen is then that with the least mean distance to the target on the log scale.
-    3. Another regimen is not told apart from the best where its lag is within two Monte-Carlo standard
-       errors of the difference, or where, of the draws in which the two differ, the best wins in less than
-       `indistinct`.
+    1. Without a level (`with_levels`) nothing individual is known, and nothing is changed.
+    2. Where no regimen has P(in) ≥ `reach` with the limits as printed, the target is not reached; the
+       nearest regimen is that with the least mean distance to the limits as printed on the log scale.
+    3. Where the target has one limit and there is no utility, P(in) only grows with the dose, or only
+       falls: the smallest change of the daily dose that has P(in) ≥ `reach` is named; on hold the least
+       dose that reaches a lower limit, or the largest that keeps an upper one.
+    4. Otherwise the best is the regimen with the highest expected score; among equal ones the one in force,
+       then the first. Another is told apart from it only where the lead is at least `least_lead` and wins
+       at least `indistinct` of the draws in which the two differ, each by two Monte-Carlo standard errors.
     """
     ranked = scores.ranked
     n, k = ranked.shape
     expected = ranked.mean(axis=0)
-    top = np.flatnonzero(expected == expected.max())
-    best = int(current if current is not None and current in top else top[0])
-    p_reach = float(scores.inside_as_printed.mean(axis=0).max())
-    reached = p_reach >= reach
-    if not reached and scores.criterion == "p_in":
-        best = int(np.argmin(_log_distance(scores, limits)))
-    order = [int(i) for i in np.argsort(-expected, kind="stable") if i != best]
     effective = max(min(scores.effective, n), 2.0)
-    same = [best]
-    if reached:
-        same += [i for i in order if _alike(ranked, best, i, effective, indistinct)]
-    margin = error = None
-    if k > 1:
-        margin = float(expected[best] - expected[order[0]])
-        error = _error(ranked[:, best] - ranked[:, order[0]], effective)
-    answer: Literal["regimen", "not distinguished", "target not reached"] = "regimen"
-    if not reached:
+    highest = np.flatnonzero(expected == expected.max())
+    top = best = int(current if current is not None and current in highest else highest[0])
+    printed = scores.inside_as_printed.mean(axis=0)
+    highest_p = float(printed.max())
+    reached = highest_p >= rules.reach
+    off = MONTE_CARLO_ERRORS * math.sqrt(highest_p * (1 - highest_p) / effective)
+    open_end = limits.low is None or limits.high is None
+    one_sided = with_levels and reached and scores.criterion == "p_in" and open_end
+    same: list[int] = []
+    unresolved: list[int] = []
+    if not with_levels and current is not None:
+        best = current
+    elif not reached:
+        best = int(np.argmin(_log_distance(scores, limits)))
+    elif one_sided:
+        order = _by_change(daily_mg, current, lower=limits.low is not None)
+        best, unresolved = _first_that_reaches(printed, order, rules.reach, effective)
+        same = list(unresolved)
+    elif with_levels:
+        for other in (int(i) for i in np.argsort(-expected, kind="stable") if i != best):
+            alike, resolved = _compare(ranked, best, other, effective, rules)
+            same += [other] if alike else []
+            unresolved += [] if resolved else [other]
+    answer: Answer = "not distinguished" if same else "regimen"
+    if not with_levels:
+        answer = "no level"
+    elif not reached:
         answer = "target not reached"
-    elif len(same) > 1:
-        answer = "not distinguished"
+    better: tuple[int, ...] = ()
+    if answer == "not distinguished" and not one_sided and current is not None and current not in same:
+        better = tuple(
+            i for i in (best, *same)
+            if i != current and not _compare(ranked, i, current, effective, rules)[0]
+        )  # fmt: skip
+    margin = error = None
+    if k > 1 and answer in ("regimen", "not distinguished") and not one_sided:
+        second = next(int(i) for i in np.argsort(-expected, kind="stable") if i != best)
+        margin = float(expected[best] - expected[second])
+        error = _error(ranked[:, best] - ranked[:, second], effective)
     return Choice(
-        answer=answer, best=best, among=tuple(same), margin=margin, margin_error=error,
-        p_best=best_share(ranked), p_reach=p_reach, reached=reached,
+        answer=answer, best=best, top=top, among=(best, *same), unresolved=tuple(unresolved), better=better,
+        one_sided=one_sided, margin=margin, margin_error=error, p_best=best_share(ranked),
+        p_reach=highest_p, likeliest=int(np.argmax(printed)), reached=reached,
+        nearly=abs(highest_p - rules.reach) < off,
     )  # fmt: skip
 
 
-def rules(scores: Scores, *, indistinct: float, reach: float) -> tuple[str, ...]:
+def rules_in_words(scores: Scores, choice: Choice, rules: Rules) -> tuple[str, ...]:
     """The rules in words, with their limits."""
     what = "expected utility" if scores.criterion == "utility" else "the probability to be inside the target"
+    made = (
+        "Without a level nothing individual is known, and no change is proposed.",
+        f"The target counts as not reached where no feasible regimen has a probability of {rules.reach:g} or "
+        "more to be inside its limits as printed; the nearest is then the one with the least mean distance "
+        "to them, in logarithms.",
+    )
+    if choice.one_sided:
+        return (
+            *made,
+            "The target has one limit and there are no curves of both toxicity and benefit, so regimens are "
+            "not ranked: the smallest change of the daily dose that reaches the target is named.",
+        )
     return (
+        *made,
         f"Regimens are ranked by {what}.",
-        f"The target counts as not reached where no feasible regimen has a probability of {reach:g} or "
-        "more to "
-        "be inside its limits as printed.",
-        "Two regimens are not told apart where the lead is within two standard errors of the simulation, or "
-        f"where, of the draws in which they differ, the better one wins in less than {indistinct:.0%}.",
+        f"Two regimens are told apart where the better one leads by at least {rules.least_lead:g} and wins "
+        f"at least {rules.indistinct:.0%} of the draws in which they differ, each by two standard errors of "
+        "the simulation.",
     )
 
 
-def _alike(ranked: Floats, best: int, other: int, effective: float, indistinct: float) -> bool:
+def _by_change(daily_mg: Sequence[float], current: int | None, *, lower: bool) -> list[int]:
+    """Indices by the size of the change of daily dose; on hold from the least, or the largest, dose on."""
+    every = range(len(daily_mg))
+    if current is None:
+        return sorted(every, key=lambda i: daily_mg[i] if lower else -daily_mg[i])
+    return sorted(every, key=lambda i: (i != current, abs(math.log(daily_mg[i] / daily_mg[current]))))
+
+
+def _first_that_reaches(
+    printed: Floats, order: Sequence[int], reach: float, effective: float
+) -> tuple[int, list[int]]:
+    """The first regimen in order with P(in) ≥ `reach`, and those that within two errors may be it."""
+    best = next(i for i in order if printed[i] >= reach)
+    maybe: list[int] = []
+    for i in order:
+        off = MONTE_CARLO_ERRORS * math.sqrt(printed[i] * (1 - printed[i]) / effective)
+        if i != best and printed[i] + off >= reach:
+            maybe.append(i)
+        if printed[i] - off >= reach:
+            break
+    return best, maybe
+
+
+def _compare(ranked: Floats, best: int, other: int, effective: float, rules: Rules) -> tuple[bool, bool]:
+    """Whether two regimens are not told apart, and whether more draws would leave it so."""
     difference = ranked[:, best] - ranked[:, other]
-    if difference.mean() <= MONTE_CARLO_ERRORS * _error(difference, effective):
-        return True
+    lead, error = float(difference.mean()), MONTE_CARLO_ERRORS * _error(difference, effective)
     wins, losses = float(np.mean(difference > 0)), float(np.mean(difference < 0))
-    return wins / (wins + losses) < indistinct
+    if wins + losses == 0:
+        return True, True
+    share = wins / (wins + losses)
+    off = MONTE_CARLO_ERRORS * math.sqrt(share * (1 - share) / (effective * (wins + losses)))
+    if lead - error >= rules.least_lead and share - off >= rules.indistinct:
+        return False, True
+    return True, lead + error < rules.least_lead or share + off < rules.indistinct
 
 
 def _log_distance(scores: Scores, limits: Limits) -> Floats:

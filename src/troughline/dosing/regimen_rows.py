@@ -12,13 +12,16 @@ from numpy.typing import NDArray
 from troughline.dosing.candidates import card, same_regimen
 from troughline.dosing.forecast import days_to_steady, recent_doses
 from troughline.dosing.level_rows import spread_of
-from troughline.dosing.recommend import rules
+from troughline.dosing.recommend import Rules, labels_in_words, rules_in_words
 from troughline.dosing.result import RecommendationResult, RegimenResult, SteadyTime
 from troughline.dosing.sentence import lead_in_words
 from troughline.dosing.threads import in_threads
 from troughline.dosing.tolerance import at_or_below
+from troughline.issues import Findings, Severity
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from troughline.dosing.belief import Belief
     from troughline.dosing.checks import Basis
     from troughline.dosing.patient import DosePatient
@@ -96,22 +99,56 @@ def _notes(patient: DosePatient, regimen: Regimen, drug: Drug) -> tuple[str, ...
     return tuple(made)
 
 
-def recommendation_row(
-    patient: DosePatient, basis: Basis, scores: Scores, choice: Choice, current: int | None
-) -> RecommendationResult:
+def rules_of(patient: DosePatient, scores: Scores) -> Rules:
+    """The limits of the rules for a patient; the least lead of utility is in units of its larger weight."""
     options = patient.options
+    unit = max(options.utility.benefit, options.utility.toxicity) if scores.criterion == "utility" else 1.0
+    return Rules(reach=options.reach, least_lead=options.least_lead * unit, indistinct=options.indistinct)
+
+
+def report_choice(patient: DosePatient, choice: Choice, regimens: Sequence[Regimen], found: Findings) -> None:
+    """Warn where regimens could not be ranked, or where more draws would tell more."""
+    file = patient.path.name if patient.path is not None else "patient"
+    if choice.one_sided:
+        found.add(
+            Severity.WARNING, "one-sided-target",
+            "the target has one limit and there are no curves of both toxicity and benefit: P(in) only "
+            "grows, or only falls, with the dose, so regimens are not ranked and no further level is valued",
+            file=file, column="target",
+        )  # fmt: skip
+    if choice.nearly and choice.answer != "no level":
+        found.add(
+            Severity.WARNING, "more-draws",
+            f"{patient.options.draws} draws do not settle whether the target is reached: the largest P(in) "
+            f"with the limits as printed is {choice.p_reach:.2f}; more draws are needed",
+            file=file, column="options.draws",
+        )  # fmt: skip
+    if choice.unresolved:
+        others = labels_in_words([regimens[k].label for k in choice.unresolved])
+        found.add(
+            Severity.WARNING, "more-draws",
+            f"{patient.options.draws} draws do not settle {others} against {regimens[choice.best].label}: "
+            "more draws are needed", file=file, column="options.draws",
+        )  # fmt: skip
+
+
+def recommendation_row(
+    basis: Basis, scores: Scores, choice: Choice, rules: Rules, current: int | None
+) -> RecommendationResult:
+    """The recommendation: what is not told apart, or rests on no level, is no reason to change."""
     named: int | None = choice.best
     if choice.answer == "not distinguished":
-        # What cannot be told apart is no reason to change.
         named = current if current is not None and current in choice.among else None
+    if choice.answer == "no level":
+        named = current
     return RecommendationResult(
         answer=choice.answer,
         regimen=None if named is None else basis.regimens[named].id,
-        among=tuple(basis.regimens[k].id for k in choice.among),
+        among=() if choice.answer == "no level" else tuple(basis.regimens[k].id for k in choice.among),
         criterion=scores.criterion,
         margin=choice.margin,
         margin_error=choice.margin_error,
-        p_best=float(choice.p_best[choice.best]),
+        p_best=None if choice.one_sided else float(choice.p_best[choice.best]),
         sentence=lead_in_words(scores, choice, basis),
-        rules=rules(scores, indistinct=options.indistinct, reach=options.reach),
+        rules=rules_in_words(scores, choice, rules),
     )

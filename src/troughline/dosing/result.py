@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from troughline.issues import Finding
 
-Answer = Literal["regimen", "not distinguished", "target not reached"]
+Answer = Literal["regimen", "not distinguished", "target not reached", "no level"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,9 +128,11 @@ class RecommendationResult:
     """What is recommended, and by which rule.
 
     - `answer`: a `regimen`; `not distinguished` (`among` lists those that cannot be told apart, `regimen`
-      is None or the one in force where it is among them); `target not reached` (`regimen` is the nearest).
+      is None or the one in force where it is among them); `target not reached` (`regimen` is the nearest);
+      `no level` (`regimen` is the one in force).
     - `criterion`: `utility` or `p_in`; `margin`: by how much the best leads the second, with its
-      Monte-Carlo error; `rules`: the rules that were applied, with their limits.
+      Monte-Carlo error; `p_best` is None where regimens are not ranked; `rules`: the rules that
+      were applied, with their limits.
     """
 
     answer: Answer
@@ -139,7 +141,7 @@ class RecommendationResult:
     criterion: Literal["utility", "p_in"]
     margin: float | None
     margin_error: float | None
-    p_best: float
+    p_best: float | None
     sentence: str
     rules: tuple[str, ...]
 

@@ -70,8 +70,9 @@ def published_limits(
     """A published number as limits. Raises `ValueError` where its unit is no level or area.
 
     A threshold of toxicity is an upper limit, any other threshold and a target a lower one. A cut that the
-    study's own patients gave, without an interval, is as uncertain as a cut of that many patients is
-    (`evidence.cut_spread`); a target set beforehand is taken as exact.
+    study's own patients gave, without an interval, is as uncertain as a cut of that many patients is: the
+    central 95 % of cut / true limit are on file (`evidence.cut_spread`), and the true limit is the cut over
+    them. A target set beforehand is taken as exact.
     """
     from troughline.units import convert
 
@@ -98,12 +99,15 @@ def published_limits(
         from troughline.evidence.cut_spread import cut_spread
 
         down, up = cut_spread().factors(n)
-        low_interval = None if low is None else (low * down, low * up)
-        high_interval = None if high is None else (high * down, high * up)
+        # The factors are of the cut over the true limit, so the true limit is the cut over the factors.
+        low_interval = None if low is None else (low / up, low / down)
+        high_interval = None if high is None else (high / up, high / down)
         uncertainty = (
             f"no interval is printed; a cut found in {n} patients lies within {down:.2f} to {up:.2f} times "
-            "the true one (95 %)"
+            f"the true limit, which so lies within {1 / up:.2f} to {1 / down:.2f} times the cut (95 %)"
         )
+        if low is not None and high is not None:
+            uncertainty += "; both limits come from the same patients, and are drawn independently"
     elif number.quantity != "target" and n is None and not fixed:
         uncertainty = "no interval and no number of patients is printed: taken as exact"
     limits = Limits(metric=metric, low=low, high=high, low_interval=low_interval, high_interval=high_interval)

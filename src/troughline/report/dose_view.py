@@ -20,7 +20,9 @@ ANSWERS = {
     "regimen": ("answered", "One regimen is preferred"),
     "not distinguished": ("caution", "The evidence does not distinguish these regimens"),
     "target not reached": ("refused", "No feasible regimen reaches the target"),
+    "no level": ("caution", "No level: nothing individual is known"),
 }
+_TAGS = {"regimen": "recommended", "target not reached": "nearest", "no level": "unchanged"}
 _OUTCOMES = {"toxicity": "P(grade ≥ 3 toxicity)", "benefit": "P(benefit)"}
 
 
@@ -125,7 +127,7 @@ def _row(row: Json, named: list[str], answer: str, effective: float | None) -> R
     chosen = card["id"] in named
     tags: list[tuple[str, str]] = []
     if chosen:
-        words = {"regimen": "recommended", "target not reached": "nearest"}.get(answer, "not told apart")
+        words = _TAGS.get(answer, "not told apart")
         tags.append(("named", words))
     if card.get("current"):
         tags.append(("current", "in force"))
