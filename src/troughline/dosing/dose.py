@@ -36,6 +36,7 @@ from troughline.dosing.result import (
 )
 from troughline.dosing.scores import score
 from troughline.dosing.sentence import sentence_of
+from troughline.dosing.tolerance import with_toxicity
 from troughline.issues import Findings, InputError, Severity
 from troughline.pk.posterior import generator_of
 from troughline.progress import Progress, silent
@@ -106,7 +107,8 @@ def dose(
         )  # fmt: skip
     progress("writing the answer", 8, STEPS)
     ids = [r.id for r in basis.regimens]
-    sentence = sentence_of(patient, basis, scores, choice, now)
+    answer = sentence_of(patient, basis, scores, choice, now)
+    sentence = with_toxicity(answer, patient, [basis.regimens[k] for k in {choice.best, *choice.among}])
     return DoseResult(
         sentence=sentence,
         title=patient.title,

@@ -65,6 +65,7 @@ def read_history(reader: Reader, now_h: float) -> History | None:
         stop = min(following, now_h) if until is None else min(until, now_h)
         factor = convert(1.0, entry.unit, "mg")
         amounts = tuple(a * factor for a in (entry.amounts or (entry.amount or 0.0,)))
+        daily = sum(amounts) * 24.0 / (entry.interval_h * len(amounts))
         planned = _planned(start, stop, entry.interval_h)
         if len(planned) + len(taken) > MOST_DOSES:
             reader.error("too-many-doses", f"more than {MOST_DOSES} doses", f"dose.{k + 1}")
@@ -76,8 +77,11 @@ def read_history(reader: Reader, now_h: float) -> History | None:
             held = any(a - _SAME_H <= time_h < b - _SAME_H for a, b in holds)
             if amount > 0 and not held and not any(abs(time_h - m) < _SAME_H for m in skipped):
                 taken.append(
-                    GivenDose(time_h=time_h, amount_mg=amount, interval_h=entry.interval_h, food=entry.food)
-                )
+                    GivenDose(
+                        time_h=time_h, amount_mg=amount, interval_h=entry.interval_h, food=entry.food,
+                        daily_mg=daily,
+                    )
+                )  # fmt: skip
         if amounts[0] > 0 and (until is None or until >= now_h - _SAME_H):
             regimen, ended = regimen_of(amounts, entry.interval_h), None
         else:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from troughline.dosing.patient_schema import Moment, PatientFile, SampleEntry
 
 ABOUT_NOW_H = 1e-6
+DEATH = 5
 
 
 class Reader:
@@ -269,6 +270,9 @@ def _toxicity(reader: Reader, now: float) -> tuple[Toxicity, ...]:
             continue
         if until is not None and until < start:
             reader.error("contradictory-times", "ends before it begins", f"{place}.until")
+            continue
+        if entry.grade == DEATH:
+            reader.error("grade-5", "grade 5 is death: there is no dose to answer", f"{place}.grade")
             continue
         made.append(Toxicity(time_h=start, until_h=until, term=entry.term, grade=entry.grade))
     return tuple(sorted(made, key=lambda t: t.time_h))

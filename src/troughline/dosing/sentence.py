@@ -8,7 +8,6 @@ import numpy as np
 
 from troughline.dosing.candidates import same_regimen
 from troughline.dosing.recommend import labels_in_words
-from troughline.dosing.tolerance import at_or_below
 
 if TYPE_CHECKING:
     from troughline.dosing.checks import Basis
@@ -57,11 +56,9 @@ def sentence_of(patient: DosePatient, basis: Basis, scores: Scores, choice: Choi
         change = "Stay on"
     else:
         change = "Restart with" if patient.regimen is None else "Change to"
-    had = at_or_below(patient, best)
-    warned = f"; but the patient had {had[-1].words}" if had else ""
     return (
         f"{change} {best.label}: in {patient.options.horizon_days:g} days a {level} (median), inside the "
-        f"target of {span} with probability {probability_in_words(p)}{warned}."
+        f"target of {span} with probability {probability_in_words(p)}."
     )
 
 
