@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from troughline.dosing.candidates import feasible_regimens
+from troughline.dosing.causes import report_other_drugs
 from troughline.dosing.model_choice import ChosenModel, choose_models
 from troughline.dosing.patient_file import check_patient
 from troughline.dosing.response_curve import response_curves
@@ -47,6 +48,7 @@ def basis_of(patient: DosePatient, found: Findings) -> Basis | None:
             file=patient.path.name if patient.path is not None else "patient", column="sample",
         )  # fmt: skip
     _report_severe_toxicity(patient, found)
+    report_other_drugs(patient, found)
     if target is None or not models or not regimens or len(found.errors) > before:
         return None
     _report_limits_of_models(patient, models, found)

@@ -27,7 +27,7 @@ from troughline.dosing.individual import individual_now
 from troughline.dosing.level_rows import level_rows
 from troughline.dosing.next_sample import value_of_samples
 from troughline.dosing.patient_file import load_patient
-from troughline.dosing.plausibility import check_levels
+from troughline.dosing.plausibility import check_against_the_others, check_levels
 from troughline.dosing.recommend import choose
 from troughline.dosing.regimen_rows import recommendation_row, regimen_rows
 from troughline.dosing.response_curve import ResponseCurve
@@ -96,6 +96,7 @@ def dose(
         patient, working, belief, prior, basis.regimens[choice.best], start_h=start, horizon_h=horizon,
         level=options.level, seed=options.seed,
     )  # fmt: skip
+    check_against_the_others(patient, rows.rows, found)
     progress("valuing one more level", 7, STEPS)
     following = follow(patient, working[0], found, level=options.level)
     found.raise_errors()

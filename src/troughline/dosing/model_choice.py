@@ -262,11 +262,47 @@ def _value(
 
 def _report_unused(patient: DosePatient, models: list[ChosenModel], found: Findings) -> None:
     known = {c.name.casefold() for m in models for c in m.covariates}
-    unused = sorted({c.name for c in patient.covariates if c.name.casefold() not in known})
-    for name in unused:
+    unused = [c for c in patient.covariates if c.name.casefold() not in known]
+    for name in sorted({c.name for c in unused}):
         found.add(
             Severity.NOTE, "covariate-unused", f"{name} is in no model here: it only serves the explanations",
             file=_file(patient), column=f"covariate {name}",
+        )  # fmt: skip
+    for value in unused:
+        _check_unused(patient, value, found)
+
+
+def _check_unused(patient: DosePatient, value: CovariateValue, found: Findings) -> None:
+    """A warning where a covariate lies outside the range of every model of the library that knows it."""
+    from importlib.resources import as_file
+
+    from troughline.model.library import list_models, model_path
+    from troughline.model.read import load_spec
+    from troughline.units import convert, is_convertible
+
+    if isinstance(value.value, str):
+        return
+    spans: list[tuple[float, float, str, str]] = []
+    for model in list_models():
+        with as_file(model_path(model)) as path:
+            spec = load_spec(path)
+        spans += [
+            (*(c.hard or c.soft), c.unit, model) for c in spec.covariates
+            if c.name.casefold() == value.name.casefold() and (c.hard or c.soft) and c.levels is None
+        ]  # fmt: skip
+    if not spans:
+        return
+    unit = value.unit or spans[0][2]
+    fine = [
+        is_convertible(unit, own) and low <= convert(float(value.value), unit, own) <= high
+        for low, high, own, _ in spans
+    ]
+    if not any(fine):
+        ranges = "; ".join(f"{low:g} to {high:g} {own} ({model})" for low, high, own, model in spans)
+        found.add(
+            Severity.WARNING, "covariate-range",
+            f"{value.value:g} {unit} lies outside the range of every model that knows it: {ranges}",
+            file=_file(patient), column=f"covariate {value.name}",
         )  # fmt: skip
 
 

@@ -126,6 +126,6 @@ class DosePatient:
         """A moment as clock time, `2026-03-01T08:00`, or None where the file has no clock."""
         if self.origin is None:
             return None
-        from datetime import timedelta
+        from troughline.dosing.patient_times import clock_time
 
-        return (self.origin + timedelta(hours=time_h)).isoformat(timespec="minutes")
+        return clock_time(self.origin, time_h).isoformat(timespec="minutes")

@@ -102,8 +102,8 @@ def with_toxicity(sentence: str, patient: DosePatient, named: Sequence[Regimen])
         last = ongoing[-1]
         hold = "Hold" if patient.regimen is not None else "Stay on hold"
         return (
-            f"{hold}: {last.words} is not over for {RECENT_H / 24:g} days by this file, and the label's "
-            f"rules for severe toxicity come before any target. For a restart: {sentence}"
+            f"{hold}: {last.words}, is by this file not over, or over for less than {RECENT_H / 24:g} days, "
+            f"and the label's rules for severe toxicity come before any target. For a restart: {sentence}"
         )
     had = {t.words: t for r in named for t in at_or_below(patient, r)}
     return f"{sentence} But the patient had {list(had)[-1]}." if had else sentence
