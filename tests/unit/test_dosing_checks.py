@@ -213,7 +213,7 @@ def test_food_and_an_occasion_that_returns_are_said() -> None:
 def test_a_covariate_in_no_model_here_is_held_against_the_models_that_know_it(
     albumin: float, warned: bool
 ) -> None:
-    """Albumin is no covariate of sorafenib/hcc; sorafenib/jain-2011 knows it with its range."""
+    """Albumin is no covariate of sorafenib/hcc; the models of lenvatinib know it."""
     given = [
         {"name": "weight", "value": 70, "unit": "kg"},
         {"name": "child_pugh_class", "value": "A"},
@@ -223,4 +223,4 @@ def test_a_covariate_in_no_model_here_is_held_against_the_models_that_know_it(
     basis_of(sample_patient(covariate=given), found)
     said = [f.message for f in found if f.code == "covariate-range"]
     assert bool(said) == warned
-    assert all("sorafenib/jain-2011" in m for m in said)
+    assert all("(lenvatinib/" in m for m in said)

@@ -85,7 +85,7 @@ def dose(
     current = _current(patient, basis.regimens)
     choice = choose(scores, basis.limits, indistinct=options.indistinct, reach=options.reach, current=current)
     progress("drawing the course", 5, STEPS)
-    named = {choice.best, *choice.among} | (set() if current is None else {current})
+    named: set[int] = {choice.best, *choice.among} | (set() if current is None else {current})
     curve = course(
         patient, belief, prior, basis.regimens, named=named, start_h=start,
         horizon_h=horizon, level=options.level,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from troughline.issues import Findings, InputError, Severity
@@ -10,7 +11,7 @@ from troughline.issues import Findings, InputError, Severity
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from troughline.dosing.patient import DosePatient
+    from troughline.dosing.patient import CovariateValue, DosePatient
     from troughline.dosing.patient_schema import ModelEntry
     from troughline.model.model import Model
     from troughline.model.spec import Covariate, ModelSpec
@@ -272,24 +273,32 @@ def _report_unused(patient: DosePatient, models: list[ChosenModel], found: Findi
         _check_unused(patient, value, found)
 
 
-def _check_unused(patient: DosePatient, value: CovariateValue, found: Findings) -> None:
-    """A warning where a covariate lies outside the range of every model of the library that knows it."""
+@cache
+def _library_ranges() -> tuple[tuple[str, tuple[float, float, str, str]], ...]:
+    """Of every covariate of every model of the library: its name, and low, high, unit and the model."""
     from importlib.resources import as_file
 
     from troughline.model.library import list_models, model_path
     from troughline.model.read import load_spec
+
+    made: list[tuple[str, tuple[float, float, str, str]]] = []
+    for model in list_models():
+        with as_file(model_path(model)) as path:
+            covariates = load_spec(path).covariates
+        for c in covariates:
+            span = c.hard or c.soft
+            if span is not None and c.levels is None:
+                made.append((c.name.casefold(), (*span, c.unit, model)))
+    return tuple(made)
+
+
+def _check_unused(patient: DosePatient, value: CovariateValue, found: Findings) -> None:
+    """A warning where a covariate lies outside the range of every model of the library that knows it."""
     from troughline.units import convert, is_convertible
 
     if isinstance(value.value, str):
         return
-    spans: list[tuple[float, float, str, str]] = []
-    for model in list_models():
-        with as_file(model_path(model)) as path:
-            spec = load_spec(path)
-        spans += [
-            (*(c.hard or c.soft), c.unit, model) for c in spec.covariates
-            if c.name.casefold() == value.name.casefold() and (c.hard or c.soft) and c.levels is None
-        ]  # fmt: skip
+    spans = [span for name, span in _library_ranges() if name == value.name.casefold()]
     if not spans:
         return
     unit = value.unit or spans[0][2]
