@@ -53,6 +53,8 @@ def test_while_a_severe_toxicity_lasts_only_a_hold_is_offered_and_the_answer_beg
     result = dose(sample_patient(options={"draws": 200, "next_sample": False}, **sick()))
     assert result.sentence.startswith("Hold: grade 4 hepatitis on day 27 at 800 mg a day")
     assert "label" in result.sentence
+    again = any(c in result.sentence for c in ("400 mg twice daily", "then 400 mg twice"))
+    assert ("no lower than one" in result.sentence) == again
     assert all(r.regimen.hold_days == 7 for r in result.regimens)
     assert any("hold of 7 days" in f.message for f in result.findings)
 

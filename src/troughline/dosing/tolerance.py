@@ -98,12 +98,13 @@ def with_toxicity(sentence: str, patient: DosePatient, named: Sequence[Regimen])
     Where none is, those at a dose no higher than that of a regimen that the answer names stand behind it.
     """
     ongoing = ongoing_severe(patient)
+    had = {t.words: t for r in named for t in at_or_below(patient, r)}
     if ongoing:
+        again = " A dose named here is no lower than one at which severe toxicity came." if had else ""
         last = ongoing[-1]
         hold = "Hold" if patient.regimen is not None else "Stay on hold"
         return (
             f"{hold}: {last.words}, is by this file not over, or over for less than {RECENT_H / 24:g} days, "
-            f"and the label's rules for severe toxicity come before any target. For a restart: {sentence}"
+            f"and the label's rules for severe toxicity come before any target. For a restart: {sentence}{again}"
         )
-    had = {t.words: t for r in named for t in at_or_below(patient, r)}
     return f"{sentence} But the patient had {list(had)[-1]}." if had else sentence
