@@ -78,7 +78,7 @@ def build_patient(
     if now is None or history is None or drug is None:
         return None
     levels = _levels(reader, history, now, drug.molar_mass_g_per_mol)
-    if any(dose.food not in ("not known", "fasting") for dose in contents.dose):
+    if any(d.food not in ("not known", "fasting") for d in contents.dose):
         reader.note("food-unused", "food serves the explanations; no prediction changes by it", "dose.food")
     return DosePatient(
         id=header.id,

@@ -105,6 +105,7 @@ def with_toxicity(sentence: str, patient: DosePatient, named: Sequence[Regimen])
         hold = "Hold" if patient.regimen is not None else "Stay on hold"
         return (
             f"{hold}: {last.words}, is by this file not over, or over for less than {RECENT_H / 24:g} days, "
-            f"and the label's rules for severe toxicity come before any target. For a restart: {sentence}{again}"
+            f"and the label's rules for severe toxicity come before any target. For a restart: "
+            f"{sentence}{again}"
         )
     return f"{sentence} But the patient had {list(had)[-1]}." if had else sentence
