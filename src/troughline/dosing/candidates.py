@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from troughline.dosing.regimen import Regimen
 from troughline.dosing.result import RegimenCard
+from troughline.dosing.tolerance import HOLD_DAYS, ongoing_severe
 from troughline.issues import Findings, Severity
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def feasible_regimens(patient: DosePatient, found: Findings) -> tuple[Regimen, .
 
     Those of the drug's file, without those that need leave unless `options.allow` names them, up to the
     largest daily dose that the patient bears; the regimen in force, where it is none of these; with
-    `options.hold_days`, holding before a restart at a dose not above the one in force.
+    `options.hold_days`, holding before a restart at a dose not above the one in force, and only that while
+    a severe toxicity is not over.
     """
     from troughline.evidence.store import load_drug
 
@@ -74,7 +76,7 @@ def feasible_regimens(patient: DosePatient, found: Findings) -> tuple[Regimen, .
                     "as it is", file=file, column="dose",
                 )  # fmt: skip
     chosen = _within_tolerance(patient, chosen, found)
-    chosen += _after_a_hold(patient, chosen)
+    chosen = _with_holds(patient, chosen, found)
     if not chosen:
         found.add(
             Severity.ERROR, "no-regimens", "no regimen is left within the patient's limits", file=file,
@@ -144,19 +146,36 @@ def _within_tolerance(patient: DosePatient, regimens: list[Regimen], found: Find
     return [r for r in regimens if r.daily_dose_mg <= most + _SAME]
 
 
-def _after_a_hold(patient: DosePatient, regimens: list[Regimen]) -> list[Regimen]:
-    """Holding for `options.hold_days` and then a label dose not above the one in force."""
-    days = patient.options.hold_days
-    if days is None or patient.regimen is None:
-        return []
-    most = patient.regimen.daily_dose_mg
-    return [
-        replace(
-            r, id=f"hold-{days:g}-{r.id}", label=f"hold {days:g} days, then {r.label}", hold_h=24.0 * days
-        )
-        for r in regimens
-        if r.basis == "label" and r.daily_dose_mg <= most + _SAME
-    ]
+def _with_holds(patient: DosePatient, regimens: list[Regimen], found: Findings) -> list[Regimen]:
+    """With `options.hold_days` also a hold before a label dose not above the one in force.
+
+    While a severe toxicity is not over nothing is offered but a hold before such a dose, of 7 days unless
+    the file says so.
+    """
+    if patient.regimen is None:
+        return regimens
+    most = patient.regimen.daily_dose_mg + _SAME
+    ongoing, days = ongoing_severe(patient), patient.options.hold_days
+    if not ongoing:
+        if days is None:
+            return regimens
+        return [
+            *regimens,
+            *(_held(r, days) for r in regimens if r.basis == "label" and r.daily_dose_mg <= most),
+        ]
+    if days is None:
+        days = HOLD_DAYS
+        found.add(
+            Severity.NOTE, "default-used", f"options.hold_days is not given: a hold of {days:g} days is "
+            f"offered for {ongoing[-1].words}", file=_file(patient), column="options.hold_days",
+        )  # fmt: skip
+    return [_held(r, days) for r in regimens if r.daily_dose_mg <= most]
+
+
+def _held(r: Regimen, days: float) -> Regimen:
+    return replace(
+        r, id=f"hold-{days:g}-{r.id}", label=f"hold {days:g} days, then {r.label}", hold_h=24.0 * days
+    )
 
 
 def _file(patient: DosePatient) -> str:

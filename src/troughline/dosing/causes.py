@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from troughline.dosing.result import Cause
+from troughline.issues import Findings, Severity
 
 if TYPE_CHECKING:
-    from troughline.dosing.patient import DosePatient
+    from troughline.dosing.patient import DosePatient, OtherDrug
     from troughline.evidence.drug_sections import ExposureCause
 
+EFFECT_H = 14 * 24.0
+"""For so long another drug's effect may build up, and last after its end."""
 Status = Literal["present", "absent", "not known"]
 
 
@@ -56,18 +59,65 @@ def _food(patient: DosePatient, cause: ExposureCause) -> tuple[Status, str]:
 
 
 def _other_drug(patient: DosePatient, cause: ExposureCause) -> tuple[Status, str]:
-    words = [w.casefold() for w in cause.words]
-    hit = [
-        d.name for d in patient.other_drugs
-        if (d.kind or "").casefold() in words or any(w in d.name.casefold() for w in words)
-    ]  # fmt: skip
+    hit = [d for d in patient.other_drugs if _is_of(d, cause)]
+    when = [level.time_h for level in patient.used_levels] or [patient.now_h]
+    beside = [d.name for d in hit if any(_acts_at(d, t) for t in when)]
+    if beside:
+        return "present", f"takes {', '.join(beside)}"
     if hit:
-        return "present", f"takes {', '.join(hit)}"
+        names = ", ".join(d.name for d in hit)
+        return "absent", f"{names}, but not at the time of {'a level' if patient.used_levels else 'now'}"
     if patient.other_drugs:
         return "absent", f"none among {', '.join(d.name for d in patient.other_drugs)}"
     if patient.no_other_drugs:
         return "absent", "the file says that there are no other drugs"
     return "not known", "the file names no other drugs"
+
+
+def _is_of(drug: OtherDrug, cause: ExposureCause) -> bool:
+    words = [w.casefold() for w in cause.words]
+    return (drug.kind or "").casefold() in words or any(w in drug.name.casefold() for w in words)
+
+
+def _acts_at(drug: OtherDrug, time_h: float) -> bool:
+    """Whether a drug is taken at a time, or its effect may still last."""
+    begun = drug.start_h is None or drug.start_h <= time_h
+    return begun and (drug.until_h is None or drug.until_h >= time_h - EFFECT_H)
+
+
+def report_other_drugs(patient: DosePatient, found: Findings) -> None:
+    """Warn of a drug known to change the exposure whose effect the levels and the forecast do not share."""
+    from troughline.evidence.store import load_drug
+
+    causes = [c for c in load_drug(patient.drug).exposure_cause if c.sign == "other drug"]
+    levels = patient.used_levels
+    last = levels[-1].time_h if levels else None
+    for k, drug in enumerate(patient.other_drugs):
+        if not any(_is_of(drug, cause) for cause in causes):
+            continue
+        if drug.until_h is not None and drug.until_h < patient.now_h - EFFECT_H and last is None:
+            continue
+        what = _out_of_step(drug, last, patient.now_h)
+        if what is not None:
+            found.add(
+                Severity.WARNING, "interaction-changes",
+                f"{drug.name} {what}: the forecast leaves the change of its effect out; take a level two "
+                "weeks after the change", file=patient.path.name if patient.path is not None else "patient",
+                column=f"with_drug.{k + 1}",
+            )  # fmt: skip
+
+
+def _out_of_step(drug: OtherDrug, last_h: float | None, now_h: float) -> str | None:
+    if last_h is None:
+        return "acts, and no level shows how much"
+    if drug.start_h is not None and drug.start_h > last_h - EFFECT_H:
+        if drug.start_h > last_h:
+            return f"starts {(drug.start_h - last_h) / 24:.0f} days after the last level"
+        return f"started only {(last_h - drug.start_h) / 24:.0f} days before the last level"
+    if drug.until_h is not None and drug.until_h > last_h - EFFECT_H:
+        apart = (drug.until_h - now_h) / 24
+        return f"ends {abs(apart):.0f} days {'after' if apart >= 0 else 'before'} the decision"
+    return None
 
 
 def _covariate(patient: DosePatient, cause: ExposureCause) -> tuple[Status, str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from troughline.dosing.candidates import feasible_regimens
+from troughline.dosing.causes import report_other_drugs
 from troughline.dosing.model_choice import ChosenModel, choose_models
 from troughline.dosing.patient_file import check_patient
 from troughline.dosing.response_curve import response_curves
@@ -47,6 +48,7 @@ def basis_of(patient: DosePatient, found: Findings) -> Basis | None:
             file=patient.path.name if patient.path is not None else "patient", column="sample",
         )  # fmt: skip
     _report_severe_toxicity(patient, found)
+    report_other_drugs(patient, found)
     if target is None or not models or not regimens or len(found.errors) > before:
         return None
     _report_limits_of_models(patient, models, found)
@@ -54,15 +56,24 @@ def basis_of(patient: DosePatient, found: Findings) -> Basis | None:
 
 
 def _report_severe_toxicity(patient: DosePatient, found: Findings) -> None:
-    """A warning for severe toxicity where the file sets no largest dose that the patient bears."""
-    from troughline.dosing.tolerance import severe_toxicities
+    """Warnings for severe toxicity that is not over, and for a dose of it that is offered again."""
+    from troughline.dosing.tolerance import offered_again, ongoing_severe
 
-    had = severe_toxicities(patient)
-    if had and patient.largest_daily_dose_mg is None:
+    file = patient.path.name if patient.path is not None else "patient"
+    for t in ongoing_severe(patient):
+        found.add(
+            Severity.WARNING, "ongoing-toxicity",
+            f"{t.words}: by this file not over for 14 days (until); the answer begins with a hold",
+            file=file, column="toxicity",
+        )  # fmt: skip
+    again = offered_again(patient)
+    if again is not None:
+        most = patient.largest_daily_dose_mg
+        said = "is not set" if most is None else f"= {most:g} is not below it"
         found.add(
             Severity.WARNING, "severe-toxicity",
-            f"{had[-1].words}, and tolerance.largest_daily_dose_mg is not set: that dose is offered again",
-            file=patient.path.name if patient.path is not None else "patient", column="tolerance",
+            f"{again.words}, and tolerance.largest_daily_dose_mg {said}: that dose is offered again",
+            file=file, column="tolerance",
         )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ from troughline.dosing.individual import individual_now
 from troughline.dosing.level_rows import level_rows
 from troughline.dosing.next_sample import value_of_samples
 from troughline.dosing.patient_file import load_patient
-from troughline.dosing.plausibility import check_levels
+from troughline.dosing.plausibility import check_against_the_others, check_levels
 from troughline.dosing.recommend import choose
 from troughline.dosing.regimen_rows import recommendation_row, regimen_rows, report_choice, rules_of
 from troughline.dosing.response_curve import ResponseCurve
@@ -36,6 +36,7 @@ from troughline.dosing.result import (
 )
 from troughline.dosing.scores import score
 from troughline.dosing.sentence import sentence_of
+from troughline.dosing.tolerance import with_toxicity
 from troughline.issues import Findings, InputError, Severity
 from troughline.pk.posterior import generator_of
 from troughline.progress import Progress, silent
@@ -100,6 +101,7 @@ def dose(
         patient, working, belief, prior, basis.regimens[choice.best], start_h=start, horizon_h=horizon,
         level=options.level, seed=options.seed,
     )  # fmt: skip
+    check_against_the_others(patient, rows.rows, found)
     progress("valuing one more level", 7, STEPS)
     following = follow(patient, working[0], found, level=options.level)
     found.raise_errors()
@@ -111,7 +113,8 @@ def dose(
         )  # fmt: skip
     progress("writing the answer", 8, STEPS)
     ids = [r.id for r in basis.regimens]
-    sentence = sentence_of(patient, basis, scores, choice, further)
+    answer = sentence_of(patient, basis, scores, choice, further)
+    sentence = with_toxicity(answer, patient, [basis.regimens[k] for k in {choice.best, *choice.among}])
     return DoseResult(
         sentence=sentence,
         title=patient.title,

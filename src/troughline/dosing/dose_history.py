@@ -12,6 +12,8 @@ from troughline.dosing.patient import GivenDose
 from troughline.dosing.regimen import Regimen
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from troughline.dosing.patient_build import Reader
     from troughline.dosing.patient_schema import DoseEntry
 
@@ -65,7 +67,8 @@ def read_history(reader: Reader, now_h: float) -> History | None:
         stop = min(following, now_h) if until is None else min(until, now_h)
         factor = convert(1.0, entry.unit, "mg")
         amounts = tuple(a * factor for a in (entry.amounts or (entry.amount or 0.0,)))
-        planned = _planned(start, stop, entry.interval_h)
+        daily = sum(amounts) * 24.0 / (entry.interval_h * len(amounts))
+        planned = _planned(start, stop, entry.interval_h, reader.times.origin)
         if len(planned) + len(taken) > MOST_DOSES:
             reader.error("too-many-doses", f"more than {MOST_DOSES} doses", f"dose.{k + 1}")
             return None
@@ -76,8 +79,11 @@ def read_history(reader: Reader, now_h: float) -> History | None:
             held = any(a - _SAME_H <= time_h < b - _SAME_H for a, b in holds)
             if amount > 0 and not held and not any(abs(time_h - m) < _SAME_H for m in skipped):
                 taken.append(
-                    GivenDose(time_h=time_h, amount_mg=amount, interval_h=entry.interval_h, food=entry.food)
-                )
+                    GivenDose(
+                        time_h=time_h, amount_mg=amount, interval_h=entry.interval_h, food=entry.food,
+                        daily_mg=daily,
+                    )
+                )  # fmt: skip
         if amounts[0] > 0 and (until is None or until >= now_h - _SAME_H):
             regimen, ended = regimen_of(amounts, entry.interval_h), None
         else:
@@ -110,10 +116,16 @@ def label_of(amounts_mg: tuple[float, ...], interval_h: float) -> str:
     return f"{amount} {words.get(interval_h, f'every {interval_h:g} h')}"
 
 
-def _planned(start: float, stop: float, interval: float) -> list[float]:
+def _planned(start: float, stop: float, interval: float, origin: datetime | None) -> list[float]:
     """The times of an entry's doses: before `stop`, and at the decision itself none yet."""
-    count = max(math.ceil((stop - start) / interval - 1e-9), 0)
-    return [start + interval * j for j in range(count)]
+    from troughline.dosing.patient_times import due_after
+
+    # A change of summer time moves the last dose by an hour at most: one more is looked at.
+    count = max(math.ceil((stop - start) / interval - 1e-9), 0) + math.ceil(1.0 / interval)
+    if count > 2 * MOST_DOSES:
+        return [start + interval * j for j in range(count)]
+    due = [due_after(origin, start, interval * j, interval) for j in range(count)]
+    return [t for t in due if t < stop - interval * 1e-9]
 
 
 def _holds(reader: Reader, now_h: float) -> list[tuple[float, float]]:

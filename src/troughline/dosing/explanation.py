@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from troughline.dosing.causes import common_causes
 from troughline.dosing.level_rows import LevelRows, spread_of
+from troughline.dosing.plausibility import ODD_P, p_in_words
 from troughline.dosing.result import Cause, Explanation, TargetResult
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ def explain(
     *,
     level: float,
 ) -> Explanation:
-    """Explain from the draws of the exposure now: the patient's (n,) and the population's (n,).
+    """Explain from the draws of the exposure: the patient's (n,) and the population's (n,).
+
+    It is that of the last cycle; on hold, of the last one that was taken.
 
     The shrinkage is the variance of the patient's log exposure over that of the population's: 1 where the
     levels told nothing.
@@ -46,7 +49,8 @@ def explain(
         direction = "high"
     causes = common_causes(patient, direction)
     sentences = [
-        _against_population(middle, direction), _prior_or_data(len(patient.used_levels), shrinkage),
+        _against_population(middle, direction, on_hold=patient.regimen is None),
+        _prior_or_data(len(patient.used_levels), shrinkage),
         *_which_level(rows), _which_target(target), *_which_cause(causes, direction),
     ]  # fmt: skip
     return Explanation(
@@ -58,12 +62,12 @@ def explain(
     )
 
 
-def _against_population(ratio: float, direction: Direction) -> str:
+def _against_population(ratio: float, direction: Direction, *, on_hold: bool) -> str:
+    begin = "Exposure before the hold was" if on_hold else "Exposure is"
     if direction == "typical":
-        return f"Exposure is as expected of patients with these covariates ({ratio:.2f} times their median)."
+        return f"{begin} as expected of patients with these covariates ({ratio:.2f} times their median)."
     return (
-        f"Exposure is {direction}: {ratio:.1f} times the median of patients with these covariates at the "
-        "same "
+        f"{begin} {direction}: {ratio:.2g} times the median of patients with these covariates at the same "
         "doses."
     )
 
@@ -93,15 +97,14 @@ def _which_level(rows: LevelRows) -> list[str]:
         f"expected trough on {rows.regimen} would be "
         f"{abs(1 / (1 + row.influence) - 1):.0%} {'lower' if row.influence > 0 else 'higher'}."
     )
-    odd = [
-        r for r in rows.rows if r.p_value is not None and r.p_value < 0.01
-    ]  # fmt: skip
+    alone = sum(r.used for r in rows.rows) == 1
+    others = "what is expected of such patients" if alone else "the patient's other levels"
     made = [said]
     made += [
-        f"Level {r.number} does not agree with the others (p = {r.p_value:.3f} before it was seen): check "
-        "its "
-        "time, the doses before it and its unit."
-        for r in odd
+        f"Level {r.number} does not agree with {others} (p {p_in_words(r.p_value)} before it was seen): "
+        "check its time, the doses before it and its unit."
+        for r in rows.rows
+        if r.p_value is not None and r.p_value < ODD_P
     ]
     return made
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troughline.dosing.belief import spread_rows
+from troughline.dosing.patient_times import due_after
 from troughline.dosing.records import patient_records
 from troughline.dosing.threads import in_threads
 from troughline.model.build import DoseEvent
@@ -46,9 +47,10 @@ class Forecast:
 def next_dose_h(patient: DosePatient) -> float:
     """When the next dose is due, h: after the last one taken, at the decision if that is past."""
     last = patient.doses[-1]
-    due = last.time_h + last.interval_h
+    step = last.interval_h
+    due = due_after(patient.origin, last.time_h, step, step)
     while due < patient.now_h - 1e-6 and patient.regimen is not None:
-        due += last.interval_h
+        due = due_after(patient.origin, due, step, step)
     return max(due, patient.now_h)
 
 

@@ -30,7 +30,7 @@ def individual_now(
     """The patient now, and the draws of his exposure over the last interval and of the population's (n,).
 
     The exposure is that of the last 24 h before the next dose is due, in the occasion of the last level;
-    the trough is the level just before that dose.
+    the trough is the level just before that dose. On hold the draws are of the last cycle that was taken.
     """
     period = max(24.0, patient.doses[-1].interval_h if patient.regimen is None else patient.regimen.period_h)
     begin = max(start_h - period, 0.0)
@@ -38,6 +38,10 @@ def individual_now(
         ExposureQuery(quantity="trough", end=start_h),
         ExposureQuery(quantity="auc", start=begin, end=start_h),
     ]
+    taken = patient.doses[-1].time_h + patient.doses[-1].interval_h
+    before = max(taken - period, 0.0)
+    if patient.regimen is None:
+        queries.append(ExposureQuery(quantity="auc", start=before, end=taken))
     own = asked(patient, belief, None, queries, start_h=start_h, end_h=start_h, draws=DRAWS)
     others = asked(patient, prior, None, queries, start_h=start_h, end_h=start_h, draws=DRAWS)
     hours = start_h - begin
@@ -53,6 +57,9 @@ def individual_now(
         effective_draws=belief.effective,
         n_samples=len(patient.used_levels),
     )
+    if patient.regimen is None:
+        # What is left of a hold says nothing of the patient: the last cycle that was taken does.
+        return made, own[:, 2] * 24.0 / (taken - before), others[:, 2] * 24.0 / (taken - before)
     return made, area, population
 
 

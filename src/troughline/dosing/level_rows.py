@@ -111,6 +111,8 @@ def _row(
     if left is not None and k is not None and one.value is not None:
         above = float(np.mean(left.measured[:, k] >= one.value))
         p_value = 2 * min(above, 1 - above)
+    elif left is not None and k is not None and one.limit is not None:
+        p_value = float(np.mean(left.measured[:, k] < one.limit))
     return SampleResult(
         number=one.number, day=one.time_h / 24.0, clock=patient.clock(one.time_h), value=one.value,
         limit=one.limit, unit="mg/L", method=one.method,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from troughline.issues import Findings, InputError, Severity
@@ -10,7 +11,7 @@ from troughline.issues import Findings, InputError, Severity
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from troughline.dosing.patient import DosePatient
+    from troughline.dosing.patient import CovariateValue, DosePatient
     from troughline.dosing.patient_schema import ModelEntry
     from troughline.model.model import Model
     from troughline.model.spec import Covariate, ModelSpec
@@ -262,11 +263,55 @@ def _value(
 
 def _report_unused(patient: DosePatient, models: list[ChosenModel], found: Findings) -> None:
     known = {c.name.casefold() for m in models for c in m.covariates}
-    unused = sorted({c.name for c in patient.covariates if c.name.casefold() not in known})
-    for name in unused:
+    unused = [c for c in patient.covariates if c.name.casefold() not in known]
+    for name in sorted({c.name for c in unused}):
         found.add(
             Severity.NOTE, "covariate-unused", f"{name} is in no model here: it only serves the explanations",
             file=_file(patient), column=f"covariate {name}",
+        )  # fmt: skip
+    for value in unused:
+        _check_unused(patient, value, found)
+
+
+@cache
+def _library_ranges() -> tuple[tuple[str, tuple[float, float, str, str]], ...]:
+    """Of every covariate of every model of the library: its name, and low, high, unit and the model."""
+    from importlib.resources import as_file
+
+    from troughline.model.library import list_models, model_path
+    from troughline.model.read import load_spec
+
+    made: list[tuple[str, tuple[float, float, str, str]]] = []
+    for model in list_models():
+        with as_file(model_path(model)) as path:
+            covariates = load_spec(path).covariates
+        for c in covariates:
+            span = c.hard or c.soft
+            if span is not None and c.levels is None:
+                made.append((c.name.casefold(), (*span, c.unit, model)))
+    return tuple(made)
+
+
+def _check_unused(patient: DosePatient, value: CovariateValue, found: Findings) -> None:
+    """A warning where a covariate lies outside the range of every model of the library that knows it."""
+    from troughline.units import convert, is_convertible
+
+    if isinstance(value.value, str):
+        return
+    spans = [span for name, span in _library_ranges() if name == value.name.casefold()]
+    if not spans:
+        return
+    unit = value.unit or spans[0][2]
+    fine = [
+        is_convertible(unit, own) and low <= convert(float(value.value), unit, own) <= high
+        for low, high, own, _ in spans
+    ]
+    if not any(fine):
+        ranges = "; ".join(f"{low:g} to {high:g} {own} ({model})" for low, high, own, model in spans)
+        found.add(
+            Severity.WARNING, "covariate-range",
+            f"{value.value:g} {unit} lies outside the range of every model that knows it: {ranges}",
+            file=_file(patient), column=f"covariate {value.name}",
         )  # fmt: skip
 
 

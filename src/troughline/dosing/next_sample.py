@@ -84,6 +84,9 @@ def value_of_samples(
     moments = [t.time_h for t in times]
     lately = recent_doses(patient, belief, start_h=start_h, until_h=start_h + 1.0)
     levels = levels_at(lately, belief, regimen, moments, start_h=start_h, new_occasion=0)
+    limit = _limit(patient, levels)
+    # Far below the limit nothing differs: a floor keeps logarithms and errors finite.
+    levels = np.maximum(levels, limit * 1e-3)
     log_trough = np.log(np.maximum(scores.trough[:, best], 1e-12))
     outcomes = np.unique(np.linspace(0, len(levels) - 1, min(OUTCOMES, len(levels))).astype(np.int64))
     noise = rng.standard_normal(len(outcomes))
@@ -92,7 +95,18 @@ def value_of_samples(
     winners = ranked == ranked.max(axis=1, keepdims=True)
     made = tuple(
         _value(
-            patient, t, levels[:, k], sds[0][:, k], sds[1], outcomes, noise, ranked, winners, best, log_trough
+            patient,
+            t,
+            levels[:, k],
+            sds[0][:, k],
+            sds[1],
+            outcomes,
+            noise,
+            ranked,
+            winners,
+            best,
+            log_trough,
+            limit,
         )
         for k, t in enumerate(times)
     )
@@ -104,21 +118,33 @@ def value_of_samples(
     )
 
 
+def _limit(patient: DosePatient, levels: Floats) -> float:
+    """The limit of quantification of an imagined level, mg/L: of the last level that has one.
+
+    Without any, a ten-thousandth of the highest median level, at least 1e-6 mg/L.
+    """
+    known = [level.limit for level in patient.levels if level.limit is not None]
+    return known[-1] if known else max(1e-4 * float(np.median(levels, axis=0).max()), 1e-6)
+
+
 def _value(
     patient: DosePatient, time: Time, level: Floats, sd: Floats, on_log: NDArray[np.bool_],
     outcomes: NDArray[np.int64], noise: Floats, ranked: Floats, winners: NDArray[np.bool_], best: int,
-    log_trough: Floats,
+    log_trough: Floats, limit: float,
 ) -> SampleValue:  # fmt: skip
     y = np.where(
         on_log[outcomes], level[outcomes] * np.exp(sd[outcomes] * noise),
-        np.maximum(level[outcomes] + sd[outcomes] * noise, 1e-6),
+        np.maximum(level[outcomes] + sd[outcomes] * noise, 0.0),
     )  # fmt: skip
+    # Below the limit a level tells that alone, as it does where it was measured.
+    y = np.where(y < limit, np.nan, y)
+    limits = np.full(len(y), limit)
     # (n_draws, n_outcomes): the density of each imagined level at each draw.
     dense = np.empty((len(level), len(y)))
     for logged in (True, False):
         own = on_log == logged
         if own.any():
-            dense[own] = log_density(level[own, None], sd[own, None], y, y, on_log=logged)
+            dense[own] = log_density(level[own, None], sd[own, None], y, limits, on_log=logged)
     weights = np.exp(dense - dense.max(axis=0, keepdims=True))
     weights[outcomes, np.arange(len(outcomes))] = 0.0
     weights = np.nan_to_num(weights)

@@ -17,12 +17,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GivenDose:
-    """A dose that was taken; `interval_h` is the one prescribed then, `food` how it was taken."""
+    """A dose that was taken; `interval_h` is the one prescribed then, `food` how it was taken.
+
+    `daily_mg`: the daily dose prescribed then, on average over a cycle; None: every dose was this one.
+    """
 
     time_h: float
     amount_mg: float
     interval_h: float
     food: str = "not known"
+    daily_mg: float | None = None
+
+    @property
+    def prescribed_daily_mg(self) -> float:
+        """The daily dose prescribed when it was taken, mg."""
+        return self.amount_mg * 24.0 / self.interval_h if self.daily_mg is None else self.daily_mg
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +126,6 @@ class DosePatient:
         """A moment as clock time, `2026-03-01T08:00`, or None where the file has no clock."""
         if self.origin is None:
             return None
-        from datetime import timedelta
+        from troughline.dosing.patient_times import clock_time
 
-        return (self.origin + timedelta(hours=time_h)).isoformat(timespec="minutes")
+        return clock_time(self.origin, time_h).isoformat(timespec="minutes")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from troughline.dosing.patient_schema import Moment, PatientFile, SampleEntry
 
 ABOUT_NOW_H = 1e-6
+DEATH = 5
 
 
 class Reader:
@@ -77,6 +78,8 @@ def build_patient(
     if now is None or history is None or drug is None:
         return None
     levels = _levels(reader, history, now, drug.molar_mass_g_per_mol)
+    if any(d.food not in ("not known", "fasting") for d in contents.dose):
+        reader.note("food-unused", "food serves the explanations; no prediction changes by it", "dose.food")
     return DosePatient(
         id=header.id,
         title=header.title or header.id,
@@ -114,6 +117,13 @@ def _set_origin(reader: Reader) -> bool:
     if len(starts) < len(reader.contents.dose):
         return False
     reader.times.start_at(min(starts, key=lambda s: s[0])[1])
+    if abs(reader.times.zero_h) > ABOUT_NOW_H:
+        unit = reader.contents.patient.time
+        written = reader.times.zero_h / (24.0 if unit == "day" else 1.0)
+        reader.warn(
+            "first-dose-not-0", f"the first dose is at {unit} {written:g}, not 0: every time of the answer "
+            "is counted from it; doses before it that the file lacks belong into the file", "dose",
+        )  # fmt: skip
     return True
 
 
@@ -166,7 +176,7 @@ def _levels(reader: Reader, history: History, now: float, molar_mass: float) -> 
             sample.limit is not None and sample.value is not None and sample.value < sample.limit
         )
         use, reason = sample.use, "" if sample.use else "the file says so"
-        if time_h < first:
+        if time_h <= first + ABOUT_NOW_H:
             use, reason = False, "before the first dose"
             reader.note("before-first-dose", "below the limit before the first dose: not used", place)
         made.append(
@@ -193,11 +203,14 @@ def _plausible(
         )
         return False
     measured = not sample.below_limit and sample.value is not None
-    if time_h < first and measured and (sample.limit is None or (sample.value or 0) >= sample.limit):
+    seen = measured and (sample.limit is None or (sample.value or 0) >= sample.limit)
+    if time_h <= first + ABOUT_NOW_H and seen:
+        when = f"{(first - time_h) / 24:.2f} days before the first dose"
+        if time_h >= first - ABOUT_NOW_H:
+            when = "before the first dose takes effect"
         reader.error(
             "sample-before-doses",
-            f"a level {(first - time_h) / 24:.2f} days before the first dose: give the doses before it, or "
-            "correct its time",
+            f"a level {when}: give the doses before it, or correct its time",
             f"{place}.time",
         )
         return False
@@ -211,7 +224,17 @@ def _plausible(
 
 
 def _check_order(reader: Reader, levels: list[Level]) -> None:
-    """An error for two levels at one time that differ."""
+    """An error for two levels at one time, a warning for the number of an occasion that returns."""
+    numbered = [level for level in levels if level.use and level.occasion is not None]
+    ended: set[int | None] = set()
+    for a, b in pairwise(numbered):
+        if a.occasion != b.occasion:
+            ended.add(a.occasion)
+        if b.occasion in ended:
+            reader.warn(
+                "occasion-returns", f"occasion {b.occasion} returns after another one: it counts as a new "
+                "occasion", f"sample.{b.number}.occasion",
+            )  # fmt: skip
     for a, b in pairwise(levels):
         if abs(b.time_h - a.time_h) < ABOUT_NOW_H and a.use and b.use:
             reader.error(
@@ -269,6 +292,9 @@ def _toxicity(reader: Reader, now: float) -> tuple[Toxicity, ...]:
             continue
         if until is not None and until < start:
             reader.error("contradictory-times", "ends before it begins", f"{place}.until")
+            continue
+        if entry.grade == DEATH:
+            reader.error("grade-5", "grade 5 is death: there is no dose to answer", f"{place}.grade")
             continue
         made.append(Toxicity(time_h=start, until_h=until, term=entry.term, grade=entry.grade))
     return tuple(sorted(made, key=lambda t: t.time_h))

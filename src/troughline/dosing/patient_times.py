@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from troughline.dosing.patient_schema import Moment, PatientHeader
@@ -16,16 +16,38 @@ class TimeFault(ValueError):
     """A time that cannot be read; the message says why."""
 
 
-class Times:
-    """Turns moments as written into hours since the first dose.
+def clock_time(origin: datetime, time_h: float) -> datetime:
+    """The clock time `time_h` real hours after `origin`, in its zone, summer time included."""
+    return (origin.astimezone(UTC) + timedelta(hours=time_h)).astimezone(origin.tzinfo)
 
-    `origin` is the first dose as a clock time, None where times are days or hours.
+
+def due_after(origin: datetime | None, time_h: float, hours: float, interval_h: float) -> float:
+    """When a dose is due `hours` after one at `time_h`, in h since the first dose.
+
+    Where times are clock times and the doses of `interval_h` come at the same times of every day, or of
+    every so many days, those stay: a day on which clocks change is 23 or 25 h long.
+    """
+    days = interval_h / 24.0
+    whole = any(abs(x - round(x)) < 1e-9 and round(x) > 0 for x in (days, 1.0 / days))
+    if origin is None or not whole:
+        return time_h + hours
+    begin = clock_time(origin, time_h)
+    due = (begin.replace(tzinfo=None) + timedelta(hours=hours)).replace(tzinfo=origin.tzinfo)
+    return time_h + (due.astimezone(UTC) - begin.astimezone(UTC)).total_seconds() / 3600.0
+
+
+class Times:
+    """Turns moments as written into hours since the first dose, whatever day or hour that was written as.
+
+    `origin` is the first dose as a clock time, None where times are days or hours. `zero_h` is the first
+    dose as the file counts days or hours.
     """
 
     def __init__(self, header: PatientHeader) -> None:
         self._unit = header.time
         self._zone: ZoneInfo | None = None
         self.origin: datetime | None = None
+        self.zero_h = 0.0
         if header.timezone is not None:
             try:
                 self._zone = ZoneInfo(header.timezone)
@@ -35,9 +57,11 @@ class Times:
                 ) from None
 
     def start_at(self, first_dose: Moment) -> None:
-        """Take a clock time as time 0; days and hours are counted from their own 0."""
+        """Take the first dose as time 0."""
         if self._unit == "clock":
             self.origin = self._instant(first_dose)
+        else:
+            self.zero_h = self._number(first_dose)
 
     def instant(self, written: Moment) -> float:
         """A moment that can be ordered against others before time 0 is known, in h."""
@@ -48,7 +72,7 @@ class Times:
     def hours(self, written: Moment) -> float:
         """A moment in h since the first dose. Raises `TimeFault`."""
         if self._unit != "clock":
-            return self._number(written)
+            return self._number(written) - self.zero_h
         if self.origin is None:
             raise TimeFault("the first dose has no time")
         # Real hours passed: a difference of aware times in one zone would count wall-clock hours.
@@ -87,4 +111,4 @@ class Times:
                     f"{written!r} does not exist, or exists twice where clocks change (give an offset)"
                 )
             return local
-        return moment
+        return moment if self._zone is None else moment.astimezone(self._zone)

@@ -10,7 +10,6 @@ import numpy as np
 
 from troughline.dosing.candidates import same_regimen
 from troughline.dosing.recommend import labels_in_words
-from troughline.dosing.tolerance import at_or_below
 
 if TYPE_CHECKING:
     from troughline.dosing.checks import Basis
@@ -140,8 +139,6 @@ def _one_regimen(told: _Told) -> str:
         change = "Stay on"
     else:
         change = "Restart with" if patient.regimen is None else "Change to"
-    had = at_or_below(patient, told.basis.regimens[best])
-    warned = f"; but the patient had {had[-1].words}" if had else ""
     utility = f" and expected utility {told.utility(best)}" if told.scores.criterion == "utility" else ""
     open_side = ""
     if choice.one_sided:
@@ -153,7 +150,7 @@ def _one_regimen(told: _Told) -> str:
     return (
         f"{change} {told.label(best)}: in {patient.options.horizon_days:g} days a {told.level(best)} "
         f"(median), inside the target of {_span(told.basis)} with probability {told.inside(best)}"
-        f"{utility}{open_side}{_seldom_inside(told)}{warned}."
+        f"{utility}{open_side}{_seldom_inside(told)}."
     )
 
 
