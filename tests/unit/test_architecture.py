@@ -17,6 +17,7 @@ FLOORS = {
     "cohort": 2, "evidence": 2,
     "model": 1, "survival": 1,
     "units": 0, "issues": 0, "results": 0, "provenance": 0, "progress": 0, "output_file": 0,
+    "toml_file": 0,
 }  # fmt: skip
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from troughline.cohort.question_association import AssociationQuestion
 from troughline.cohort.question_base import (
@@ -21,6 +20,7 @@ from troughline.cohort.question_base import (
 from troughline.cohort.question_change import ChangeQuestion
 from troughline.cohort.question_interaction import InteractionQuestion
 from troughline.issues import Findings, InputError, Severity
+from troughline.toml_file import read_toml
 
 __all__ = [
     "MODEL_METRICS", "TABLES", "AssociationQuestion", "ChangeQuestion", "CovariateSpec", "CurveQuestion",
@@ -196,27 +196,16 @@ def load_study(path: str | Path) -> Study:
     """
     file = Path(path)
     found = Findings()
-    try:
-        text = file.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        found.add(Severity.ERROR, "file-unreadable", f"cannot be read: {error.strerror}", file=str(path))
-        raise InputError(found, configuration=True) from None
-    except UnicodeDecodeError:
-        found.add(Severity.ERROR, "not-utf-8", "is not UTF-8 text", file=file.name)
-        raise InputError(found, configuration=True) from None
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        found.add(Severity.ERROR, "not-toml", f"is not valid TOML: {error}", file=file.name)
-        raise InputError(found, configuration=True) from None
+    read = read_toml(file, found, called=str(path))
+    if read is None:
+        raise InputError(found, configuration=True)
+    data, _ = read
     if "path" in data:
         found.add(Severity.ERROR, "study-file", "unknown key", file=file.name, column="path")
         raise InputError(found, configuration=True)
-    try:
-        return Study.model_validate({**data, "path": file})
-    except ValidationError as error:
-        from troughline.cohort.studyfile_messages import mistakes
+    from troughline.cohort.studyfile_messages import by_schema
 
-        for place, message in mistakes(error, data, Study):
-            found.add(Severity.ERROR, "study-file", message, file=file.name, column=place)
-        raise InputError(found, configuration=True) from None
+    study = by_schema(Study, data, found, file=file.name, code="study-file", path=file)
+    if study is None:
+        raise InputError(found, configuration=True)
+    return study

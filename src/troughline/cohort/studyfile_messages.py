@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Any, cast, get_args, get_origin
+from typing import Any, TypeVar, cast, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from troughline.cohort.reporting import shown
+from troughline.issues import Findings, Severity
 
 Location = tuple[int | str, ...]
+Schema = TypeVar("Schema", bound=BaseModel)
 
 _NUMBER_TYPES = ("float_type", "float_parsing", "finite_number")
 _WHOLE_TYPES = ("int_type", "int_parsing", "int_from_float", "int_parsing_size")
@@ -22,6 +24,18 @@ _LIMITS = {
     "less_than": ("lt", "below"),
     "less_than_equal": ("le", "at most"),
 }
+
+
+def by_schema(
+    schema: type[Schema], data: Mapping[str, Any], found: Findings, *, file: str, code: str, **more: Any
+) -> Schema | None:
+    """The contents `data` of a file, and `more` that is not in it; None with a finding for each mistake."""
+    try:
+        return schema.model_validate({**data, **more})
+    except ValidationError as error:
+        for place, message in mistakes(error, data, schema):
+            found.add(Severity.ERROR, code, message, file=file, column=place)
+        return None
 
 
 def mistakes(

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import tomllib
 from datetime import date, datetime, time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from pydantic import ValidationError
 
 from troughline.dosing.patient_schema import PatientFile
 from troughline.issues import Findings, InputError, Severity
 from troughline.provenance import sha256_of
+from troughline.toml_file import parsed, read_text
 
 if TYPE_CHECKING:
     from troughline.dosing.patient import DosePatient
@@ -58,29 +58,20 @@ def patient_from(data: dict[str, Any], *, file: str = "patient") -> tuple[DosePa
 
 
 def _read(file: Path, found: Findings) -> tuple[dict[str, Any], str] | None:
-    def fault(code: str, message: str) -> None:
-        found.add(Severity.ERROR, code, message, file=file.name)
-
-    try:
-        raw = file.read_bytes()
-        text = raw.decode("utf-8-sig")
-    except OSError as error:
-        found.add(Severity.ERROR, "file-unreadable", f"cannot be read: {error.strerror}", file=str(file))
+    read = read_text(file, found, called=str(file))
+    if read is None:
         return None
-    except UnicodeDecodeError:
-        fault("not-utf-8", "is not UTF-8 text")
+    if file.suffix.lower() == ".json":
+        made = parsed(
+            read, partial(json.loads, parse_constant=_no_constant), file.name, found, language="JSON"
+        )
+    else:
+        made = parsed(read, tomllib.loads, file.name, found)
+    if made is None:
         return None
-    is_json = file.suffix.lower() == ".json"
-    try:
-        data: Any = json.loads(text, parse_constant=_no_constant) if is_json else tomllib.loads(text)
-    except RecursionError:
-        fault("not-json" if is_json else "not-toml", "is nested too deeply")
-        return None
-    except ValueError as error:
-        fault("not-json" if is_json else "not-toml", f"is not valid {'JSON' if is_json else 'TOML'}: {error}")
-        return None
+    data, raw = made
     if not isinstance(data, dict):
-        fault("patient-file", "must be a table of keys")
+        found.add(Severity.ERROR, "patient-file", "must be a table of keys", file=file.name)
         return None
     return _plain_times(data), sha256_of(raw)  # pyright: ignore[reportUnknownArgumentType]
 
@@ -99,11 +90,6 @@ def _plain_times(value: Any) -> Any:
 
 
 def _validated(data: dict[str, Any], file: str, found: Findings) -> PatientFile | None:
-    try:
-        return PatientFile.model_validate(data)
-    except ValidationError as error:
-        from troughline.cohort.studyfile_messages import mistakes
+    from troughline.cohort.studyfile_messages import by_schema
 
-        for place, message in mistakes(error, data, PatientFile):
-            found.add(Severity.ERROR, "patient-file", message, file=file, column=place)
-        return None
+    return by_schema(PatientFile, data, found, file=file, code="patient-file")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from troughline.issues import Findings, InputError, Severity
 from troughline.mechanism.treatment import Protocol, event_table, read_criteria
+from troughline.toml_file import read_toml
 from troughline.trial.schema import TrialFile
 
 if TYPE_CHECKING:
@@ -60,38 +58,20 @@ def check_trial(path: str | Path) -> tuple[Setup | None, Findings]:
     from troughline.provenance import sha256_of
 
     file, found = Path(path), Findings()
-
-    def fault(code: str, message: str) -> None:
-        found.add(Severity.ERROR, code, message, file=file.name)
-
-    try:
-        raw = file.read_bytes()
-        data: dict[str, Any] = tomllib.loads(raw.decode("utf-8-sig"))
-    except OSError as error:
-        fault("file-unreadable", f"cannot be read: {error.strerror}")
+    read = read_toml(file, found)
+    if read is None:
         return None, found
-    except UnicodeDecodeError:
-        fault("not-utf-8", "is not UTF-8 text")
-        return None, found
-    except RecursionError:
-        fault("not-toml", "is nested too deeply")
-        return None, found
-    except ValueError as error:
-        fault("not-toml", f"is not valid TOML: {error}")
-        return None, found
+    data, raw = read
     return setup_of(data, name=file.name, sha256=sha256_of(raw))
 
 
 def setup_of(data: dict[str, Any], *, name: str, sha256: str = "") -> tuple[Setup | None, Findings]:
     """The setup of a file's contents, and what was found."""
-    from troughline.cohort.studyfile_messages import mistakes
+    from troughline.cohort.studyfile_messages import by_schema
 
     found = Findings()
-    try:
-        file = TrialFile.model_validate(data)
-    except ValidationError as error:
-        for place, message in mistakes(error, data, TrialFile):
-            found.add(Severity.ERROR, "trial-file", message, file=name, column=place)
+    file = by_schema(TrialFile, data, found, file=name, code="trial-file")
+    if file is None:
         return None, found
     return _resolved(file, name, sha256, found), found
 

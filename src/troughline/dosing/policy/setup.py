@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from pydantic import ValidationError
 
 from troughline.dosing.policy.schema import PolicyFile
 from troughline.dosing.policy.world import WorldModel, world_of
 from troughline.dosing.regimen import Regimen
 from troughline.issues import Findings, InputError, Severity
 from troughline.provenance import sha256_of
+from troughline.toml_file import read_toml
 
 if TYPE_CHECKING:
     from troughline.dosing.policy.schema import Policy
@@ -94,38 +92,20 @@ def load_policy(path: str | Path) -> Setup:
 def check_policy(path: str | Path) -> tuple[Setup | None, Findings]:
     """Every finding about a policy file, and the setup where none of them is an error; nothing is drawn."""
     file, found = Path(path), Findings()
-
-    def fault(code: str, message: str) -> None:
-        found.add(Severity.ERROR, code, message, file=file.name)
-
-    try:
-        raw = file.read_bytes()
-        data: dict[str, Any] = tomllib.loads(raw.decode("utf-8-sig"))
-    except OSError as error:
-        fault("file-unreadable", f"cannot be read: {error.strerror}")
+    read = read_toml(file, found)
+    if read is None:
         return None, found
-    except UnicodeDecodeError:
-        fault("not-utf-8", "is not UTF-8 text")
-        return None, found
-    except RecursionError:
-        fault("not-toml", "is nested too deeply")
-        return None, found
-    except ValueError as error:
-        fault("not-toml", f"is not valid TOML: {error}")
-        return None, found
+    data, raw = read
     return setup_of(data, name=file.name, sha256=sha256_of(raw))
 
 
 def setup_of(data: dict[str, Any], *, name: str, sha256: str = "") -> tuple[Setup | None, Findings]:
     """The setup of a file's contents, and what was found."""
-    from troughline.cohort.studyfile_messages import mistakes
+    from troughline.cohort.studyfile_messages import by_schema
 
     found = Findings()
-    try:
-        file = PolicyFile.model_validate(data)
-    except ValidationError as error:
-        for place, message in mistakes(error, data, PolicyFile):
-            found.add(Severity.ERROR, "policy-file", message, file=name, column=place)
+    file = by_schema(PolicyFile, data, found, file=name, code="policy-file")
+    if file is None:
         return None, found
     return _resolved(file, name, sha256, found), found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from troughline.evidence.reconstruct.figure import Axis, PathChoice, choose_path
 from troughline.evidence.reconstruct.risk_table import RiskTable, read_risk_table
 from troughline.evidence.reconstruct.schema import ArmSection, CurveFile
 from troughline.issues import Findings, InputError, Severity
+from troughline.toml_file import read_toml
 
 FloatArray = NDArray[np.float64]
 
@@ -54,17 +54,10 @@ def load_curve_file(path: str | Path) -> CurveFile:
     """
     file = Path(path)
     found = Findings()
-    try:
-        data: dict[str, Any] = tomllib.loads(file.read_bytes().decode("utf-8-sig"))
-    except OSError as error:
-        found.add(Severity.ERROR, "file-unreadable", f"cannot be read: {error.strerror}", file=str(path))
-    except UnicodeDecodeError:
-        found.add(Severity.ERROR, "not-utf-8", "is not UTF-8 text", file=file.name)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        found.add(Severity.ERROR, "not-toml", f"is not valid TOML: {error}", file=file.name)
-    else:
-        return _checked(data, file, found)
-    raise InputError(found, configuration=True)
+    read = read_toml(file, found, called=str(path))
+    if read is None:
+        raise InputError(found, configuration=True)
+    return _checked(read[0], file, found)
 
 
 def load_curves(file: CurveFile) -> CurveInput:
@@ -105,19 +98,14 @@ def load_curves(file: CurveFile) -> CurveInput:
 
 
 def _checked(data: dict[str, Any], file: Path, found: Findings) -> CurveFile:
-    from pydantic import ValidationError
+    from troughline.cohort.studyfile_messages import by_schema
 
     if "path" in data:
         found.add(Severity.ERROR, "curve-file", "unknown key", file=file.name, column="path")
         raise InputError(found, configuration=True)
-    try:
-        read = CurveFile.model_validate({**data, "path": file})
-    except ValidationError as error:
-        from troughline.cohort.studyfile_messages import mistakes
-
-        for place, message in mistakes(error, data, CurveFile):
-            found.add(Severity.ERROR, "curve-file", message, file=file.name, column=place)
-        raise InputError(found, configuration=True) from None
+    read = by_schema(CurveFile, data, found, file=file.name, code="curve-file", path=file)
+    if read is None:
+        raise InputError(found, configuration=True)
     if read.curve.study is not None:
         from troughline.evidence.store import list_publications
 
