@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from troughline.report.write import check_writable, write_files
+from troughline.report.write import check_writable, json_file, write_files
 
 Json = dict[str, Any]
 Progress = Callable[[str, int, int], None]
@@ -33,11 +32,7 @@ def dose_files(results: Json, *, report: bool = True, progress: Progress | None 
     from troughline.report.dose_tables import dose_tables
     from troughline.report.tables import csv_of_dicts
 
-    try:
-        text = json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False)
-    except ValueError as error:
-        raise ValueError(f"result.json: {error}") from error
-    content = {"result.json": f"{text}\n".encode()}
+    content = json_file("result.json", results)
     for name, rows in dose_tables(results).items():
         content[f"tables/{name}.csv"] = csv_of_dicts(rows, bool(results.get("simulated"))).encode()
     if report:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from troughline.report.write import check_writable, exchange, open_workshop
+from troughline.report.write import check_writable, json_file, write_files
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,26 +31,15 @@ def write_policies(
     """
     check_writable(out)
     content = policy_files(result, report=report, progress=progress)
-    stale = _earlier(out) - set(content)
-    with open_workshop(out) as workshop:
-        made = workshop / "report"
-        for name, data in content.items():
-            file = made / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(data)
-        if out.exists():
-            exchange(made, out, list(content), sorted(stale), workshop / "before")
-        else:
-            made.replace(out)
-    return [out / name for name in content]
+    return write_files(content, out, earlier=_earlier)
 
 
 def policy_files(
     result: PolicyResult, *, report: bool = True, progress: Progress | None = None
 ) -> dict[str, bytes]:
     """The content of every file by its path within the folder; nothing is written."""
-    text = json.dumps(result.contents, indent=1, ensure_ascii=False, allow_nan=False)
-    content = {"policy.json": f"{text}\n".encode(), "patients.csv": patients_csv(result.patients).encode()}
+    content = json_file("policy.json", result.contents)
+    content["patients.csv"] = patients_csv(result.patients).encode()
     if not report:
         return content
     from troughline.report.figures.policy_plan import draw_policy_figures

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from troughline.report.write import check_writable, write_files
+from troughline.report.write import check_writable, json_file, write_files
 
 Json = dict[str, Any]
 Progress = Callable[[str, int, int], None]
@@ -45,11 +44,7 @@ def trial_files(
     from troughline.report.tables import csv_of_dicts
     from troughline.report.trial_tables import trial_tables
 
-    try:
-        text = json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False)
-    except ValueError as error:
-        raise ValueError(f"results.json: {error}") from error
-    content = {"results.json": f"{text}\n".encode()}
+    content = json_file("results.json", results)
     for name, rows in trial_tables(results).items():
         content[f"tables/{name}.csv"] = csv_of_dicts(rows, simulated=True).encode()
     if not report:

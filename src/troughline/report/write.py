@@ -55,18 +55,22 @@ def write_report(results: Json, out: Path, *, progress: Progress | None = None) 
 
 
 def write_files(
-    content: Mapping[str, bytes], out: Path, *, moved: Mapping[str, Path] | None = None
+    content: Mapping[str, bytes],
+    out: Path,
+    *,
+    moved: Mapping[str, Path] | None = None,
+    earlier: Callable[[Path], set[str]] | None = None,
 ) -> list[Path]:
     """Write the files of a report, by their paths within the folder `out`: all of them or none.
 
     `moved`: files that were made elsewhere on the same disk, by the path they get.
     Files that the page of an earlier report in `out` links to and that are not in `content` are removed,
-    and that page where `content` has none. Raises `OSError` where `out` cannot be written to; it is then as
-    it was.
+    and that page where `content` has none; `earlier` gives other ones to remove, by their paths in `out`.
+    Raises `OSError` where `out` cannot be written to; it is then as it was.
     """
     finished = dict(moved or {})
     names = [*content, *finished]
-    stale = _files_of_earlier_report(out) - set(names)
+    stale = (earlier or _files_of_earlier_report)(out) - set(names)
     with open_workshop(out) as workshop:
         made = workshop / "report"
         for name, data in content.items():
@@ -88,13 +92,10 @@ def report_files(results: Json, *, progress: Progress | None = None) -> dict[str
     from troughline.report.page import render_page
     from troughline.report.tables import table_files
 
-    try:
-        text = json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False)
-    except ValueError as error:
-        raise ValueError(f"results.json: {error}") from error
+    written = json_file("results.json", results)
     figures = draw_figures(results, progress=progress)
     page = render_page(results, figures)
-    content = {"report.html": page.encode(), "results.json": f"{text}\n".encode()}
+    content = {"report.html": page.encode(), **written}
     for name, table in table_files(results).items():
         content[f"tables/{name}"] = table.encode()
     for figure in figures:
@@ -103,6 +104,15 @@ def report_files(results: Json, *, progress: Progress | None = None) -> dict[str
     if progress is not None:
         progress("report written", len(figures), len(figures))
     return content
+
+
+def json_file(name: str, contents: Json) -> dict[str, bytes]:
+    """A JSON file by its name. Raises `ValueError`, naming it, for a number that JSON has no word for."""
+    try:
+        text = json.dumps(contents, indent=1, ensure_ascii=False, allow_nan=False)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+    return {name: f"{text}\n".encode()}
 
 
 def _files_of_earlier_report(out: Path) -> set[str]:
