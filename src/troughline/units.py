@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 DRUG_CONCENTRATION_UNIT = "mg/L"
+DAYS_PER_MONTH = 365.25 / 12
 
 _PREFIXES = {
     "femto": ("1e-15", "f"),

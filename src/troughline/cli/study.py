@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from troughline.results import Verdict
 
 
+Kind = Literal["study", "patient", "policy", "trial", "model", "curve", "evidence"]
 PATIENT_DATA = ("level-implausible", "earlier-result", "no-estimate")
 """What is wrong with the data in a patient file, not with the file."""
 
@@ -62,33 +63,19 @@ def check(
     ],
 ) -> None:
     """Every finding about a study, patient, policy, trial, curve, model or evidence file; nothing is run."""
-    if _is_evidence(file):
+    kind = _kind_of(file)
+    findings = _findings_of(kind, file)
+    if kind == "evidence":
         from troughline.cli.evidence import print_check
-        from troughline.evidence.checks import check_file
 
-        print_check(check_file(file))
-    # Patient and trial files have a section `model` too.
-    patient = _is_patient(file)
-    trial = not patient and _is_file_of(file, "trial")
-    model = not patient and not trial and _is_file_of(file, "model")
-    policy = _is_file_of(file, "evaluation")
-    if policy:
-        findings = _policy_findings(file)
-    elif trial:
-        findings = _trial_findings(file)
-    elif patient:
-        findings = _patient_findings(file)
-    elif model:
-        findings = _model_findings(file)
-    else:
-        findings = _curve_findings(file) if _is_file_of(file, "curve") else _study_findings(file)
+        print_check(findings)
     for finding in findings:
         typer.echo(finding.line(), err=bool(findings.errors))
     if findings.errors:
-        if patient:
+        if kind == "patient":
             data = all(f.code in PATIENT_DATA for f in findings.errors)
         else:
-            data = not model and not trial and any(f.file != file.name for f in findings.errors)
+            data = kind not in ("model", "trial") and any(f.file != file.name for f in findings.errors)
         raise typer.Exit(UNREADABLE_INPUT if data else BAD_CONFIGURATION)
     typer.echo(f"{file}: {len(findings)} finding(s), no error")
 
@@ -116,7 +103,9 @@ def demo(
                 result = run_study(request, progress=progress)
                 write_report(result.contents, folder, progress=progress)
             _print_answers(result, folder)
-        for patient_file in filter(_is_patient, sorted((examples / "dose").glob("*.toml"))):
+        for patient_file in sorted((examples / "dose").glob("*.toml")):
+            if _kind_of(patient_file) != "patient":
+                continue
             folder = out / "dose" / patient_file.stem
             check_writable(folder)
             with progress_bar() as progress:
@@ -140,71 +129,72 @@ def exit_status(verdicts: Iterable[Verdict]) -> int:
     return SOME_NOT_ANSWERED if any(given) else NOTHING_ANSWERED
 
 
-def _is_evidence(file: Path) -> bool:
-    """Whether a file says at its top that it is an evidence file: `kind = "study"` or `kind = "drug"`."""
-    import tomllib
+def _kind_of(file: Path) -> Kind:
+    """What a file is by its sections; JSON is a patient, and what nothing tells is a study.
 
-    try:
-        contents = tomllib.loads(file.read_bytes().decode("utf-8-sig"))
-    except (OSError, ValueError, RecursionError):
-        return False
-    return contents.get("kind") in ("study", "drug")
+    Patient and trial files have a section `model` too.
+    """
+    sections, said = _sections_of(file)
+    if said in ("study", "drug"):
+        return "evidence"
+    if "evaluation" in sections:
+        return "policy"
+    if "patient" in sections or file.suffix.lower() == ".json":
+        return "patient"
+    if "trial" in sections:
+        return "trial"
+    if "model" in sections:
+        return "model"
+    return "curve" if "curve" in sections else "study"
 
 
-def _is_file_of(file: Path, section: str) -> bool:
-    """Whether a file has the section; where it is no TOML, whether a line looks like its header."""
+def _sections_of(file: Path) -> tuple[set[str], Any]:
+    """The keys of a file, and its `kind`; where it is no TOML, what looks like headers of sections."""
     import tomllib
 
     try:
         text = file.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError):
-        return False
+        return set(), None
     try:
-        return section in tomllib.loads(text)
+        contents = tomllib.loads(text)
     except (ValueError, RecursionError):
-        return re.search(rf"^\s*\[{section}\]", text, re.MULTILINE) is not None
+        return set(re.findall(r"^\s*\[([^\[\]\n]+)\]", text, re.MULTILINE)), None
+    return set(contents), contents.get("kind")
 
 
-def _is_patient(file: Path) -> bool:
-    """Whether a file has the section `patient`, or is JSON, which no other file that is checked may be."""
-    return file.suffix.lower() == ".json" or _is_file_of(file, "patient")
+def _findings_of(kind: Kind, file: Path) -> Findings:
+    """Every finding about a file of that kind."""
+    match kind:
+        case "policy":
+            from troughline.dosing.policy.setup import check_policy
 
+            return check_policy(file)[1]
+        case "trial":
+            from troughline.cli.trial import check_trial_file
 
-def _patient_findings(file: Path) -> Findings:
-    from troughline.dosing.checks import check_dose_file
+            return check_trial_file(file)
+        case "patient":
+            from troughline.dosing.checks import check_dose_file
 
-    return check_dose_file(file)
+            return check_dose_file(file)
+        case "model":
+            from troughline.model.read import read_model
 
+            return read_model(file.read_bytes().decode("utf-8-sig"), file=file.name)[1]
+        case "curve":
+            from troughline.evidence.reconstruct.run import check_curves
 
-def _policy_findings(file: Path) -> Findings:
-    from troughline.dosing.policy.setup import check_policy
+            return check_curves(file)
+        case "evidence":
+            from troughline.evidence.checks import check_file
 
-    return check_policy(file)[1]
+            return check_file(file)
+        case "study":
+            from troughline.cohort.load import check_study
+            from troughline.cohort.studyfile import load_study
 
-
-def _trial_findings(file: Path) -> Findings:
-    from troughline.cli.trial import check_trial_file
-
-    return check_trial_file(file)
-
-
-def _model_findings(file: Path) -> Findings:
-    from troughline.model.read import read_model
-
-    return read_model(file.read_bytes().decode("utf-8-sig"), file=file.name)[1]
-
-
-def _curve_findings(file: Path) -> Findings:
-    from troughline.evidence.reconstruct.run import check_curves
-
-    return check_curves(file)
-
-
-def _study_findings(file: Path) -> Findings:
-    from troughline.cohort.load import check_study
-    from troughline.cohort.studyfile import load_study
-
-    return check_study(load_study(file))
+            return check_study(load_study(file))
 
 
 def _finding(values: dict[str, Any]) -> Finding:

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from troughline.cohort.values import comparable
+from troughline.units import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
     from troughline.cohort.cohort import Cohort
     from troughline.cohort.studyfile import Outcome, Predictor
-
-DAYS_PER_MONTH = 365.25 / 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,6 +83,11 @@ class Outcome(Strict):
     def _text(cls, value: Any) -> Any:
         return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
+    @property
+    def is_timed(self) -> bool:
+        """Whether it is a time to an event: not a response, a column, or within a stated time."""
+        return self.time is not None or (self.event is not None and self.within_days is None)
+
     @model_validator(mode="after")
     def _one_form(self) -> Outcome:
         forms = [

@@ -133,10 +133,7 @@ class ChangeQuestion(QuestionBase):
     @property
     def is_timed(self) -> bool:
         """Whether the outcome is a time to an event: not a response, a column, or within a stated time."""
-        outcome = self.outcome
-        if outcome is None:
-            return False
-        return outcome.time is not None or (outcome.event is not None and outcome.within_days is None)
+        return self.outcome is not None and self.outcome.is_timed
 
     @property
     def occasion_names(self) -> tuple[str, ...]:

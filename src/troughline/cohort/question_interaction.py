@@ -89,7 +89,7 @@ class InteractionQuestion(QuestionBase):
                 raise ValueError(f"{', '.join(same)} cannot compete with itself: it is part of the outcome")
         if self.liver_class and not self.competing:
             raise ValueError("liver_class needs competing: which other events end the follow-up")
-        timed = outcome is not None and self.is_timed
+        timed = self.is_timed
         for name in ("signature", "over_time", "rmst_days"):
             if getattr(self, name) and not timed:
                 raise ValueError(f"{name} needs a time to an event as outcome")
@@ -97,7 +97,4 @@ class InteractionQuestion(QuestionBase):
     @property
     def is_timed(self) -> bool:
         """Whether the endpoint is a time to an event: not a response, a column, or within a stated time."""
-        outcome = self.outcome
-        if outcome is None:
-            return False
-        return outcome.time is not None or (outcome.event is not None and outcome.within_days is None)
+        return self.outcome is not None and self.outcome.is_timed

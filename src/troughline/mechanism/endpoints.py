@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-DAYS_PER_MONTH = 365.25 / 12.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

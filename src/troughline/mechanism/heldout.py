@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troughline.mechanism.endpoints import (
-    DAYS_PER_MONTH,
     TimeToEvent,
     log_hazard_ratio,
     median_between_visits,
@@ -28,6 +27,7 @@ from troughline.mechanism.predictions import (
     two_arms,
 )
 from troughline.mechanism.treatment import Arm, six_weekly, sorafenib_levels
+from troughline.units import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
     from troughline.mechanism.parameters import ParameterSet

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troughline.mechanism.endpoints import (
-    DAYS_PER_MONTH,
     growth_mm_per_day,
     log_hazard_ratio,
     median_between_visits,
@@ -22,6 +21,7 @@ from troughline.mechanism.endpoints import (
     survival_times,
 )
 from troughline.mechanism.treatment import Arm, DoseLevel, Protocol, six_weekly, sorafenib_levels
+from troughline.units import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
     from troughline.mechanism.parameters import ParameterSet
@@ -33,7 +33,6 @@ HORIZON_MONTHS = 19.0
 STEP_DAYS = 7.0  # of the fit and its predictions
 FOLLOW_UP_MONTHS = (6.0, 19.0)
 WEEK_12, WEEK_4 = 84.0, 28.0
-RESPONSE_SHARE = 100.0
 COMPLETE, PARTIAL, STABLE = 1, 2, 3
 
 

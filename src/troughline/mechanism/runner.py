@@ -27,7 +27,6 @@ Floats = NDArray[np.float64]
 Device = Literal["cpu", "cuda", "python"]
 MECHANISM = Path(__file__).resolve().parent / "data" / "sorafenib-hcc.toml"
 KINETICS = "sorafenib/hcc"
-STATE_SHARE = ("sensitive", "tolerant", "resistant")
 
 
 @dataclass(frozen=True, kw_only=True)

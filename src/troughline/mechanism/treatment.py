@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from troughline.mechanism.loop import patient as at
 from troughline.mechanism.source import DRIVEN
+from troughline.units import DAYS_PER_MONTH
 
 Floats = NDArray[np.float64]
 NODES = tuple(name.removeprefix("second_") for name in DRIVEN if name.startswith("second_"))
@@ -144,7 +145,7 @@ def six_weekly(
     criteria: Criteria | None = None,
 ) -> Protocol:
     """Imaging every six weeks for `months` months of 30.4375 days."""
-    horizon = float(np.ceil(months * 30.4375))
+    horizon = float(np.ceil(months * DAYS_PER_MONTH))
     days = tuple(float(d) for d in np.arange(every_days, horizon + 1e-9, every_days))
     return Protocol(
         visit_days=days,

@@ -83,8 +83,8 @@ def balance_features(both: TwoArms, targets: Mapping[str, Target]) -> tuple[Floa
     One half of the patients of an arm outlive its published median survival; the shares of partial response
     and stable disease are those printed.
     """
-    from troughline.mechanism.endpoints import DAYS_PER_MONTH
     from troughline.mechanism.predictions import COMPLETE, PARTIAL, STABLE
+    from troughline.units import DAYS_PER_MONTH
 
     columns: list[Floats] = []
     wanted: list[float] = []

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from troughline.units import DAYS_PER_MONTH
+
 if TYPE_CHECKING:
     from troughline.mechanism.parameters import ParameterSet
     from troughline.mechanism.population import Patients, Population
@@ -23,7 +25,6 @@ Floats = NDArray[np.float64]
 BATCH = 2000
 """Patients a cell at most."""
 ARM_IDS, BATCH_IDS, REPLICATE_SEEDS = 10**12, 10**7, 10_000_019
-DAYS_PER_MONTH = 365.25 / 12.0
 MARKERS = ("VEGF", "sVEGFR2", "sKIT", "Ang2", "AFP", "sTNF_alpha", "sTNF_R", "sFas", "IL2")
 ROUTES = (
     "none", "new lesion", "resistant cells", "tolerant cells", "PI3K/AKT", "JAK-STAT", "HIF-2α and EGFR",
@@ -83,17 +84,28 @@ def the_runner(clearance: float = 1.0) -> Runner:
     return replace(base, kinetics=replace(base.kinetics, parameters=changed))
 
 
+def patients_of(
+    population: Population, chosen: ParameterSet, *, clearance: float, n: int, seed: int, first_id: int = 0
+) -> Patients:
+    """Patients of a parameter set. Raises `ValueError` for a population that cannot be drawn."""
+    from troughline.mechanism.population import draw_patients
+
+    runner = the_runner(clearance)
+    return draw_patients(
+        runner.mechanism, runner.kinetics, population, n=n, seed=seed, first_id=first_id, sd=chosen.sd,
+        values=chosen.values,
+    )  # fmt: skip
+
+
 def run_cell(cell: Cell) -> CellResult:
     """Draw and run the patients of a cell on one thread.
 
     Raises `ValueError` for a population that cannot be drawn, `RunError` for a state that is not finite.
     """
-    from troughline.mechanism.population import draw_patients
-
     runner = the_runner(cell.clearance)
-    patients = draw_patients(
-        runner.mechanism, runner.kinetics, cell.population, n=cell.count, seed=cell.seed,
-        first_id=cell.first_id, sd=cell.chosen.sd, values=cell.chosen.values,
+    patients = patients_of(
+        cell.population, cell.chosen, clearance=cell.clearance, n=cell.count, seed=cell.seed,
+        first_id=cell.first_id,
     )  # fmt: skip
     courses = runner.run(
         patients, cell.arm, cell.protocol, values=cell.values, sample_days=cell.marker_days, threads=1

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from troughline.mechanism.treatment import Arm, DoseLevel, Protocol, sorafenib_levels
 from troughline.progress import Progress, silent
 from troughline.trial.assumed import movable, status_of, with_factors
-from troughline.trial.cells import the_runner
+from troughline.trial.cells import patients_of, the_runner
 from troughline.trial.gather import middle
 from troughline.trial.synergy import bliss_excess, dose_for, loewe_index
 from troughline.trial.treatments import REDUCED_SECOND, at_dose, together
@@ -145,7 +145,13 @@ def rank(
     jobs = [(s, arm) for s in range(len(scenarios)) for arm in whole]
     extra = [a for a in dict.fromkeys([*curves, *on_top]) if a not in set(whole)]
     jobs += [(s, arm) for s in range(len(scenarios)) if not scenarios[s].drawn for arm in extra]
-    people = {k: _patients(setup, k) for k in range(len(setup.sets))}
+    people = {
+        k: patients_of(
+            setup.population, chosen, clearance=setup.file.population.clearance, n=asked.n,
+            seed=setup.file.trial.seed,
+        )
+        for k, chosen in enumerate(setup.sets)
+    }  # fmt: skip
     done = 0
     seen: dict[tuple[int, Doses], Seen] = {}
 
@@ -170,18 +176,6 @@ def rank(
         "scenarios": len(scenarios),
         "rows": [{k: v for k, v in row.items() if k != "log_hr"} for row in ordered],
     }
-
-
-def _patients(setup: Setup, place: int) -> Patients:
-    from troughline.mechanism.population import draw_patients
-
-    asked, chosen = setup.file.combinations, setup.sets[place]
-    assert asked is not None
-    runner = the_runner(setup.file.population.clearance)
-    return draw_patients(
-        runner.mechanism, runner.kinetics, setup.population, n=asked.n, seed=setup.file.trial.seed,
-        sd=chosen.sd, values=chosen.values,
-    )  # fmt: skip
 
 
 def _run(

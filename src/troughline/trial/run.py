@@ -20,6 +20,7 @@ from troughline.trial.cells import (
     REPLICATE_SEEDS,
     Cell,
     CellResult,
+    patients_of,
     the_runner,
 )
 from troughline.trial.schedule import run_in_order
@@ -212,7 +213,6 @@ def match_scales(
 
     from troughline.mechanism.heldout import asia_scales
     from troughline.mechanism.parameters import ParameterSet
-    from troughline.mechanism.population import draw_patients
 
     given = setup.population.scale
     match = setup.file.population.match_placebo
@@ -222,9 +222,9 @@ def match_scales(
     runner = the_runner(setup.file.population.clearance)
 
     def one(chosen: ParameterSet) -> Mapping[str, float]:
-        patients = draw_patients(
-            runner.mechanism, runner.kinetics, setup.population, n=MATCH_PATIENTS,
-            seed=setup.file.trial.seed + MATCH_SEED, sd=chosen.sd, values=chosen.values,
+        patients = patients_of(
+            setup.population, chosen, clearance=setup.file.population.clearance, n=MATCH_PATIENTS,
+            seed=setup.file.trial.seed + MATCH_SEED,
         )  # fmt: skip
         found = asia_scales(runner, patients, chosen, ttp_day=match.ttp_day, os_months=match.os_months)
         return {**given, **{k: v * given.get(k, 1.0) for k, v in found.items()}}

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from troughline.progress import Progress, silent
 from troughline.trial.assumed import movable, status_of, with_factors
-from troughline.trial.cells import MARKERS, the_runner
+from troughline.trial.cells import MARKERS, patients_of, the_runner
 
 if TYPE_CHECKING:
     from troughline.mechanism.population import Patients
@@ -62,7 +62,10 @@ def screen(
     need_salib()
     runner = the_runner(setup.file.population.clearance)
     parameters = movable(runner.mechanism)
-    patients = _patients(setup)
+    patients = patients_of(
+        setup.population, setup.sets[0], clearance=setup.file.population.clearance, n=asked.n,
+        seed=setup.file.trial.seed,
+    )  # fmt: skip
     seed = setup.file.trial.seed % 2**31
 
     def problem(names: list[str]) -> dict[str, Any]:
@@ -164,18 +167,6 @@ def _measurements(seen: Floats) -> list[dict[str, Any]]:
         r = float(np.corrcoef(x, y)[0, 1])
         rows.append({"measurement": name, "narrowing": max(1.0 - (1.0 - r * r) * (m - 1.0) / (m - 2.0), 0.0)})
     return sorted(rows, key=lambda row: -(row["narrowing"] if row["narrowing"] is not None else -1.0))
-
-
-def _patients(setup: Setup) -> Patients:
-    from troughline.mechanism.population import draw_patients
-
-    asked, chosen = setup.file.sensitivity, setup.sets[0]
-    assert asked is not None
-    runner = the_runner(setup.file.population.clearance)
-    return draw_patients(
-        runner.mechanism, runner.kinetics, setup.population, n=asked.n, seed=setup.file.trial.seed,
-        sd=chosen.sd, values=chosen.values,
-    )  # fmt: skip
 
 
 def _run(

@@ -11,13 +11,13 @@ from troughline.issues import Findings, InputError, Severity
 from troughline.mechanism.treatment import Protocol, event_table, read_criteria
 from troughline.toml_file import read_toml
 from troughline.trial.schema import TrialFile
+from troughline.units import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
     from troughline.mechanism.parameters import ParameterSet
     from troughline.mechanism.population import Population
     from troughline.mechanism.treatment import Arm
 
-DAYS_PER_MONTH = 365.25 / 12.0
 PROBE = 64
 
 
@@ -226,8 +226,7 @@ def _limits(file: TrialFile, drugs: Mapping[str, Any], fault: Any) -> None:
 
 def _probe(population: Population, chosen: ParameterSet, file: TrialFile, fault: Any) -> None:
     """Draw a few patients: a population that (almost) nobody satisfies shows here."""
-    from troughline.mechanism.population import draw_patients
-    from troughline.trial.cells import the_runner
+    from troughline.trial.cells import patients_of, the_runner
 
     runner = the_runner(file.population.clearance)
     known = {p.name for p in runner.mechanism.parameters}
@@ -236,10 +235,8 @@ def _probe(population: Population, chosen: ParameterSet, file: TrialFile, fault:
             fault("population", f"the mechanism has no parameter {name!r}", "population.scale")
             return
     try:
-        draw_patients(
-            runner.mechanism, runner.kinetics, population, n=PROBE, seed=file.trial.seed, sd=chosen.sd,
-            values=chosen.values,
-        )  # fmt: skip
+        clearance = file.population.clearance
+        patients_of(population, chosen, clearance=clearance, n=PROBE, seed=file.trial.seed)
     except ValueError as error:
         fault("population", str(error), "population")
 

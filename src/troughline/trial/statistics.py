@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troughline.mechanism.endpoints import (
-    DAYS_PER_MONTH,
     TimeToEvent,
     kaplan_meier,
     log_hazard_ratio,
@@ -19,6 +18,7 @@ from troughline.mechanism.endpoints import (
     survival_at,
 )
 from troughline.trial.cells import ROUTES
+from troughline.units import DAYS_PER_MONTH
 
 Floats = NDArray[np.float64]
 Columns = Mapping[str, NDArray[Any]]

@@ -9,7 +9,6 @@ from troughline.mechanism.treatment import (
     Arm,
     DoseLevel,
     LocalTherapy,
-    read_second_drugs,
     sorafenib_levels,
 )
 
@@ -23,14 +22,6 @@ REDUCED = (1.0, 0.5, 0.25)
 REDUCED_SECOND = (1.0, 0.5, 0.5)
 """What is left of a second drug at each level of reduction."""
 MOST_HOLDS = 8
-
-
-def known_drugs(file: TrialFile) -> dict[str, Effects]:
-    """Second drugs by id: those of the mechanism's data and those of the file, which come first."""
-    found: dict[str, Effects] = dict(read_second_drugs())
-    for drug in file.drug:
-        found[drug.id] = effects_of(drug)
-    return found
 
 
 def effects_of(drug: Drug) -> Effects:

@@ -7,7 +7,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from troughline.dosing.policy.compare import (
 from troughline.dosing.policy.link import DEFAULT_SIZE, links_seen
 from troughline.dosing.policy.outcomes import Outcomes, outcomes_of
 from troughline.dosing.policy.published import beside_published
-from troughline.dosing.policy.setup import TWIN, Setup, load_policy
+from troughline.dosing.policy.setup import TWIN, Setup
 from troughline.dosing.policy.simulate import Simulated, simulate
 from troughline.dosing.policy.words import headline, methods, verdicts
 from troughline.progress import Progress, silent
@@ -45,13 +44,6 @@ class PolicyResult:
     contents: Json
     patients: Mapping[str, NDArray[Any]]
     findings: Findings
-
-
-def evaluate_file(
-    path: str | Path, *, threads: int | None = None, progress: Progress = silent
-) -> PolicyResult:
-    """Evaluate the policies of a file. Raises `InputError` (configuration) for one that cannot be used."""
-    return evaluate(load_policy(path), threads=threads, progress=progress)
 
 
 def evaluate(setup: Setup, *, threads: int | None = None, progress: Progress = silent) -> PolicyResult:

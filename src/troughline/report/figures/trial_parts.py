@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from troughline.report.figures import style
 from troughline.report.figures.style import Json
 from troughline.report.numbers import interval, micro, number
+from troughline.units import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-DAYS_PER_MONTH = 365.25 / 12.0
 _CONTROL = style.PUBLISHED
 _OTHERS = (
     style.GUARDED, "#c07a17", style.BENEFIT, "#7a4f8f", "#a23b5b", "#4d7d32", "#2f8f9d", "#8c6d1f",

@@ -13,9 +13,10 @@ from troughline.report.figures.parts import shortened
 from troughline.report.figures.scale import tick_text
 from troughline.report.figures.steps import thin_steps
 from troughline.report.figures.style import FloatArray, Json
-from troughline.report.figures.trial_parts import DAYS_PER_MONTH, arm_colours, short_names
+from troughline.report.figures.trial_parts import arm_colours, short_names
 from troughline.report.numbers import count, micro, number, percent
 from troughline.report.trial_view import ENDPOINTS, curve_of, median_of
+from troughline.units import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
