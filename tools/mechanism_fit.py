@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -189,8 +189,3 @@ class Problem:
             if len(kept) == wanted:
                 break
         return kept
-
-
-def with_values(chosen: ParameterSet, more: Mapping[str, float]) -> ParameterSet:
-    """A set with further values."""
-    return replace(chosen, values={**chosen.values, **more})
