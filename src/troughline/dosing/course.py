@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from troughline.dosing.forecast import horizon_end_h, levels_at, recent_doses
+from troughline.dosing.forecast import horizon_end_h, levels_at
 from troughline.dosing.result import BandSeries, CurveResult
 from troughline.dosing.threads import in_threads
 
@@ -35,6 +35,7 @@ WITHIN = (0.0, 0.25, 0.6)
 
 def course(
     patient: DosePatient,
+    lately: DosePatient,
     belief: Belief,
     prior: Belief,
     regimens: Sequence[Regimen],
@@ -46,10 +47,10 @@ def course(
 ) -> CurveResult:
     """Bands of the levels from the first dose to the decision, and to the horizon under each regimen.
 
-    `named`: which regimens the answer names or are in force; these are drawn interval by interval.
+    `lately`: the patient with the doses that still matter at the decision. `named`: which regimens the
+    answer names or are in force; these are drawn interval by interval.
     """
     past = _past_times(patient)
-    lately = recent_doses(patient, belief, start_h=patient.now_h, until_h=patient.now_h + 1.0)
 
     def ahead(k: int) -> BandSeries:
         regimen, shown = regimens[k], AHEAD_SHOWN if k in named else OTHERS_SHOWN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from troughline.dosing.checks import basis_of
 from troughline.dosing.course import course
 from troughline.dosing.explanation import explain
 from troughline.dosing.following import follow
-from troughline.dosing.forecast import forecasts, next_dose_h
+from troughline.dosing.forecast import days_to_steady, forecasts, next_dose_h, recent_doses
 from troughline.dosing.individual import individual_now
 from troughline.dosing.level_rows import level_rows
 from troughline.dosing.next_sample import value_of_samples
@@ -36,6 +37,7 @@ from troughline.dosing.result import (
 )
 from troughline.dosing.scores import score
 from troughline.dosing.sentence import sentence_of
+from troughline.dosing.threads import beside, in_threads
 from troughline.dosing.tolerance import with_toxicity
 from troughline.issues import Findings, InputError, Severity
 from troughline.pk.posterior import generator_of
@@ -77,7 +79,16 @@ def dose(
     prior, belief = _beliefs(patient, working, found)
     start, horizon = next_dose_h(patient), 24.0 * options.horizon_days
     progress("predicting every regimen", 4, STEPS)
-    made = forecasts(patient, belief, basis.regimens, horizon_h=horizon)
+    for one in working:  # once, before threads ask for it
+        _ = one.model.compiled_with_areas
+    # With the doses that still matter at the decision, and those that still do at the horizon.
+    lately = recent_doses(patient, belief, start_h=patient.now_h, until_h=patient.now_h + 1.0)
+    far = recent_doses(patient, belief, start_h=start, until_h=start + horizon)
+    made, steady, (now, own, population) = beside(
+        lambda: forecasts(far, belief, basis.regimens, horizon_h=horizon, start_h=start),
+        lambda: in_threads(partial(days_to_steady, far, belief, start_h=start), basis.regimens),
+        lambda: individual_now(patient, belief, prior, start_h=start, level=options.level),
+    )
     scores = score(
         made, basis.limits, basis.curves, options.utility, effective=belief.effective,
         rng=generator_of(options.seed, patient.id, "scores"),
@@ -89,28 +100,26 @@ def dose(
         scores, basis.limits, daily, rules, current=current, with_levels=bool(patient.used_levels)
     )
     report_choice(patient, choice, basis.regimens, found)
-    progress("drawing the course", 5, STEPS)
+    progress("drawing the course, explaining, valuing one more level", 5, STEPS)
     named: set[int] = {choice.best, *choice.among} | (set() if current is None else {current})
-    curve = course(
-        patient, belief, prior, basis.regimens, named=named, start_h=start,
-        horizon_h=horizon, level=options.level,
+    curve, rows, further = beside(
+        lambda: course(
+            patient, lately, belief, prior, basis.regimens, named=named, start_h=start,
+            horizon_h=horizon, level=options.level,
+        ),
+        lambda: level_rows(
+            patient, far, working, belief, prior, basis.regimens[choice.best], start_h=start,
+            horizon_h=horizon, level=options.level, seed=options.seed,
+        ),
+        lambda: value_of_samples(
+            patient, lately, belief, scores, choice.top, patient.regimen, start_h=start,
+            rng=generator_of(options.seed, patient.id, "next level"),
+        ) if options.next_sample and not choice.one_sided else None,
     )  # fmt: skip
-    progress("explaining", 6, STEPS)
-    now, own, population = individual_now(patient, belief, prior, start_h=start, level=options.level)
-    rows = level_rows(
-        patient, working, belief, prior, basis.regimens[choice.best], start_h=start, horizon_h=horizon,
-        level=options.level, seed=options.seed,
-    )  # fmt: skip
+    progress("following the patient", 7, STEPS)
     check_against_the_others(patient, rows.rows, found)
-    progress("valuing one more level", 7, STEPS)
     following = follow(patient, working[0], found, level=options.level)
     found.raise_errors()
-    further = None
-    if options.next_sample and not choice.one_sided:
-        further = value_of_samples(
-            patient, belief, scores, choice.top, patient.regimen, start_h=start,
-            rng=generator_of(options.seed, patient.id, "next level"),
-        )  # fmt: skip
     progress("writing the answer", 8, STEPS)
     ids = [r.id for r in basis.regimens]
     answer = sentence_of(patient, basis, scores, choice, further)
@@ -124,7 +133,7 @@ def dose(
         level=options.level,
         decision=decision_row(patient, belief, start),
         individual=now,
-        regimens=regimen_rows(patient, basis, belief, scores, choice, start),
+        regimens=regimen_rows(patient, basis, scores, choice, steady),
         recommendation=recommendation_row(basis, scores, choice, rules, current),
         target=basis.target,
         alternatives=alternatives(patient, scores, ids, choice.best, basis.target, basis.limits),

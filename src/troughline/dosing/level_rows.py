@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troughline.dosing.belief import Belief, NoEstimate, Working, believe
-from troughline.dosing.forecast import asked, horizon_end_h, recent_doses
+from troughline.dosing.forecast import asked, horizon_end_h
 from troughline.dosing.level_prediction import PredictedLevels, predict_levels
 from troughline.dosing.result import SampleResult, Spread
 from troughline.dosing.threads import in_threads
@@ -42,6 +42,7 @@ class LevelRows:
 
 def level_rows(
     patient: DosePatient,
+    lately: DosePatient,
     models: Sequence[Working],
     belief: Belief,
     prior: Belief,
@@ -54,13 +55,13 @@ def level_rows(
 ) -> LevelRows:
     """Predict every level, and estimate the patient anew without each one of the last 12.
 
-    The influence of a level is the expected log trough of `regimen` at the horizon with it less that
-    without it, as a fraction of exposure: exp(difference) − 1.
+    `lately`: the patient with the doses that still matter at the horizon. The influence of a level is the
+    expected log trough of `regimen` at the horizon with it less that without it, as a fraction of exposure:
+    exp(difference) − 1.
     """
     used = patient.used_levels
     with_all = predict_levels(patient, belief, seed=seed) if used else None
     before = predict_levels(patient, prior, seed=seed) if used else None
-    lately = recent_doses(patient, belief, start_h=start_h, until_h=start_h + horizon_h)
     whole = _log_trough(lately, belief, regimen, start_h, horizon_h)
 
     def leaving_out(one: Level) -> tuple[PredictedLevels, float] | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from troughline.dosing.forecast import levels_at, recent_doses
+from troughline.dosing.forecast import levels_at
 from troughline.dosing.level_prediction import log_density, predict_draws
 from troughline.dosing.records import patient_records
 from troughline.dosing.result import NextSample, SampleValue
@@ -64,6 +64,7 @@ def candidate_times(patient: DosePatient, regimen: Regimen | None, start_h: floa
 
 def value_of_samples(
     patient: DosePatient,
+    lately: DosePatient,
     belief: Belief,
     scores: Scores,
     best: int,
@@ -74,15 +75,15 @@ def value_of_samples(
 ) -> NextSample:
     """The expected gain from one more level, under the regimen in force, at each candidate time.
 
-    A level y is imagined at draw j; the other draws s get weights ∝ p(y | level of s), and the regimen is
-    chosen anew. gain = mean over j of E_w[score of that choice] − E_w[score of the present one]; the draw
-    that gave the level takes no part in its own weights, and one half of the draws judges what the other
-    chose, so that noise does not count as information. The level belongs to an occasion of its own, another
-    than the horizon's. (Raiffa & Schlaifer 1961, Applied Statistical Decision Theory.)
+    `lately`: the patient with the doses that still matter. A level y is imagined at draw j; the other draws
+    s get weights ∝ p(y | level of s), and the regimen is chosen anew. gain = mean over j of E_w[score of
+    that choice] − E_w[score of the present one]; the draw that gave the level takes no part in its own
+    weights, and one half of the draws judges what the other chose, so that noise does not count as
+    information. The level belongs to an occasion of its own, another than the horizon's. (Raiffa & Schlaifer
+    1961, Applied Statistical Decision Theory.)
     """
     times = candidate_times(patient, regimen, start_h)
     moments = [t.time_h for t in times]
-    lately = recent_doses(patient, belief, start_h=start_h, until_h=start_h + 1.0)
     levels = levels_at(lately, belief, regimen, moments, start_h=start_h, new_occasion=0)
     limit = _limit(patient, levels)
     # Far below the limit nothing differs: a floor keeps logarithms and errors finite.

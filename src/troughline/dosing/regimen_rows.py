@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from troughline.dosing.candidates import card, same_regimen
-from troughline.dosing.forecast import days_to_steady, recent_doses
 from troughline.dosing.level_rows import spread_of
 from troughline.dosing.recommend import Rules, labels_in_words, rules_in_words
 from troughline.dosing.result import RecommendationResult, RegimenResult, SteadyTime
 from troughline.dosing.sentence import lead_in_words
-from troughline.dosing.threads import in_threads
 from troughline.dosing.tolerance import at_or_below
 from troughline.issues import Findings, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from troughline.dosing.belief import Belief
     from troughline.dosing.checks import Basis
     from troughline.dosing.patient import DosePatient
     from troughline.dosing.recommend import Choice
@@ -34,23 +30,21 @@ Floats = NDArray[np.float64]
 
 
 def regimen_rows(
-    patient: DosePatient, basis: Basis, belief: Belief, scores: Scores, choice: Choice, start_h: float
+    patient: DosePatient, basis: Basis, scores: Scores, choice: Choice, steady: Sequence[Floats]
 ) -> tuple[RegimenResult, ...]:
+    """A row of each regimen; `steady`: each regimen's days to steady levels (n_draws,)."""
     from troughline.evidence.store import load_drug
 
     drug = load_drug(patient.drug)
-    until = start_h + 24.0 * patient.options.horizon_days
-    lately = recent_doses(patient, belief, start_h=start_h, until_h=until)
-    steady = in_threads(partial(days_to_steady, lately, belief, start_h=start_h), basis.regimens)
     return tuple(
-        _regimen(patient, drug, regimen, k, belief, scores, choice, steady[k])
+        _regimen(patient, drug, regimen, k, scores, choice, steady[k])
         for k, regimen in enumerate(basis.regimens)
     )
 
 
 def _regimen(
-    patient: DosePatient, drug: Drug, regimen: Regimen, k: int, belief: Belief, scores: Scores,
-    choice: Choice, days: Floats,
+    patient: DosePatient, drug: Drug, regimen: Regimen, k: int, scores: Scores, choice: Choice,
+    days: Floats,
 ) -> RegimenResult:  # fmt: skip
     level = patient.options.level
     effective = max(min(scores.effective, len(scores.inside)), 1.0)

@@ -9,16 +9,23 @@ from typing import TypeVar
 
 A = TypeVar("A")
 B = TypeVar("B")
+C = TypeVar("C")
 
 
 def in_threads(run: Callable[[A], B], items: Sequence[A], threads: int | None = None) -> list[B]:
     """`run` of every item, in order. The kernels let other threads work; results do not depend on them.
 
-    The first item runs alone: it compiles or loads what is needed, which two threads would do twice.
+    The compiled model should be loaded before: two threads would load it twice.
     """
     workers = min(threads or os.cpu_count() or 1, len(items))
-    made = [run(one) for one in items[:1]]
-    if workers < 2 or len(items) < 3:
-        return made + [run(one) for one in items[1:]]
+    if workers < 2:
+        return [run(one) for one in items]
     with ThreadPoolExecutor(workers) as pool:
-        return made + list(pool.map(run, items[1:]))
+        return list(pool.map(run, items))
+
+
+def beside(first: Callable[[], A], second: Callable[[], B], third: Callable[[], C]) -> tuple[A, B, C]:
+    """Three answers that do not need each other, at the same time; the first fault in order is raised."""
+    with ThreadPoolExecutor(3) as pool:
+        a, b, c = pool.submit(first), pool.submit(second), pool.submit(third)
+        return a.result(), b.result(), c.result()
