@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 from troughline.units import (
+    _COMMON,  # pyright: ignore[reportPrivateUsage]
+    _from_registry,  # pyright: ignore[reportPrivateUsage]
+    _named,  # pyright: ignore[reportPrivateUsage]
     convert,
     convert_factor,
     formula_mass,
@@ -29,6 +32,14 @@ SPELLINGS = [
 @pytest.mark.parametrize("text", SPELLINGS)
 def test_clinical_units_are_known(text: str) -> None:
     assert is_unit(text)
+
+
+@pytest.mark.parametrize("name", sorted(_COMMON))
+def test_a_common_unit_is_what_the_registry_says(name: str) -> None:
+    quick, whole = _named(name), _from_registry(name)
+    assert quick is not None
+    assert whole is not None
+    assert (quick.size, quick.dimensions) == (whole.size, whole.dimensions)
 
 
 @pytest.mark.parametrize(

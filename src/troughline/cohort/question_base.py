@@ -14,7 +14,7 @@ MODEL_METRICS = ("auc", "average", "cmax")
 class Strict(BaseModel):
     """A frozen value without unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
 
 class GradeRule(Strict):

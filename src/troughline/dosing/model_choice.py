@@ -276,19 +276,17 @@ def _report_unused(patient: DosePatient, models: list[ChosenModel], found: Findi
 @cache
 def _library_ranges() -> tuple[tuple[str, tuple[float, float, str, str]], ...]:
     """Of every covariate of every model of the library: its name, and low, high, unit and the model."""
-    from importlib.resources import as_file
+    import tomllib
 
     from troughline.model.library import list_models, model_path
-    from troughline.model.read import load_spec
 
     made: list[tuple[str, tuple[float, float, str, str]]] = []
     for model in list_models():
-        with as_file(model_path(model)) as path:
-            covariates = load_spec(path).covariates
-        for c in covariates:
-            span = c.hard or c.soft
-            if span is not None and c.levels is None:
-                made.append((c.name.casefold(), (*span, c.unit, model)))
+        contents = tomllib.loads(model_path(model).read_text(encoding="utf-8"))
+        for name, entry in contents.get("covariates", {}).items():
+            span = entry.get("hard") or entry.get("soft")
+            if span is not None and "levels" not in entry:
+                made.append((name.casefold(), (*map(float, span), str(entry["unit"]), model)))
     return tuple(made)
 
 
