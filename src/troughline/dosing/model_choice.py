@@ -286,7 +286,8 @@ def _library_ranges() -> tuple[tuple[str, tuple[float, float, str, str]], ...]:
         for name, entry in contents.get("covariates", {}).items():
             span = entry.get("hard") or entry.get("soft")
             if span is not None and "levels" not in entry:
-                made.append((name.casefold(), (*map(float, span), str(entry["unit"]), model)))
+                low, high = (float(v) for v in span)
+                made.append((name.casefold(), (low, high, str(entry["unit"]), model)))
     return tuple(made)
 
 
