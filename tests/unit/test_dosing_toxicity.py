@@ -59,8 +59,8 @@ def test_while_a_severe_toxicity_lasts_only_a_hold_is_offered_and_the_answer_beg
     assert any("hold of 7 days" in f.message for f in result.findings)
 
 
-@pytest.mark.parametrize(("until", "holds"), [(None, True), (28, True), (16, True), (14, False)])
-def test_a_toxicity_is_over_after_two_weeks(until: float | None, holds: bool) -> None:
+@pytest.mark.parametrize(("until", "holds"), [(None, True), (27.9, False), (14, False)])
+def test_a_toxicity_lasts_until_its_end(until: float | None, holds: bool) -> None:
     end = {} if until is None else {"until": until}
     patient = sample_patient(**sick(time=10, **end))
     regimens = feasible_regimens(patient, Findings())
@@ -69,12 +69,68 @@ def test_a_toxicity_is_over_after_two_weeks(until: float | None, holds: bool) ->
     assert said.startswith("Hold: ") if holds else said.startswith("Stay. But the patient had grade 4")
 
 
-@pytest.mark.parametrize(("most", "warned"), [(None, True), (800, True), (799, False), (1200, True)])
+LATER: dict[str, dict[str, Any]] = {
+    "the dose was reduced": {
+        "dose": [{"start": 0, "amount": 400}, {"start": 12, "amount": 200}], "patient": {"now": 28},
+    },
+    "it was held and begun again": {
+        "dose": [{"start": 0, "amount": 400, "until": 10}, {"start": 17, "amount": 400}],
+        "sample": [{"time": 27.98, "value": 3.0, "unit": "ug/mL"}], "patient": {"now": 28},
+    },
+    "doses went on for 28 days": {"dose": [{"start": 0, "amount": 400}], "patient": {"now": 45}},
+    "it began before treatment": {"time": -20},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", LATER)
+def test_without_an_end_what_was_done_since_says_whether_it_is_over(what: str) -> None:
+    """Nobody is told to hold a drug that was held, reduced or taken on since; the file's gap is a warning."""
+    changes = dict(LATER[what])
+    patient = sample_patient(**sick(grade=3, time=changes.pop("time", 10)), **changes)
+    (had,) = severe_toxicities(patient)
+    assert not had.ongoing
+    found = Findings()
+    regimens = feasible_regimens(patient, found)
+    assert all(r.hold_h == 0 for r in regimens)
+    basis_of(patient, found)
+    assert any("no end is given" in f.message for f in found if f.severity is Severity.WARNING)
+
+
+def test_nobody_goes_back_up_to_the_dose_at_which_a_severe_toxicity_came() -> None:
+    reduced = [{"start": 0, "amount": 400}, {"start": 12, "amount": 400, "interval_h": 24}]
+    patient = sample_patient(dose=reduced, **sick(grade=3, time=10, until=12))
+    found = Findings()
+    offered = {r.id for r in feasible_regimens(patient, found)}
+    assert "400-bid" not in offered
+    assert "400-qd" in offered
+    assert any(f.code == "toxic-dose" and "400 mg twice daily" in f.message for f in found)
+    allowed = sample_patient(
+        dose=reduced, tolerance={"largest_daily_dose_mg": 800}, **sick(grade=3, time=10, until=12)
+    )
+    assert "400-bid" in {r.id for r in feasible_regimens(allowed, Findings())}
+
+
+@pytest.mark.parametrize(("grade", "stays"), [(3, True), (4, False)])
+def test_only_after_grade_4_the_dose_in_force_is_ruled_out_too(grade: int, stays: bool) -> None:
+    patient = sample_patient(**sick(grade=grade, time=10, until=12))
+    assert ("400-bid" in {r.id for r in feasible_regimens(patient, Findings())}) == stays
+
+
+@pytest.mark.parametrize(
+    ("most", "code"),
+    [(None, "toxic-dose"), (800, "severe-toxicity"), (799, None), (1200, "severe-toxicity")],
+)
 def test_a_tolerance_that_allows_the_toxic_dose_does_not_silence_the_warning(
-    most: float | None, warned: bool
+    most: float | None, code: str | None
 ) -> None:
     more = {} if most is None else {"tolerance": {"largest_daily_dose_mg": most}}
-    assert ("severe-toxicity" in warnings_of(sample_patient(**sick(until=27.5), **more))) == warned
+    codes = {"toxic-dose", "severe-toxicity"} & set(warnings_of(sample_patient(**sick(until=27.5), **more)))
+    assert codes == ({code} if code else set())
+
+
+def test_after_grade_4_the_answer_says_that_the_label_may_ask_to_stop() -> None:
+    patient = sample_patient(**sick(until=27.5))
+    assert "may ask to stop for good" in with_toxicity("Change.", patient, [])
 
 
 def test_grade_5_is_an_error() -> None:

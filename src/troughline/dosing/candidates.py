@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from troughline.dosing.regimen import Regimen
 from troughline.dosing.result import RegimenCard
-from troughline.dosing.tolerance import HOLD_DAYS, ongoing_severe
+from troughline.dosing.tolerance import HOLD_DAYS, ongoing_severe, ruled_out
 from troughline.issues import Findings, Severity
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from troughline.dosing.patient import DosePatient
     from troughline.evidence.records import Drug
 
@@ -79,8 +81,8 @@ def feasible_regimens(patient: DosePatient, found: Findings) -> tuple[Regimen, .
     chosen = _with_holds(patient, chosen, found)
     if not chosen:
         found.add(
-            Severity.ERROR, "no-regimens", "no regimen is left within the patient's limits", file=file,
-            column="tolerance",
+            Severity.ERROR, "no-regimens", "no regimen is left within the patient's limits: by the drug's "
+            "regimens on file nothing but to stop it is left", file=file, column="tolerance",
         )  # fmt: skip
     return tuple(sorted(chosen, key=lambda r: (-r.daily_dose_mg, r.hold_h, -r.largest_dose_mg, r.id)))
 
@@ -93,6 +95,14 @@ def same_regimen(a: Regimen, b: Regimen) -> bool:
         return False
     turns = [b.amounts_mg[k:] + b.amounts_mg[:k] for k in range(len(b.amounts_mg))]
     return any(all(abs(x - y) < _SAME for x, y in zip(a.amounts_mg, turn, strict=True)) for turn in turns)
+
+
+def above_label_in_words(sentence: str, named: Sequence[Regimen]) -> str:
+    """An answer's sentence, with a word on those regimens it names that exceed the label's dose."""
+    over = [r.label for r in named if r.basis == "above label"]
+    if not over:
+        return sentence
+    return f"{sentence} {' and '.join(over)} {'is' if len(over) == 1 else 'are'} above the label's dose."
 
 
 def card(regimen: Regimen, patient: DosePatient, drug: Drug) -> RegimenCard:
@@ -135,7 +145,7 @@ def _known_ids(patient: DosePatient, on_file: tuple[Regimen, ...], found: Findin
 def _within_tolerance(patient: DosePatient, regimens: list[Regimen], found: Findings) -> list[Regimen]:
     most = patient.largest_daily_dose_mg
     if most is None:
-        return regimens
+        return _not_toxic_again(patient, regimens, found)
     left_out = [r for r in regimens if r.daily_dose_mg > most + _SAME]
     if left_out:
         why = f" ({patient.tolerance_reason})" if patient.tolerance_reason else ""
@@ -144,6 +154,19 @@ def _within_tolerance(patient: DosePatient, regimens: list[Regimen], found: Find
             + ", ".join(r.label for r in left_out), file=_file(patient), column="tolerance",
         )  # fmt: skip
     return [r for r in regimens if r.daily_dose_mg <= most + _SAME]
+
+
+def _not_toxic_again(patient: DosePatient, regimens: list[Regimen], found: Findings) -> list[Regimen]:
+    """Without the doses at which severe toxicity came, where the patient is not on them any more."""
+    reasons = {r.label: t for r in regimens for t in [ruled_out(patient, r)] if t is not None}
+    for t in dict.fromkeys(t.words for t in reasons.values()):
+        out = [label for label, why in reasons.items() if why.words == t]
+        found.add(
+            Severity.WARNING, "toxic-dose", f"not offered after {t}: {', '.join(out)}; "
+            "tolerance.largest_daily_dose_mg, with its reason, offers what the patient is thought to bear",
+            file=_file(patient), column="tolerance",
+        )  # fmt: skip
+    return [r for r in regimens if r.label not in reasons]
 
 
 def _with_holds(patient: DosePatient, regimens: list[Regimen], found: Findings) -> list[Regimen]:

@@ -47,7 +47,7 @@ def basis_of(patient: DosePatient, found: Findings) -> Basis | None:
             Severity.WARNING, "no-levels", "there is no level: the answer is that of the population",
             file=patient.path.name if patient.path is not None else "patient", column="sample",
         )  # fmt: skip
-    _report_severe_toxicity(patient, found)
+    _report_severe_toxicity(patient, regimens, found)
     report_other_drugs(patient, found)
     if target is None or not models or not regimens or len(found.errors) > before:
         return None
@@ -55,19 +55,28 @@ def basis_of(patient: DosePatient, found: Findings) -> Basis | None:
     return Basis(models=models, regimens=regimens, limits=target[0], target=target[1], curves=curves)
 
 
-def _report_severe_toxicity(patient: DosePatient, found: Findings) -> None:
+def _report_severe_toxicity(patient: DosePatient, regimens: tuple[Regimen, ...], found: Findings) -> None:
     """Warnings for severe toxicity that is not over, and for a dose of it that is offered again."""
-    from troughline.dosing.tolerance import offered_again, ongoing_severe
+    from troughline.dosing.tolerance import at_or_below, offered_again, severe_toxicities
 
     file = patient.path.name if patient.path is not None else "patient"
-    for t in ongoing_severe(patient):
-        found.add(
-            Severity.WARNING, "ongoing-toxicity",
-            f"{t.words}: by this file not over for 14 days (until); the answer begins with a hold",
-            file=file, column="toxicity",
-        )  # fmt: skip
+    for t in severe_toxicities(patient):
+        if not t.ongoing and not t.end_known:
+            found.add(
+                Severity.WARNING, "default-used",
+                f"{t.words}: no end is given (until); taken as over, as it began before treatment, or "
+                "treatment was held, reduced or went on for 28 days after it began",
+                file=file, column="toxicity",
+            )  # fmt: skip
+        elif t.ongoing:
+            end = "its end lies ahead (until)" if t.end_known else "no end is given (until)"
+            found.add(
+                Severity.WARNING, "ongoing-toxicity",
+                f"{t.words}: {end}, so it is taken as not over; the answer begins with a hold",
+                file=file, column="toxicity",
+            )  # fmt: skip
     again = offered_again(patient)
-    if again is not None:
+    if again is not None and any(at_or_below(patient, r) for r in regimens):
         most = patient.largest_daily_dose_mg
         said = "is not set" if most is None else f"= {most:g} is not below it"
         found.add(

@@ -18,7 +18,7 @@ from troughline.dosing.background import (
     utility_row,
 )
 from troughline.dosing.belief import Belief, NoEstimate, Working, believe, working_models
-from troughline.dosing.candidates import same_regimen
+from troughline.dosing.candidates import above_label_in_words, same_regimen
 from troughline.dosing.checks import basis_of
 from troughline.dosing.course import course
 from troughline.dosing.explanation import explain
@@ -123,7 +123,8 @@ def dose(
     progress("writing the answer", 8, STEPS)
     ids = [r.id for r in basis.regimens]
     answer = sentence_of(patient, basis, scores, choice, further)
-    sentence = with_toxicity(answer, patient, [basis.regimens[k] for k in {choice.best, *choice.among}])
+    said = [basis.regimens[k] for k in sorted({choice.best, *choice.among})]
+    sentence = with_toxicity(above_label_in_words(answer, said), patient, said)
     return DoseResult(
         sentence=sentence,
         title=patient.title,

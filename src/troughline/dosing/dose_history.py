@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from troughline.dosing.patient_schema import DoseEntry
 
 MOST_DOSES = 20_000
+FAR_ABOVE = 3.0
+"""So many times the largest daily dose on file is taken for a slip of the pen."""
 MISSED_WITHIN_H = 1.0
 """A missed dose is the scheduled one this close to the time that is written."""
 _SAME_H = 1e-6
@@ -94,11 +96,35 @@ def read_history(reader: Reader, now_h: float) -> History | None:
     held_now = [a for a, b in holds if a <= now_h + _SAME_H and b >= now_h - _SAME_H]
     if held_now:
         regimen, ended = None, held_now[-1]
+    if not _plausible(reader, taken):
+        return None
     said = [e.adherence for e in entries if e.adherence is not None]
     return History(
         doses=tuple(taken), missed_h=tuple(sorted(missed)), regimen=regimen, hold_since_h=ended,
         adherence=said[-1] if said else None,
     )  # fmt: skip
+
+
+def _plausible(reader: Reader, taken: list[GivenDose]) -> bool:
+    """Doses against the drug's regimens on file: far above the largest is an error, above it a warning."""
+    from troughline.evidence.store import load_drug
+
+    drug = reader.contents.patient.drug
+    known = [sum(r.amounts_mg) * 24.0 / (r.interval_h * len(r.amounts_mg)) for r in load_drug(drug).regimen]
+    largest = max(known, default=math.inf)
+    most = max(taken, key=lambda d: d.prescribed_daily_mg)
+    over = most.prescribed_daily_mg / largest
+    if over <= 1 + _SAME_H:
+        return True
+    said = (
+        f"{most.amount_mg:g} mg every {most.interval_h:g} h, {most.prescribed_daily_mg:g} mg a day, is "
+        f"{over:.1f} times the largest regimen on file for {drug} ({largest:g} mg a day)"
+    )
+    if over > FAR_ABOVE:
+        reader.error("implausible-dose", f"{said}: a zero too many, or another unit or interval?", "dose")
+        return False
+    reader.warn("dose-above-file", said, "dose")
+    return True
 
 
 def regimen_of(amounts_mg: tuple[float, ...], interval_h: float) -> Regimen:

@@ -213,23 +213,27 @@ def levels_at(
 def days_to_steady(
     patient: DosePatient, belief: Belief, regimen: Regimen, *, start_h: float, draws: int = 60
 ) -> Floats:
-    """Days from `start_h` until every later trough stays within 10 % of the steady one (n_draws,).
+    """Days from `start_h` to the first trough from which on all are within 10 % of the steady one (n_draws,).
 
-    Steady is what the regimen gives at the same moment had it been taken for long before; a hold counts. +∞
-    where it is not reached within 40 cycles (at least 28 days).
+    Steady is what the regimen gives at the same moment had it been taken for long before; a hold counts. The
+    occasion in force goes on: what a new one changes is no approach to steady levels. +∞ where it is not
+    reached within 40 cycles (at least 28 days).
     """
     cycles = max(_CYCLES_LOOKED_AT, math.ceil(28 * 24.0 / regimen.period_h))
     first = start_h + regimen.hold_h
     times = [first + k * regimen.period_h for k in range(1, cycles + 1)]
     queries = [ExposureQuery(quantity="trough", end=t) for t in times]
     end = times[-1] + 1.0
-    reached = asked(patient, belief, regimen, queries, start_h=start_h, end_h=end, draws=draws)
-    steady = asked(
-        patient, belief, regimen, queries, start_h=start_h, end_h=end, draws=draws, from_steady=True
-    )
+    # The last occasion of the records goes on.
+    reached, steady = (
+        asked(
+            patient, belief, regimen, queries, start_h=start_h, end_h=end, new_occasion=-1, draws=draws,
+            from_steady=from_steady,
+        )
+        for from_steady in (False, True)
+    )  # fmt: skip
     with np.errstate(divide="ignore", invalid="ignore"):
         off = ~(np.abs(reached / steady - 1) <= STEADY_WITHIN)
-    # The cycles up to the last one that is off, at whose end the next trough is within 10 %.
     last_off = np.where(off.any(axis=1), cycles - np.argmax(off[:, ::-1], axis=1), 0)
-    days = (regimen.hold_h + last_off * regimen.period_h) / 24.0
+    days = (regimen.hold_h + (last_off + 1) * regimen.period_h) / 24.0
     return np.where(last_off < cycles, days, np.inf)

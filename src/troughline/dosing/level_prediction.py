@@ -75,13 +75,31 @@ def _of_share(patient: DosePatient, share: Share, rows: NDArray[np.int64], seed:
     sd = error_sd(share, level, err[:, at])
     on_log = working.model.spec.outputs[share.output].error.on_log_scale
     z = generator_of(seed, patient.id, f"measured {working.model.id}").standard_normal(level.shape)
-    measured = level * np.exp(sd * z) if on_log else np.maximum(level + sd * z, 0.0)
+    measured = with_error(level, sd, z, on_log=np.full(len(level), on_log)[:, None])
     used = patient.used_levels
     value = np.array([np.nan if v.value is None else v.value for v in used])
     limit = np.array([np.nan if v.limit is None else v.limit for v in used])
     return PredictedLevels(
         level=level, measured=measured, log_density=log_density(level, sd, value, limit, on_log=on_log)
     )
+
+
+LARGEST_LOG_SD = 1.0
+"""Above it an error of the logarithm acts on the level itself: so far down the additive part is all of it."""
+LEAST_LEVEL = 1e-9
+"""mg/L; what lies below it is computed as this."""
+
+
+def with_error(level: Floats, sd: Floats, z: Floats, *, on_log: NDArray[np.bool_]) -> Floats:
+    """Levels as they would be measured: f·exp(SD·z) where the error is on the log scale, else f + SD·z ≥ 0.
+
+    Where the SD of the logarithm exceeds 1, f + f·SD·z: near zero the assay's additive error is what there
+    is, and a logarithm of it would have no bounds.
+    """
+    f = np.maximum(level, LEAST_LEVEL)
+    logged = on_log & (sd <= LARGEST_LOG_SD)
+    natural = np.maximum(f + np.where(on_log, f * sd, sd) * z, 0.0)
+    return np.where(logged, f * np.exp(np.where(logged, sd, 0.0) * z), natural)
 
 
 def error_sd(share: Share, level: Floats, parts: Floats) -> Floats:
@@ -92,17 +110,21 @@ def error_sd(share: Share, level: Floats, parts: Floats) -> Floats:
 
 
 def log_density(level: Floats, sd: Floats, value: Floats, limit: Floats, *, on_log: bool) -> Floats:
-    """log p of values (n,) at predictions (n_draws, n) with error `sd`; below `limit` where NaN."""
+    """log p of values (n,) at predictions (n_draws, n) with error `sd`; below `limit` where NaN.
+
+    The error is as in `with_error`; densities on the log scale are of the logarithm of the value.
+    """
+    from scipy.special import log_ndtr
+
+    f = np.maximum(level, LEAST_LEVEL)
+    logged = on_log & (sd <= LARGEST_LOG_SD)
+    size = np.where(on_log & ~logged, f * sd, sd)
     with np.errstate(divide="ignore", invalid="ignore"):
-        if on_log:
-            centre, y, least = np.log(level), np.log(value), np.log(limit)
-        else:
-            centre, y, least = level, value, limit
-        z = (y - centre) / sd
-        made: Floats = -0.5 * z * z - np.log(sd) - 0.5 * np.log(2 * np.pi)
+        z = np.where(logged, np.log(value) - np.log(f), value - f) / size
+        made: Floats = -0.5 * z * z - np.log(size) - 0.5 * np.log(2 * np.pi)
+        made = np.where(on_log & ~logged, made + np.log(value), made)
         unseen = np.isnan(value)
         if unseen.any():
-            from scipy.special import log_ndtr
-
-            made = np.where(unseen, log_ndtr((least - centre) / sd), made)
+            least = np.where(logged, np.log(limit) - np.log(f), limit - f)
+            made = np.where(unseen, log_ndtr(least / size), made)
     return made

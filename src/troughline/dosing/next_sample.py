@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troughline.dosing.forecast import levels_at
-from troughline.dosing.level_prediction import log_density, predict_draws
+from troughline.dosing.level_prediction import log_density, predict_draws, with_error
 from troughline.dosing.records import patient_records
 from troughline.dosing.result import NextSample, SampleValue
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from troughline.dosing.belief import Belief, Share
     from troughline.dosing.patient import DosePatient
     from troughline.dosing.regimen import Regimen
@@ -111,12 +113,21 @@ def value_of_samples(
         )
         for k, t in enumerate(times)
     )
-    top = max(range(len(made)), key=lambda k: made[k].gain) if made else None
-    if top is not None and made[top].gain <= 2 * made[top].gain_error:
-        top = None
+    top = _earliest_as_good(made)
     return NextSample(
         criterion=scores.criterion, candidates=made, best=top, sentence=_sentence(made, top, scores)
     )
+
+
+def _earliest_as_good(made: Sequence[SampleValue]) -> int | None:
+    """The earliest time whose gain is within two errors of the largest; None where that is no gain."""
+    if not made:
+        return None
+    most = max(made, key=lambda one: one.gain)
+    if most.gain <= 2 * most.gain_error:
+        return None
+    good = [k for k, one in enumerate(made) if one.gain >= most.gain - 2 * most.gain_error]
+    return min(good, key=lambda k: made[k].day)
 
 
 def _limit(patient: DosePatient, levels: Floats) -> float:
@@ -133,10 +144,7 @@ def _value(
     outcomes: NDArray[np.int64], noise: Floats, ranked: Floats, winners: NDArray[np.bool_], best: int,
     log_trough: Floats, limit: float,
 ) -> SampleValue:  # fmt: skip
-    y = np.where(
-        on_log[outcomes], level[outcomes] * np.exp(sd[outcomes] * noise),
-        np.maximum(level[outcomes] + sd[outcomes] * noise, 0.0),
-    )  # fmt: skip
+    y = with_error(level[outcomes], sd[outcomes], noise, on_log=on_log[outcomes])
     # Below the limit a level tells that alone, as it does where it was measured.
     y = np.where(y < limit, np.nan, y)
     limits = np.full(len(y), limit)
@@ -227,8 +235,10 @@ def _sentence(made: tuple[SampleValue, ...], top: int | None, scores: Scores) ->
             "No single further level is expected to change the answer to the better by a measurable amount."
         )
     best = made[top]
+    most = max(made, key=lambda one: one.gain)
+    lead = "is worth most" if most is best else "is worth as much as any"
     what = "utility" if scores.criterion == "utility" else "probability to be inside the target"
     return (
-        f"A level {best.label} is worth most: it raises the expected {what} by {best.gain:.3f}, of the "
+        f"A level {best.label} {lead}: it raises the expected {what} by {best.gain:.3f}, of the "
         f"{best.loss_before:.3f} that knowing this patient fully would."
     )

@@ -137,7 +137,8 @@ class TargetEntry(Strict):
     """The target: a published window by id, a study's result, or limits by hand.
 
     - `published`: `noda-2020/window`, a study of the evidence store and one of its numbers.
-    - `study`: a `results.json`, with `question` of kind `window` or `threshold`.
+    - `study`: a `results.json`, with `question` of kind `window`, `threshold` (the cut and its range) or
+      `curve` (where it reaches `at_probability`); `side`: which limit, where the outcome does not say it.
     - `low`, `high`, `unit`, `metric`: by hand, with `source`; `low_interval` and `high_interval` (95 %)
       where they are uncertain.
     - `fixed`: take the limits as exact although their uncertainty is known.
@@ -146,6 +147,8 @@ class TargetEntry(Strict):
     published: str | None = None
     study: str | None = None
     question: str | None = None
+    at_probability: Annotated[float, Field(gt=0, lt=1)] | None = None
+    side: Literal["lower", "upper"] | None = None
     low: Positive | None = None
     high: Positive | None = None
     low_interval: Annotated[tuple[Positive, Positive] | None, _Sequence] = None
@@ -163,6 +166,8 @@ class TargetEntry(Strict):
             raise ValueError("give one target: published, study with question, or low and high")
         if self.study is not None and self.question is None:
             raise ValueError("a target from a study needs the id of its question")
+        if self.study is None and (self.at_probability is not None or self.side is not None):
+            raise ValueError("at_probability and side go with study and question")
         if given and self.unit is None:
             raise ValueError("limits given by hand need their unit")
         if given and not self.source:

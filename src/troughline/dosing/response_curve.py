@@ -62,6 +62,12 @@ class ResponseCurve:
         return 1.0 - float(inside.mean())
 
 
+_STEMS: dict[Role, tuple[str, ...]] = {
+    "toxicity": ("toxic", "grade", "adverse", "reaction", "hypertens", "diarrh", "discontinu", "stop"),
+    "benefit": ("respon", "benefit", "control", "stable", "surviv", "remission"),
+}
+
+
 def response_curves(patient: DosePatient, found: Findings) -> dict[str, ResponseCurve | CurveSource]:
     """The curve of each role, or why there is none; a curve that is named and cannot be read is an error."""
     named = patient.file.curves if patient.file is not None else None
@@ -80,22 +86,29 @@ def response_curves(patient: DosePatient, found: Findings) -> dict[str, Response
             made[role] = (
                 _of_study(patient, role, entry, found) if entry.study else _by_hand(patient, role, entry)
             )
+            if not entry.study:
+                _check_role(patient, role, entry.endpoint, found)
         except ValueError as fault:
             found.add(
                 Severity.ERROR, "curve", str(fault),
                 file=patient.path.name if patient.path is not None else "patient", column=f"curves.{role}",
             )  # fmt: skip
             made[role] = CurveSource(role=role, available=False, reason=str(fault))
+    if sum(f.code == "curve-role" for f in found) == len(roles):
+        found.add(
+            Severity.ERROR, "curve", "the curves of toxicity and benefit are exchanged, by their outcomes",
+            file=patient.path.name if patient.path is not None else "patient", column="curves",
+        )  # fmt: skip
     return made
 
 
 def _of_study(patient: DosePatient, role: Role, entry: CurveEntry, found: Findings) -> ResponseCurve:
-    from troughline.dosing.study_results import question_of
+    from troughline.dosing.study_results import metric_of, question_of
 
     question, study = question_of(patient, entry.study or "", entry.question or "", kinds=("curve", "window"))
     series: dict[str, Any] = question["series"]["curve" if question["kind"] == "curve" else role]
-    label = str(series.get("label", ""))
-    metric: Metric = "auc" if "auc" in label.casefold() else "trough"
+    metric = metric_of(str(series.get("label", "")), f"question {entry.question!r} of {entry.study}")
+    _check_role(patient, role, str(series.get("outcome_label", "")), found)
     if study.get("simulated"):
         found.add(
             Severity.WARNING, "simulated-curve",
@@ -108,6 +121,25 @@ def _of_study(patient: DosePatient, role: Role, entry: CurveEntry, found: Findin
         str(series["unit"]), float(study.get("level", 0.95)),
         source=f"{study.get('title', entry.study)}, question {entry.question}",
         endpoint=str(series.get("outcome_label", "")), n=n,
+    )  # fmt: skip
+
+
+def role_of_outcome(outcome: str) -> Role | None:
+    """Toxicity or benefit, by an outcome's words; None where they say neither, or both."""
+    words = outcome.casefold()
+    meant: list[Role] = [role for role, stems in _STEMS.items() if any(stem in words for stem in stems)]
+    return meant[0] if len(meant) == 1 else None
+
+
+def _check_role(patient: DosePatient, role: Role, endpoint: str, found: Findings) -> None:
+    """A warning where a curve's outcome, by its words, belongs to the other role."""
+    if role_of_outcome(endpoint) in (None, role):
+        return
+    other = "benefit" if role == "toxicity" else "toxicity"
+    found.add(
+        Severity.WARNING, "curve-role",
+        f"the outcome of the curve of {role} is {endpoint!r}: is it one of {other}?",
+        file=patient.path.name if patient.path is not None else "patient", column=f"curves.{role}",
     )  # fmt: skip
 
 

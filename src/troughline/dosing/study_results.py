@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from troughline.provenance import sha256_of
 
 if TYPE_CHECKING:
+    from troughline.dosing.limits import Metric
     from troughline.dosing.patient import DosePatient
 
 _TAKEN = ("answered", "answered with caution")
@@ -43,7 +45,23 @@ def question_of(
             f"question {question_id!r} of {written} was {question.get('verdict')}: nothing to use"
         )
     study: dict[str, Any] = contents.get("study") or {}
+    drug = study.get("drug")
+    if drug is not None and str(drug).casefold() != patient.drug.casefold():
+        raise NotInResults(f"{written} is of {drug}, the patient takes {patient.drug}")
     return question, study
+
+
+def metric_of(label: str, where: str) -> Metric:
+    """Trough or area, by what a study's results call their exposure. Raises `NotInResults` for another."""
+    words = set(re.findall(r"[a-z]+", label.casefold()))
+    if words & {"auc", "area"}:
+        return "auc"
+    if words & {"trough", "troughs", "cmin"}:
+        return "trough"
+    raise NotInResults(
+        f"the exposure of {where} is {label!r}: neither a trough nor an area (AUC), by its label, so a "
+        "regimen's trough cannot be held against it"
+    )
 
 
 def results_of(patient: DosePatient, written: str) -> dict[str, Any]:

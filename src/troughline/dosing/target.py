@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from troughline.dosing.limits import Limits, Metric
 from troughline.dosing.result import TargetResult
@@ -32,7 +32,7 @@ def target_of(patient: DosePatient, found: Findings) -> tuple[Limits, TargetResu
     """The target that a patient file names; None, with an error, where there is none or it cannot be had."""
     entry = patient.file.target if patient.file is not None else None
     if entry is None:
-        _error(
+        target_error(
             found, patient, "no-target", "there is no [target]: name a published one (see `published`), a "
             "study's result, or limits by hand; there is no default", "target",
         )  # fmt: skip
@@ -40,7 +40,9 @@ def target_of(patient: DosePatient, found: Findings) -> tuple[Limits, TargetResu
     if entry.published is not None:
         return _published(patient, entry, entry.published, found)
     if entry.study is not None:
-        return _of_study(patient, entry, found)
+        from troughline.dosing.study_target import target_of_study
+
+        return target_of_study(patient, entry, found)
     return _by_hand(patient, entry, found)
 
 
@@ -95,7 +97,10 @@ def published_limits(
     n = number.n or study.n
     uncertainty = "taken as exact: the file says so" if fixed else "a target set beforehand: taken as exact"
     low_interval = high_interval = None
-    if number.quantity != "target" and n is not None and not fixed:
+    taken_over = number.quantity == "window" and number.endpoint == "target"
+    if taken_over and not fixed:
+        uncertainty = "limits taken over from another study, whose uncertainty is not in them: as exact"
+    elif number.quantity != "target" and n is not None and not fixed:
         from troughline.evidence.cut_spread import cut_spread
 
         down, up = cut_spread().factors(n)
@@ -130,7 +135,7 @@ def _published(
         if f"{study.id}/{number.id}" != reference:
             continue
         if number.metric not in COMPARABLE:
-            _error(
+            target_error(
                 found, patient, "target-not-comparable",
                 f"{reference} is of {REASONS.get(number.metric or '', number.metric or 'no metric')}; to "
                 "use its "
@@ -141,7 +146,7 @@ def _published(
         mass = load_drug(patient.drug).molar_mass_g_per_mol
         return published_limits(study, number, molar_mass=mass, fixed=entry.fixed)
     hint = did_you_mean(reference, known_targets(patient.drug), "the targets")
-    _error(
+    target_error(
         found, patient, "unknown-target", f"{reference!r} is no published target; {hint}", "target.published"
     )
     return None
@@ -149,73 +154,30 @@ def _published(
 
 def _by_hand(patient: DosePatient, entry: TargetEntry, found: Findings) -> tuple[Limits, TargetResult] | None:
     intervals = (None, None) if entry.fixed else (entry.low_interval, entry.high_interval)
-    made = _canonical_limits(
+    made = canonical_limits(
         patient, entry.metric, entry.hours, entry.unit or "", (entry.low, entry.high), intervals, found
     )
     if made is None:
         return None
-    return made, _result(
+    return made, result_of(
         made, identifier="given", label="limits given in the patient file", kind="given",
         citation=entry.source, uncertainty="the intervals given" if made.uncertain else "taken as exact",
     )  # fmt: skip
 
 
-def _of_study(
-    patient: DosePatient, entry: TargetEntry, found: Findings
-) -> tuple[Limits, TargetResult] | None:
-    from troughline.dosing.study_results import NotInResults, question_of
-
-    try:
-        question, study = question_of(patient, entry.study or "", entry.question or "", kinds=("window",))
-    except NotInResults as fault:
-        _error(found, patient, "study-target", str(fault), "target.study")
-        return None
-    bounds: dict[str, dict[str, Any]] = {
-        e["name"]: e for e in question["estimates"]
-        if e["name"] in ("window_lower", "window_upper") and str(e["method"]).startswith("guarded")
-    }  # fmt: skip
-    rows = [bounds.get("window_lower"), bounds.get("window_upper")]
-    values = tuple(None if r is None else r["value"] for r in rows)
-    intervals = tuple(
-        None
-        if entry.fixed or r is None or None in (r["low"], r["high"], r["value"])
-        else (r["low"], r["high"])
-        for r in rows
-    )
-    unit = next((str(r["unit"]) for r in rows if r is not None), "")
-    label = str(question["series"].get("label", ""))
-    metric: Metric = "auc" if "auc" in label.casefold() else "trough"
-    made = _canonical_limits(
-        patient, metric, entry.hours, unit, (values[0], values[1]), (intervals[0], intervals[1]), found
-    )
-    if made is None:
-        return None
-    if study.get("simulated"):
-        found.add(
-            Severity.WARNING, "simulated-target", "the target comes from a study of simulated patients",
-            file=_name(patient), column="target.study",
-        )  # fmt: skip
-    n = next((int(r["n"]) for r in rows if r is not None), None)
-    result = _result(
-        made, identifier=f"{entry.study}#{entry.question}", label=label or "window of the study",
-        kind="study", citation=str(study.get("title", "")),
-        uncertainty="the joint posterior's 95 % intervals" if made.uncertain else "taken as exact", n=n,
-    )  # fmt: skip
-    return made, result
-
-
-def _canonical_limits(
+def canonical_limits(
     patient: DosePatient, metric: Metric, hours: float, unit: str,
     values: tuple[float | None, float | None],
     intervals: tuple[tuple[float, float] | None, tuple[float, float] | None], found: Findings,
 ) -> Limits | None:  # fmt: skip
+    """Limits in canonical units, an area in 24 h; None, with an error, where the unit or a limit is wrong."""
     from troughline.evidence.store import load_drug
     from troughline.units import convert, is_convertible
 
     canonical = "mg*h/L" if metric == "auc" else "mg/L"
     mass = load_drug(patient.drug).molar_mass_g_per_mol
     if not is_convertible(unit, canonical, molar_mass_g_per_mol=mass):
-        _error(
+        target_error(
             found, patient, "unit", f"{unit!r} is no unit of a {metric}, such as {canonical}", "target.unit"
         )
         return None
@@ -237,14 +199,15 @@ def _canonical_limits(
             else (converted(intervals[1][0]), converted(intervals[1][1])),
         )
     except ValueError as fault:
-        _error(found, patient, "target-limits", str(fault), "target")
+        target_error(found, patient, "target-limits", str(fault), "target")
         return None
 
 
-def _result(
+def result_of(
     limits: Limits, *, identifier: str, label: str, kind: Literal["study", "given"], citation: str,
     uncertainty: str, n: int | None = None,
 ) -> TargetResult:  # fmt: skip
+    """Limits as a result shows them."""
     return TargetResult(
         id=identifier, label=label, kind=kind, metric=limits.metric, low=limits.low, high=limits.high,
         low_interval=limits.low_interval, high_interval=limits.high_interval,
@@ -260,9 +223,9 @@ def results_path(patient: DosePatient, written: str) -> Path:
     return patient.path.parent / written if patient.path is not None else Path(written)
 
 
-def _error(found: Findings, patient: DosePatient, code: str, message: str, place: str) -> None:
-    found.add(Severity.ERROR, code, message, file=_name(patient), column=place)
+def target_error(found: Findings, patient: DosePatient, code: str, message: str, place: str) -> None:
+    found.add(Severity.ERROR, code, message, file=file_name(patient), column=place)
 
 
-def _name(patient: DosePatient) -> str:
+def file_name(patient: DosePatient) -> str:
     return patient.path.name if patient.path is not None else "patient"

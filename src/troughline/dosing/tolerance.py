@@ -14,8 +14,12 @@ if TYPE_CHECKING:
 SEVERE = 3
 LAG_H = 28 * 24.0
 """A toxicity is booked at the dose in force before the last dose taken, for so long after that dose."""
-RECENT_H = 14 * 24.0
-"""A severe toxicity that began or ended so shortly before the decision still speaks for a hold."""
+WENT_ON_H = 28 * 24.0
+"""A toxicity without an end is taken as over where doses went on for so long after it began."""
+WORST = 4
+"""From this grade on the dose at which a toxicity came is not offered again, even where it is in force."""
+HOLD_H = 36.0
+"""Half of the least time without a dose that counts as a hold after a toxicity without an end."""
 HOLD_DAYS = 7.0
 """How long a hold is offered for an ongoing severe toxicity where the file sets no `hold_days`."""
 _SAME = 1e-6
@@ -26,7 +30,8 @@ class SevereToxicity:
     """A toxicity of grade 3 or more, and the daily dose (mg) in force before the last dose taken.
 
     `since_dose_h`: hours from that dose; `daily_dose_mg` is 0 where it came before any dose, or more than
-    28 days after the last one. `ongoing`: the file gives no end of it, or an end or a begin within 14 days.
+    28 days after the last one. `ongoing`: not over at the decision (see `ongoing`). `end_known`: whether
+    the file says when it ended.
     """
 
     term: str
@@ -35,6 +40,7 @@ class SevereToxicity:
     daily_dose_mg: float
     since_dose_h: float = 0.0
     ongoing: bool = False
+    end_known: bool = True
 
     @property
     def words(self) -> str:
@@ -60,18 +66,34 @@ def severe_toxicities(patient: DosePatient) -> tuple[SevereToxicity, ...]:
         made.append(
             SevereToxicity(
                 term=t.term, grade=t.grade, day=t.time_h / 24.0, daily_dose_mg=daily, since_dose_h=since,
-                ongoing=_ongoing(t, patient.now_h),
+                ongoing=ongoing(patient, t), end_known=t.until_h is not None,
             )
         )  # fmt: skip
     return tuple(made)
 
 
-def _ongoing(toxicity: Toxicity, now_h: float) -> bool:
-    return toxicity.until_h is None or toxicity.until_h >= now_h - RECENT_H - _SAME
+def ongoing(patient: DosePatient, toxicity: Toxicity) -> bool:
+    """Whether a toxicity that began on treatment is not over at the decision.
+
+    Its end, where the file gives one, decides. Without one it is taken as over where the drug was held, or
+    its dose reduced, after it began, or where doses went on for 28 days; otherwise as not over.
+    """
+    doses = patient.doses
+    if toxicity.time_h < doses[0].time_h - _SAME:
+        return False
+    if toxicity.until_h is not None:
+        return toxicity.until_h > patient.now_h + _SAME
+    later = [d for d in doses if d.time_h > toxicity.time_h + _SAME]
+    before = [d for d in doses if d.time_h <= toxicity.time_h + _SAME]
+    if not later:
+        return True
+    held = later[0].time_h - before[-1].time_h > 2 * HOLD_H
+    reduced = any(d.prescribed_daily_mg < before[-1].prescribed_daily_mg - _SAME for d in later)
+    return not (held or reduced or later[-1].time_h - toxicity.time_h > WENT_ON_H)
 
 
 def ongoing_severe(patient: DosePatient) -> tuple[SevereToxicity, ...]:
-    """The severe toxicities that are not said to be over for 14 days."""
+    """The severe toxicities that are not over at the decision."""
     return tuple(t for t in severe_toxicities(patient) if t.ongoing)
 
 
@@ -79,6 +101,23 @@ def at_or_below(patient: DosePatient, regimen: Regimen) -> tuple[SevereToxicity,
     """The severe toxicities that came at no more than a regimen's daily dose."""
     most = regimen.daily_dose_mg + _SAME
     return tuple(t for t in severe_toxicities(patient) if 0 < t.daily_dose_mg <= most)
+
+
+def ruled_out(patient: DosePatient, regimen: Regimen) -> SevereToxicity | None:
+    """The toxicity that rules a regimen out unless `tolerance.largest_daily_dose_mg` says otherwise.
+
+    Nobody goes back up, or restarts, to a daily dose at which a severe toxicity came; of grade 4 on even the
+    dose in force is ruled out.
+    """
+    if patient.largest_daily_dose_mg is not None:
+        return None
+    now = 0.0 if patient.regimen is None else patient.regimen.daily_dose_mg
+    return next(
+        (
+            t for t in reversed(at_or_below(patient, regimen))
+            if t.grade >= WORST or regimen.daily_dose_mg > now + _SAME
+        ), None,
+    )  # fmt: skip
 
 
 def offered_again(patient: DosePatient) -> SevereToxicity | None:
@@ -104,8 +143,14 @@ def with_toxicity(sentence: str, patient: DosePatient, named: Sequence[Regimen])
         last = ongoing[-1]
         hold = "Hold" if patient.regimen is not None else "Stay on hold"
         return (
-            f"{hold}: {last.words}, is by this file not over, or over for less than {RECENT_H / 24:g} days, "
-            f"and the label's rules for severe toxicity come before any target. For a restart: "
+            f"{hold}: {last.words}, is by this file not over, and the label's rules for severe toxicity come "
+            f"before any target. For a restart: "
             f"{sentence}{again}"
+        )
+    worst = [t.words for t in severe_toxicities(patient) if t.grade >= WORST and t.daily_dose_mg > 0]
+    if worst:
+        return (
+            f"{sentence} But the patient had {worst[-1]}, for which the label may ask to stop for good: that "
+            "comes before any target."
         )
     return f"{sentence} But the patient had {list(had)[-1]}." if had else sentence
