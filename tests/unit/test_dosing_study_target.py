@@ -38,9 +38,7 @@ def question(kind: str, label: str = "sorafenib trough", outcome: str = "grade 3
         series = {"distribution": line}
         estimates = [
             estimate("threshold", "as-published: youden", 3.0),
-            estimate(
-                "threshold", "guarded: cuts within sampling error of the largest Youden index", None, 2, 4
-            ),
+            estimate("threshold", cuts, None, 2, 4),
         ]
     if kind == "window":
         estimates = [
