@@ -76,7 +76,7 @@ def untaceable_day(runner: Runner, courses: Courses, protocol: Protocol, rule: O
     days = np.asarray(protocol.visit_days)
     with np.errstate(invalid="ignore"):
         seen = (product >= rule.untreatable_above) | (liver > rule.liver_stop)
-    event = seen.any(axis=1)
+    event = np.asarray(seen.any(axis=1), dtype=np.bool_)
     first = np.argmax(seen, axis=1)
     images = np.isfinite(product)
     last = np.where(images.any(axis=1), days[images.shape[1] - 1 - np.argmax(images[:, ::-1], axis=1)], 0.0)
@@ -113,9 +113,13 @@ def _grouped(
         treated = replace(arm, local=tuple(LocalTherapy(day=d, kind="tace") for d in days))
         parts.append(
             runner.run(
-                patients.take(np.array(members)), treated, protocol,
-                values=values, sample_days=sample_days, threads=1,
-            )  # fmt: skip
+                patients.take(np.array(members)),
+                treated,
+                protocol,
+                values=values,
+                sample_days=sample_days,
+                threads=1,
+            )
         )
         order += members
     back = np.argsort(np.array(order), kind="stable")

@@ -205,7 +205,7 @@ def _measured(design: TrialDesign, given: Mapping[str, Any]) -> Measured:
 def interval_of_size(value: float, measure: Measure, n: int, events: float) -> tuple[float, float]:
     """The 95 % interval that a trial of `n` patients prints around `value`, a share `events` with the event.
 
-    A median of an exponential time: log value ± z/(ln 2 √d); a hazard ratio of two arms of like size: ± 2z/√d,
+    A median of an exponential time: log value ± z/(ln 2 √d); a hazard ratio of two like arms: ± 2z/√d;
     d = events · n; a proportion in %: Wilson's. Source of the second: Schoenfeld 1981,
     doi 10.1093/biomet/68.1.316; of the third: `response.proportions`.
     """

@@ -1,4 +1,4 @@
-"""What a parameter set predicts for trials that no fit has seen, and how far a trial of that size scatters."""
+"""What a parameter set predicts for trials that no fit has seen, and how far trials of that size scatter."""
 
 from __future__ import annotations
 
