@@ -54,16 +54,19 @@ def sessions_on_demand(
     for day in protocol.visit_days[:-1]:
         if day <= max(first, default=-1.0):
             continue
+        asked = np.flatnonzero(open_)
+        if not len(asked):
+            break
         so_far = tuple(d for d in protocol.visit_days if d <= day)
         until = replace(protocol, visit_days=so_far, horizon_days=day + 1.0)
-        courses = _grouped(runner, patients, arm, until, values, given, (0.0, day))
+        sessions = [given[i] for i in asked]
+        courses = _grouped(runner, patients.take(asked), arm, until, values, sessions, (0.0, day))
         ratio = _product(runner, courses)[:, 1]
         with np.errstate(invalid="ignore"):
-            open_ &= (ratio < rule.untreatable_above) & (_liver(runner, courses)[:, 1] <= rule.liver_stop)
-        for i in np.flatnonzero(open_ & (ratio > rule.repeat_above)):
-            given[int(i)] = (*given[int(i)], day)
-        if not open_.any():
-            break
+            treatable = (ratio < rule.untreatable_above) & (_liver(runner, courses)[:, 1] <= rule.liver_stop)
+        for i in asked[treatable & (ratio > rule.repeat_above)]:
+            given[i] = (*given[i], day)
+        open_[asked] = treatable
     return _grouped(runner, patients, arm, protocol, values, given, (0.0, *protocol.visit_days))
 
 
