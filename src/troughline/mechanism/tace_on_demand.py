@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from troughline.mechanism.runner import Courses, Runner
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +41,10 @@ def sessions_on_demand(
     rule: OnDemand,
     *,
     values: Mapping[str, float],
-) -> Courses:
+) -> tuple[Courses, Ints]:
     """The courses of patients who get the arm's sessions, and another at each image that asks for it.
+
+    Also how many sessions each had (n,).
 
     The image shows what lives without an error of measurement. Image by image: who has had the same sessions
     is run together up to that image, which decides about one more. What lives is sampled at the start and at
@@ -67,7 +70,8 @@ def sessions_on_demand(
         for i in asked[treatable & (ratio > rule.repeat_above)]:
             given[i] = (*given[i], day)
         open_[asked] = treatable
-    return _grouped(runner, patients, arm, protocol, values, given, (0.0, *protocol.visit_days))
+    courses = _grouped(runner, patients, arm, protocol, values, given, (0.0, *protocol.visit_days))
+    return courses, np.array([len(days) for days in given], dtype=np.int64)
 
 
 def untaceable_day(runner: Runner, courses: Courses, protocol: Protocol, rule: OnDemand) -> TimeToEvent:

@@ -18,12 +18,13 @@ Z_95 = 1.959963984540054
 EVENTS = 0.75
 Measure = Literal[
     "os_median", "pfs_median", "ttp_median", "duration_median", "os_hr", "pfs_hr", "ttp_hr", "orr", "dcr",
-    "reductions",
+    "reductions", "repeated",
 ]  # fmt: skip
 MEASURES: tuple[Measure, ...] = (
     "os_median", "pfs_median", "ttp_median", "duration_median", "os_hr", "pfs_hr", "ttp_hr", "orr", "dcr",
-    "reductions",
+    "reductions", "repeated",
 )  # fmt: skip
+PROPORTIONS = ("orr", "dcr", "reductions", "repeated")
 CRITERIA = ("recist", "mrecist", "untaceable")
 TACE = ("none", "scheduled", "on demand")
 
@@ -211,7 +212,7 @@ def interval_of_size(value: float, measure: Measure, n: int, events: float) -> t
     """
     from troughline.response.proportions import wilson_limits
 
-    if measure in ("orr", "dcr", "reductions"):
+    if measure in PROPORTIONS:
         low, high = wilson_limits(value / 100.0, n, Z_95)
         return 100.0 * max(low, 0.0), 100.0 * min(high, 1.0)
     d = events * n

@@ -28,6 +28,7 @@ from troughline.mechanism.treatment import (
     six_weekly,
     sorafenib_levels,
 )
+from troughline.mechanism.trial_designs import PROPORTIONS
 from troughline.units import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+Ints = NDArray[np.int64]
 DAYS_IN = {"day": 1.0, "week": 7.0, "month": DAYS_PER_MONTH}
 
 
@@ -52,6 +54,7 @@ class Followed:
     responded: Flags
     controlled: Flags
     reduced: Flags
+    repeated: Flags
 
     def take(self, rows: NDArray[np.int64]) -> Followed:
         """Some of the patients, with repeats."""
@@ -63,6 +66,7 @@ class Followed:
             responded=self.responded[rows],
             controlled=self.controlled[rows],
             reduced=self.reduced[rows],
+            repeated=self.repeated[rows],
         )
 
     def __len__(self) -> int:
@@ -93,8 +97,8 @@ def run_design(
     protocol = six_weekly(design.horizon_months, every_days=design.every_days, step_days=STEP_DAYS)
     found: dict[str, Followed] = {}
     for arm in design.arms:
-        courses = courses_of(runner, patients, design, arm, protocol, typical)
-        made = followed(runner, courses, design, protocol)
+        courses, sessions = courses_of(runner, patients, design, arm, protocol, typical)
+        made = followed(runner, courses, sessions, design, protocol)
         if design.origin == "second line":
             alone = replace(arm_of(design, arm), second_line=())
             first = runner.run(patients, alone, protocol, values=typical, threads=1)
@@ -151,16 +155,20 @@ def courses_of(
     given: TreatedArm,
     protocol: Protocol,
     typical: Mapping[str, float],
-) -> Courses:
-    """The courses of an arm's patients, with what lives sampled at the start and at every image."""
+) -> tuple[Courses, Ints]:
+    """The courses of an arm's patients, what lives sampled at every image, and how many sessions (n,)."""
     arm = arm_of(design, given)
     if given.tace == "on demand" and design.on_demand is not None:
         return sessions_on_demand(runner, patients, arm, protocol, design.on_demand, values=typical)
     days = (0.0, *protocol.visit_days) if design.criterion == "untaceable" else ()
-    return runner.run(patients, arm, protocol, values=typical, sample_days=days, threads=1)
+    courses = runner.run(patients, arm, protocol, values=typical, sample_days=days, threads=1)
+    due = np.array([s.day for s in arm.local])
+    return courses, np.asarray((due[None, :] <= courses.death_day[:, None]).sum(axis=1), dtype=np.int64)
 
 
-def followed(runner: Runner, courses: Courses, design: TrialDesign, protocol: Protocol) -> Followed:
+def followed(
+    runner: Runner, courses: Courses, sessions: Ints, design: TrialDesign, protocol: Protocol
+) -> Followed:
     """What a trial counts of an arm's courses."""
     survival = survival_times(courses)
     if design.on_demand is not None and design.criterion == "untaceable":
@@ -182,6 +190,7 @@ def followed(runner: Runner, courses: Courses, design: TrialDesign, protocol: Pr
         responded=(best == COMPLETE) | (best == PARTIAL),
         controlled=(best == COMPLETE) | (best == PARTIAL) | (best == STABLE),
         reduced=courses.reductions > 0,
+        repeated=sessions >= 2,
     )
 
 
@@ -189,8 +198,10 @@ def measure_of(arms: Mapping[str, Followed], wanted: Measured) -> float:
     """A measure in the target's unit; NaN for a median that is not reached or a ratio without events."""
     arm = arms[wanted.arm]
     name = wanted.measure
-    if name in ("orr", "dcr", "reductions"):
-        flags = {"orr": arm.responded, "dcr": arm.controlled, "reductions": arm.reduced}[name]
+    if name in PROPORTIONS:
+        flags = {
+            "orr": arm.responded, "dcr": arm.controlled, "reductions": arm.reduced, "repeated": arm.repeated,
+        }[name]  # fmt: skip
         return 100.0 * float(flags.mean()) if len(flags) else float("nan")
     if wanted.control is not None:
         a, b = _times(arm, name), _times(arms[wanted.control], name)
