@@ -11,7 +11,7 @@ from typing import Any, Literal
 from troughline.evidence.numbers import Number
 from troughline.evidence.store import load_publication
 from troughline.mechanism.tace_on_demand import OnDemand
-from troughline.mechanism.targets import Target
+from troughline.mechanism.targets import Target, read_targets
 
 DESIGNS = Path(__file__).resolve().parent / "data" / "trial_designs.toml"
 Z_95 = 1.959963984540054
@@ -107,6 +107,12 @@ def read_designs(path: Path = DESIGNS) -> tuple[TrialDesign, ...]:
     Raises `ValueError` for an arm, a measure or a criterion that is unknown, and for an arm without a size.
     """
     return tuple(_design(item) for item in _read(path)["trial"])
+
+
+def known_targets() -> dict[str, Target]:
+    """Every target on file by id: those of the fit and what stands beside it, and those of these trials."""
+    found = {t.id: t for t in read_targets()}
+    return found | {m.target.id: m.target for design in read_designs() for m in design.measured}
 
 
 def read_not_predicted(path: Path = DESIGNS) -> tuple[NotPredicted, ...]:
