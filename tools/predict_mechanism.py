@@ -110,12 +110,21 @@ def _row(measured: Measured, values: Sequence[float], spread: Sequence[float]) -
 
 
 def _trials_text(trials: Sequence[tuple[TrialDesign, Sequence[Sequence[str]]]]) -> str:
-    lines = [table(TRIAL_HEAD, [row for _, part in trials for row in part]), ""]
+    rows = [row for _, part in trials for row in part]
+    lines = [table(TRIAL_HEAD, rows), "", count_of(rows), ""]
     for design, _ in trials:
         notes = [f"`{m.target.id}`: {m.target.note}" for m in design.measured if m.target.note]
         sizes = ", ".join(f"{a.id} {a.n}" for a in design.arms)
         lines.append(f"- **{design.label}** ({sizes}). Assumed: {'; '.join((*design.assumed, *notes))}.")
     return "\n".join(lines)
+
+
+def count_of(rows: Sequence[Sequence[str]]) -> str:
+    """How many of the held-out numbers the best set meets, in a sentence."""
+    held = [row for row in rows if row[1] == "held out"]
+    return (
+        f"Held out, and inside with the best set: {sum(row[7] == 'inside' for row in held)} of {len(held)}."
+    )
 
 
 def _not_predicted_text() -> str:

@@ -92,3 +92,10 @@ def test_assumptions_of_every_trial_are_on_the_page() -> None:
     for design in read_designs():
         assert design.label in text
         assert all(line in text for line in design.assumed)
+
+
+def test_the_count_of_what_is_inside_is_that_of_the_rows() -> None:
+    """The sentence under the table counts its held-out rows."""
+    held = [row for row in part("trials") if row[1] == "held out"]
+    inside = sum(row[7] == "inside" for row in held)
+    assert f"Held out, and inside with the best set: {inside} of {len(held)}." in TEXT
