@@ -9,7 +9,8 @@ that the sum of squares is smooth. Held-out targets are read only after the fit.
 target potency: how well each quantity is determined (profiles), sets that fit as well, and weights that make
 the best set's virtual patients match the calibrated numbers, with the effective sample size they leave.
 
-The same numbers come out of every run. It takes about half an hour on a core.
+The same numbers come out of every run. It takes about half an hour on a core. What the sets then predict for
+trials that no fit has seen, and the other tables of the page: tools/predict_mechanism.py.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def main() -> None:
     chosen = [s for pairs in found.values() for s, _ in pairs]
     print("predicting what was held out", flush=True)
     predicted = {s.id: held_out(runner, s, targets, seed=FRESH) for s in chosen}
-    weights = _weights(runner, chosen[0])
+    weights = weights_needed(runner, chosen[0])
     rows = target_rows(targets, chosen, predicted)
     for row in rows:
         print(" | ".join(row))
@@ -121,7 +122,7 @@ def _cytokines(runner: Runner, chosen: ParameterSet) -> ParameterSet:
     return replace(chosen, values={**chosen.values, **values})
 
 
-def _weights(runner: Runner, chosen: ParameterSet) -> Mapping[str, float]:
+def weights_needed(runner: Runner, chosen: ParameterSet) -> Mapping[str, float]:
     """How much weighting the best set's patients needs: the effective sample size, in % of the patients."""
     population = read_populations()["sharp"]
     patients = draw_patients(

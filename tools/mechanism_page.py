@@ -60,16 +60,17 @@ def write_sets(chosen: Sequence[ParameterSet], root: Path) -> None:
 
 def write_page(
     rows: Sequence[Sequence[str]],
-    profiles: Mapping[str, tuple[float | None, float | None]],
+    profiles: Mapping[str, tuple[float | None, float | None]] | None,
     chosen: Sequence[ParameterSet],
     weights: Mapping[str, float],
     root: Path,
 ) -> None:
-    """The page with its tables between the begin and end marks written anew."""
+    """The page with its tables between the marks written anew; that of the fit only with `profiles`."""
     page = root / PAGE
     text = page.read_text(encoding="utf-8")
     text = between(text, "targets", table(HEAD, rows))
-    text = between(text, "sets", _sets_table(chosen, profiles))
+    if profiles is not None:
+        text = between(text, "sets", _sets_table(chosen, profiles))
     text = between(
         text,
         "weights",
@@ -124,6 +125,13 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table."""
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
+
+
+def number(value: float) -> str:
+    """Three figures, whole from 100 on; a dash for what is not reached."""
+    if value != value:
+        return "–"
+    return f"{value:.0f}" if abs(value) >= 100.0 else f"{value:.3g}"
 
 
 def between(text: str, mark: str, content: str) -> str:

@@ -9,8 +9,9 @@ import pytest
 
 import troughline
 from troughline.issues import InputError
+from troughline.mechanism.trial_designs import known_targets
 from troughline.trial.setup import check_trial, load_trial, setup_of
-from troughline.trial.treatments import at_dose, together
+from troughline.trial.treatments import assumed_of, at_dose, together
 
 EXAMPLES = Path(troughline.__file__).parent / "examples"
 
@@ -41,6 +42,48 @@ def faults(**changes: Any) -> list[str]:
 def test_the_examples_are_read(name: str) -> None:
     """Every shipped trial file is free of faults."""
     assert not load_trial(EXAMPLES / name).findings.errors
+
+
+def test_each_arm_says_what_of_it_is_assumed_and_which_number_set_the_rest() -> None:
+    """Erlotinib's toxicity by SEARCH, a session of TACE by SPACE; a drug of the file by its own source."""
+    own = {"id": "x", "blocks": {"mek": 0.5}, "source": "guessed for a test"}
+    setup, found = setup_of(
+        trial(
+            drug=[own],
+            arm=[
+                {"id": "a", "n": 20, "second": [{"drug": "erlotinib"}, {"drug": "x"}]},
+                {"id": "b", "n": 20, "local": [{"kind": "tace", "days": [14]}]},
+                {"id": "c", "n": 20, "local": [{"kind": "ablation", "days": [14]}]},
+            ],
+        ),
+        name="trial.toml",
+    )
+    assert not found.errors
+    assert setup is not None
+    erlotinib, x = assumed_of(setup.file.arm[0], setup.file)
+    assert "toxicity calibrated" in erlotinib
+    assert "SEARCH" in erlotinib
+    assert x == "x: guessed for a test"
+    [tace] = assumed_of(setup.file.arm[1], setup.file)
+    assert "10.1016/j.jhep.2016.01.012" in tace
+    assert assumed_of(setup.file.arm[2], setup.file) == ["ablation: a session kills 95 % (assumed)"]
+
+
+def test_a_target_of_a_trial_that_no_fit_has_seen_can_stand_beside() -> None:
+    """Trial files name targets of the fit and of the designs alike."""
+    beside = {
+        "id": "os",
+        "target": "stah-os-hr",
+        "quantity": "os_hr",
+        "arm": "sorafenib",
+        "control": "placebo",
+    }
+    setup, found = setup_of(trial(target=[beside]), name="trial.toml")
+    assert not found.errors
+    assert setup is not None
+    assert "stah-os-hr" in known_targets()
+    [line] = faults(target=[{**beside, "target": "stah-os"}])
+    assert "'stah-os' is no target" in line
 
 
 def test_a_drug_without_a_target_is_refused() -> None:

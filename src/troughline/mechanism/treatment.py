@@ -234,3 +234,42 @@ def read_second_drugs(path: Path = SECOND_DRUGS) -> dict[str, Mapping[str, float
         DoseLevel(dose_mg=0.0, second=second)
         found[item["id"]] = second
     return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecondDrugSource:
+    """Where the block and the toxicity of a second drug come from: measured, calibrated or assumed."""
+
+    source: str
+    status: str
+    toxicity_source: str
+    toxicity_status: str
+
+    @property
+    def words(self) -> str:
+        """Both in one clause."""
+
+        def said(source: str, status: str) -> str:
+            return source if source.startswith(status) else f"{status}, {source}"
+
+        block = said(self.source, self.status)
+        toxicity = said(self.toxicity_source, self.toxicity_status)
+        return f"block and toxicity {block}" if block == toxicity else f"block {block}; toxicity {toxicity}"
+
+
+def second_drug_sources(path: Path = SECOND_DRUGS) -> dict[str, SecondDrugSource]:
+    """By id where each second drug's numbers come from.
+
+    Raises `ValueError` for a drug whose status is none of measured, calibrated and assumed.
+    """
+    import tomllib
+
+    found: dict[str, SecondDrugSource] = {}
+    for item in tomllib.loads(path.read_text(encoding="utf-8"))["drug"]:
+        names = ("source", "status", "toxicity_source", "toxicity_status")
+        one = SecondDrugSource(**{name: str(item[name]) for name in names})
+        for status in (one.status, one.toxicity_status):
+            if status not in ("measured", "calibrated", "assumed"):
+                raise ValueError(f"the drug {item['id']!r} has the unknown status {status!r}")
+        found[item["id"]] = one
+    return found

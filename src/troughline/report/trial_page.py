@@ -81,7 +81,7 @@ def _facts(results: Json) -> list[tuple[str, str]]:
 
 
 def _treatments(results: Json) -> list[tuple[str, str, list[str]]]:
-    """Each arm, what it takes, and what of this is assumed."""
+    """Each arm, what it takes, and where what it does comes from: assumed, calibrated, measured."""
     return [
         (
             f"{micro(str(a['label']))}, {count(a['n'])} patients a trial",

@@ -194,9 +194,9 @@ def _pairs(file: TrialFile, fault: Any) -> tuple[tuple[str, str], ...]:
 
 def _targets(file: TrialFile, fault: Any) -> None:
     from troughline.cohort.studyfile_messages import did_you_mean
-    from troughline.mechanism.targets import read_targets
+    from troughline.mechanism.trial_designs import known_targets
 
-    known = {t.id for t in read_targets()} if any(t.target for t in file.target) else set[str]()
+    known = set(known_targets()) if any(t.target for t in file.target) else set[str]()
     ids = [a.id for a in file.arm]
     for k, target in enumerate(file.target):
         place = f"target.{k + 1}"

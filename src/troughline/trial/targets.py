@@ -22,9 +22,9 @@ def target_rows(gathered: Gathered) -> list[dict[str, Any]]:
     """One row a target: published, predicted over all trials and sets, and whether it lies within."""
     if not gathered.setup.file.target:
         return []
-    from troughline.mechanism.targets import read_targets
+    from troughline.mechanism.trial_designs import known_targets
 
-    known = {t.id: t for t in read_targets()}
+    known = known_targets()
     rows: list[dict[str, Any]] = []
     for given in gathered.setup.file.target:
         shipped = known[given.target] if given.target is not None else None

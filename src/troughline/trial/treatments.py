@@ -124,17 +124,20 @@ def words_of(arm: ArmOfFile) -> str:
 
 
 def assumed_of(arm: ArmOfFile, file: TrialFile) -> list[str]:
-    """What is assumed about an arm's second drugs."""
+    """Where what an arm's second drugs and local therapy do comes from, and what of it is assumed."""
+    from troughline.mechanism.treatment import second_drug_sources
+    from troughline.trial.cells import the_runner
+
     given = {d.id: d.source for d in file.drug}
+    shipped = second_drug_sources()
     lines = (arm.second, arm.second_line.second if arm.second_line else ())
     names = sorted({s.drug for line in lines for s in line})
-    return [f"{name}: {given.get(name, _shipped_source(name))}" for name in names]
-
-
-def _shipped_source(name: str) -> str:
-    import tomllib
-
-    from troughline.mechanism.treatment import SECOND_DRUGS
-
-    data = tomllib.loads(SECOND_DRUGS.read_text(encoding="utf-8"))
-    return next((str(d["source"]) for d in data["drug"] if d["id"] == name), "assumed")
+    found = [f"{name}: {given[name] if name in given else shipped[name].words}" for name in names]
+    kinds = sorted({one.kind for one in arm.local})
+    if kinds:
+        parameters = {p.name: p for p in the_runner().mechanism.parameters}
+        for kind in kinds:
+            kill = parameters[f"kill_{kind}"]
+            status = "" if kill.source == "calibration" else " (assumed)"
+            found.append(f"{kind if kind == 'ablation' else 'TACE'}: {kill.note}{status}")
+    return found
