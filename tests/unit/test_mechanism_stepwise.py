@@ -33,7 +33,8 @@ def test_pauses_change_no_bit() -> None:
     for day in (*DAYS, protocol.horizon_days):
         assert not len(parts.go(day))
     assert same(whole, parts.courses()) == []
-    assert whole.reductions.any() and whole.died.any() and whole.progressed.any()
+    for happened in (whole.reductions, whole.died, whole.progressed):
+        assert happened.any()
 
 
 def test_prescribed_doses_act_as_the_arms_own() -> None:
@@ -61,7 +62,7 @@ def test_prescribed_doses_act_as_the_arms_own() -> None:
 
 
 def test_a_toxicity_pauses_holds_and_a_lower_dose_lowers_the_level() -> None:
-    """After a toxicity no dose is taken for the hold, whatever is prescribed; half the dose, a lower level."""
+    """After a toxicity no dose is taken for the hold, whatever is prescribed; half the dose, lower levels."""
     r, some, protocol = runner(), patients(300), six_weekly(6)
     days = int(protocol.horizon_days)
     arm = Arm(name="fixed", levels=(DoseLevel(dose_mg=400.0),), stop_share=0.0)
@@ -105,6 +106,6 @@ def test_where_no_dose_is_lower_a_toxicity_ends_the_treatment() -> None:
 def test_arrays_too_short_are_refused() -> None:
     """A slot beyond the prescription would be read past its end."""
     r, some, protocol = runner(), patients(2), six_weekly(2)
+    short = (np.zeros((2, 10)), np.zeros((2, 62)), np.zeros((2, 62)))
     with pytest.raises(ValueError, match="prescribed must be 2 by at least"):
-        short = (np.zeros((2, 10)), np.zeros((2, 62)), np.zeros((2, 62)))
         Stepwise(r, some, sorafenib_arm(), protocol, prescribed=short)

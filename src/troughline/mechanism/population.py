@@ -115,8 +115,7 @@ class Patients:
         return ndtri(_uniforms(self.seed + 1_000_003, self.ids, 2 * (n_visits + 1)))
 
     def between_visits(self, n_visits: int, width: int) -> tuple[Floats, Floats]:
-        """Standard normals (n, n_visits, width) of the exposure's occasions, and (n, n_visits) of levels' errors.
-        """
+        """Standard normals of occasions of the exposure (n, n_visits, width), and of levels (n, n_visits)."""
         from scipy.special import ndtri
 
         n, size = len(self), n_visits * width

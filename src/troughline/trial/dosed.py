@@ -1,8 +1,8 @@
 """A cell whose doses a policy decides: the mechanism lives from visit to visit, the policy sees its levels.
 
-The truth is the mechanism's own exposure. Between visits the patient loop runs; at a visit a level is read off
-it and measured with its error, `dosing.policy` chooses the regimen, and the loop goes on with the new doses.
-A toxicity that limits the dose pauses a patient, and the policy says what follows.
+The truth is the mechanism's own exposure. Between visits the patient loop runs; at a visit a level is read
+off it and measured with its error, `dosing.policy` chooses the regimen, and the loop goes on with the new
+doses. A toxicity that limits the dose pauses a patient, and the policy says what follows.
 """
 
 from __future__ import annotations
@@ -107,7 +107,9 @@ def _live_until(live: Stepwise, course: Course, spans: Floats, day: int, hold_da
         when = live.day[rows]
         course.amounts[rows, np.round(2.0 * when).astype(np.int64)] = 0.0  # the half-day before the next day
         whole = np.ceil(when).astype(np.int64)
-        course.toxicity(rows, whole, course.morning[rows, np.floor(when).astype(np.int64)], hold_days=hold_days)
+        course.toxicity(
+            rows, whole, course.morning[rows, np.floor(when).astype(np.int64)], hold_days=hold_days
+        )
         live.note_levels(rows, course.reduced[rows])
 
 

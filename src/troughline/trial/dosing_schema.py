@@ -25,9 +25,7 @@ class LevelVisits(Strict):
     visit without).
     """
 
-    days: Annotated[
-        tuple[Annotated[int, Field(gt=0)], ...], BeforeValidator(_sequence), Field(min_length=1)
-    ]
+    days: Annotated[tuple[Annotated[int, Field(gt=0)], ...], BeforeValidator(_sequence), Field(min_length=1)]
     turnaround_days: int = Field(default=1, ge=1)
     count_from_day: int | None = Field(default=None, gt=0)
 

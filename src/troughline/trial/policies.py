@@ -33,7 +33,7 @@ _OF_THE_TRIAL = ("covariate-unused",)
 def policy_texts(
     file: TrialFile, population: Population, horizon_days: float, *, name: str, found: Findings
 ) -> tuple[str, ...]:
-    """For each arm the policy file of its policy as JSON (empty without one), with findings for what is wrong.
+    """For each arm the policy file of its policy as JSON (empty without one), with what is wrong as findings.
 
     Findings about what all policies share stand once.
     """
@@ -108,7 +108,8 @@ def _contents(file: TrialFile, arm: Arm, population: Population, horizon_day: in
     from troughline.mechanism.runner import KINETICS
 
     given, policy = file.dosing, arm.policy
-    assert given is not None and policy is not None
+    assert given is not None
+    assert policy is not None
     truth: Json = {"model": KINETICS, "between_occasions": given.between_occasions}
     if file.population.clearance != 1.0:
         truth["parameters"] = {CLEARANCE: {"times": file.population.clearance}}
@@ -224,14 +225,18 @@ def shared_of(setup: PolicySetup) -> Mapping[str, Any]:
     )
     return {
         "target": setup.target_words, "target_source": setup.target_source,
-        "low": setup.low_mg_per_l, "high": setup.high_mg_per_l if math.isfinite(setup.high_mg_per_l) else None,
+        "low": setup.low_mg_per_l,
+        "high": setup.high_mg_per_l if math.isfinite(setup.high_mg_per_l) else None,
         "visit_days": list(file.visits.days), "turnaround_days": file.visits.turnaround_days,
         "count_from_day": file.visits.count_from_day or file.visits.days[0],
         "samples": samples + (f"; {file.samples.source}" if file.samples.source else ""),
         "limit": setup.limit_mg_per_l or None,
         "truth": setup.truth.spec.id, "assumed": setup.assumed.spec.id,
-        "shifted": list(setup.assumed.shifted), "matched": setup.matched,
+        "shifted": list(setup.assumed.shifted), "truth_shifted": list(setup.truth.shifted),
+        "matched": setup.matched,
         "between_occasions": file.truth.between_occasions,
         "label_daily_mg": setup.label_steps[0].daily_dose_mg,
-        "regimens": [{"id": r.id, "label": r.label, "daily_dose_mg": r.daily_dose_mg} for r in setup.regimens],
+        "regimens": [
+            {"id": r.id, "label": r.label, "daily_dose_mg": r.daily_dose_mg} for r in setup.regimens
+        ],
     }  # fmt: skip

@@ -49,8 +49,8 @@ class TrialOutcome:
 
 @dataclass(kw_only=True)
 class Gathered:
-    """What is kept of every trial: its statistics in the order of sets and replicates, sums of markers, sums of
-    doses and levels of arms with a policy, and the first patients of the first trial by arm.
+    """What is kept of every trial: its statistics in the order of sets and replicates, sums of markers, of
+    doses and levels in arms with a policy, and the first patients of the first trial by arm.
     """
 
     setup: Setup

@@ -13,6 +13,7 @@ from troughline.units import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _CONTROL = style.PUBLISHED
 _OTHERS = (
@@ -75,3 +76,16 @@ def heading(axes: Axes, text: str, *, colour: str = style.INK, pad: float = 7.0)
         ha="left", va="bottom", fontsize=style.BASE, fontweight="bold", color=style.text_color(colour),
         annotation_clip=False,
     )  # fmt: skip
+
+
+def arm_key(sheet: Figure, arms: list[tuple[str, str]], left: float) -> None:
+    """Names of arms in a row over the panels, each with its line; `left` in inches."""
+    axes = style.panel(sheet, left=left, top=0.1, width=6.3, height=0.16)
+    style.bare(axes)
+    axes.set_xlim(0, 6.3)
+    axes.set_ylim(0, 1)
+    x = 0.0
+    for words, colour in arms:
+        axes.plot([x, x + 0.2], [0.5, 0.5], color=colour, linewidth=2.4)
+        axes.text(x + 0.26, 0.5, words, va="center", fontsize=style.SMALL, color=style.text_color(colour))
+        x += 0.26 + style.text_width_in(words) + 0.2
