@@ -18,7 +18,7 @@ def test_the_example_of_policies_runs_and_workers_change_nothing(tmp_path: Path)
     contents: list[dict[str, Any]] = []
     for workers in ("1", "2"):
         done = troughline(
-            "trial", EXAMPLE, "--out", tmp_path / workers, "--patients", "40", "--replicates", "1",
+            "trial", EXAMPLE, "--out", tmp_path / workers, "--patients", "30", "--replicates", "1",
             "--workers", workers,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
@@ -44,4 +44,4 @@ def test_the_example_of_policies_runs_and_workers_change_nothing(tmp_path: Path)
     assert set(doses["arm"]) == set(arms)
     patients = pd.read_parquet(tmp_path / "1" / "patients.parquet")
     assert {"samples", "inside_days", "first_line_mg"} <= set(patients.columns)
-    assert len(patients) == 4 * 40 * 2
+    assert len(patients) == 4 * 30 * 2

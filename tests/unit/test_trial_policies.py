@@ -102,7 +102,9 @@ def test_a_comparison_with_an_arm_without_occasions_is_warned_of() -> None:
     assert [f.code for f in found if f.severity.value == "warning"] == ["no-occasions"]
     _, found = setup_of(trial({"kind": "label"}, {"kind": "threshold"}), name="t.toml")
     assert not [f for f in found if f.severity.value == "warning"]
-    assert not list(found.errors)
+    assert not list(found)
+    _, found = setup_of(trial(None), name="t.toml")
+    assert [f.code for f in found] == ["dosing-unused"]
 
 
 def test_the_label_as_a_policy_is_the_label_as_an_arm() -> None:

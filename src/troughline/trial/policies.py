@@ -26,6 +26,7 @@ Json = dict[str, Any]
 DRUG = "sorafenib"
 CLEARANCE = "CL_pop"
 """The parameter of the kinetics that the population's `clearance` multiplies."""
+START = "day 0 is the first dose"
 _OF_THE_TRIAL = ("covariate-unused",)
 """What is no news: a trial draws covariates for the tumour too."""
 
@@ -139,7 +140,13 @@ def _covariates(population: Population) -> list[Json]:
         for name, one in population.covariates.items()
         if name in known and one.kind != "share"
     ]
-    return [d for d in drawn if d]
+    # A trial begins with the first dose: nobody has been treated before unless the population says so.
+    drawn += [
+        {"name": c.name, "distribution": "constant", "value": c.default, "unit": c.unit, "source": START}
+        for c in runner.kinetics.covariates
+        if c.name == "treated_before" and c.name not in population.covariates
+    ]
+    return drawn
 
 
 def _covariate(name: str, drawn: Drawn, covariate: Covariate) -> Json:
