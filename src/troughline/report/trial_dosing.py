@@ -15,8 +15,8 @@ _MEASURES = {
     "days_above": "Days above",
     "samples": "Levels drawn, of a patient",
     "dose_changes": "Changes of the dose, of a patient",
-    "raised": "raised by a level",
-    "lowered": "lowered by a level",
+    "raised": "– raised by a level",
+    "lowered": "– lowered by a level",
     "reductions": "Patients reduced for toxicity",
     "severe": "Toxicity of grade 3 or more",
     "stopped_toxic": "Stopped by toxicity",
@@ -101,7 +101,7 @@ def dosing_words(results: Json) -> list[str]:
         return []
     days = ", ".join(count(d) for d in shared["visit_days"])
     words = [
-        f"Target: {micro(str(shared['target']))} ({micro(str(shared['target_source']))}). Levels before the "
+        f"Target: {micro(str(shared['target']))}; {micro(str(shared['target_source']))}. Levels before the "
         f"morning dose on days {days}, with {micro(str(shared['samples']))}; a new dose begins "
         f"{count(shared['turnaround_days'])} day{'s' if shared['turnaround_days'] != 1 else ''} later. Days "
         f"are counted from day {count(shared['count_from_day'])} to the end of the first line, holds among "
@@ -115,9 +115,9 @@ def dosing_words(results: Json) -> list[str]:
         own = model == shared["truth"] and arm["dosing"]["shifted"] == shared.get("truth_shifted", [])
         lost = arm["dosing"]["not_estimated"]
         words.append(
-            f"{micro(str(arm['label']))} estimates with {micro(str(model))}"
+            f"The arm “{micro(str(arm['label']))}” estimates with {micro(str(model))}"
             + (f" ({micro(shifted)})" if shifted else "")
-            + (", the model that makes the levels here: as good as it can be." if own else
+            + (", the model that makes the levels here: the best case." if own else
                ", not the model that makes the levels here.")
             + (f" {count(lost)} decisions had no estimate and changed nothing." if lost else "")
         )  # fmt: skip

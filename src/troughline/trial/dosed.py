@@ -40,8 +40,8 @@ COLUMNS = (
 class Dosed:
     """What a policy did in a cell: columns by patient, and sums over patients on each day of the grid.
 
-    `sums` (K, n_grid): patients on the first line, held among them, inside, below, above the target; mg of
-    the day; sum of the logarithm of the trough and the number it is of; then patients on each of the
+    `sums` (K, n_grid): patients on the first line, held among them, inside, below, above the target; mg a
+    day of the regimen in force (0 where held); sum of the logarithm of the trough and the number it is of; then patients on each of the
     `regimens`. `not_estimated`: decisions of a model that had no estimate.
     """
 
@@ -194,7 +194,9 @@ def _dosed(course: Course, end: Floats) -> Dosed:
     logs = np.log(np.where(known, metric[:, at], 1.0))
     rows = [on_grid, held, *(on_grid & x[:, at] for x in (inside, below, above))]
     sums = [r.sum(axis=0).astype(np.float64) for r in rows]
-    sums += [(daily_mg[:, at] * on_grid).sum(axis=0), logs.sum(axis=0), known.sum(axis=0).astype(np.float64)]
+    # The dose of the regimen in force: that of a single day would swing with regimens of every other day.
+    prescribed = np.where(taken >= 0, course.daily[np.maximum(taken, 0)], 0.0)
+    sums += [(prescribed * on_grid).sum(axis=0), logs.sum(axis=0), known.sum(axis=0).astype(np.float64)]
     sums += [(on_grid & (taken == k)).sum(axis=0).astype(np.float64) for k in range(len(course.regimens))]
     return Dosed(columns=columns, sums=np.stack(sums), not_estimated=course.not_estimated)
 

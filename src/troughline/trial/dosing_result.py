@@ -34,8 +34,8 @@ def policy_words(gathered: Gathered, k: int) -> str:
 def arm_dosing(gathered: Gathered, k: int) -> Json | None:
     """The doses and levels of an arm over time, over all its virtual patients; None without a policy.
 
-    Shares are of the patients on the first line on that day; `mean_dose_mg` is that day's, holds counting as
-    0; `trough` the geometric mean of those who take doses, mg/L.
+    Shares are of the patients on the first line on that day; `mean_dose_mg` is that of the regimens in
+    force, holds counting as 0; `trough` the geometric mean of those who take doses, mg/L.
     """
     from troughline.dosing.policy.course import regimens_of
 

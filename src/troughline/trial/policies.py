@@ -236,7 +236,7 @@ def shared_of(setup: PolicySetup) -> Mapping[str, Any]:
         "high": setup.high_mg_per_l if math.isfinite(setup.high_mg_per_l) else None,
         "visit_days": list(file.visits.days), "turnaround_days": file.visits.turnaround_days,
         "count_from_day": file.visits.count_from_day or file.visits.days[0],
-        "samples": samples + (f"; {file.samples.source}" if file.samples.source else ""),
+        "samples": samples + (f" ({file.samples.source})" if file.samples.source else ""),
         "limit": setup.limit_mg_per_l or None,
         "truth": setup.truth.spec.id, "assumed": setup.assumed.spec.id,
         "shifted": list(setup.assumed.shifted), "truth_shifted": list(setup.truth.shifted),

@@ -58,7 +58,7 @@ def sketch_dosing(results: Json) -> Sketch:
     return Sketch(
         sheet,
         "Doses and levels over time",
-        "Of the virtual patients on the first line on a day: mean dose of that day (a hold counts as 0), the "
+        "Of the virtual patients on the first line on a day: mean daily dose (a hold counts as 0), the "
         "share whose true trough is inside the target, and how many of the arm they are. Lines end where "
         f"fewer than {FEWEST_PERCENT:g}% of the arm are left.",
         "Lines over days. " + "; ".join(listed) + ".",
