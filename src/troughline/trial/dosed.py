@@ -40,9 +40,9 @@ COLUMNS = (
 class Dosed:
     """What a policy did in a cell: columns by patient, and sums over patients on each day of the grid.
 
-    `sums` (K, n_grid): patients on the first line, held among them, inside, below, above the target; mg a
-    day of the regimen in force (0 where held); sum of the logarithm of the trough and the number it is of; then patients on each of the
-    `regimens`. `not_estimated`: decisions of a model that had no estimate.
+    `sums` (K, n_grid): patients on the first line, held among them, inside, below, above the target; mg a day
+    of the regimens in force (0 where held); sum of the logarithm of the trough and the number it is of; then
+    patients on each of the regimens. `not_estimated`: decisions of a model that had no estimate.
     """
 
     columns: Mapping[str, NDArray[Any]]
