@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _CONTROL = style.PUBLISHED
+_KEY_WIDTH = 6.3
 _OTHERS = (
     style.GUARDED, "#c07a17", style.BENEFIT, "#7a4f8f", "#a23b5b", "#4d7d32", "#2f8f9d", "#8c6d1f",
 )  # fmt: skip
@@ -79,13 +80,16 @@ def heading(axes: Axes, text: str, *, colour: str = style.INK, pad: float = 7.0)
 
 
 def arm_key(sheet: Figure, arms: list[tuple[str, str]], left: float) -> None:
-    """Names of arms in a row over the panels, each with its line; `left` in inches."""
-    axes = style.panel(sheet, left=left, top=0.1, width=6.3, height=0.16)
+    """Names of arms over the panels, each with its line, in rows as they fit; `left` in inches."""
+    axes = style.panel(sheet, left=left, top=0.1, width=_KEY_WIDTH, height=0.16)
     style.bare(axes)
-    axes.set_xlim(0, 6.3)
+    axes.set_xlim(0, _KEY_WIDTH)
     axes.set_ylim(0, 1)
-    x = 0.0
+    x, y = 0.0, 0.5
     for words, colour in arms:
-        axes.plot([x, x + 0.2], [0.5, 0.5], color=colour, linewidth=2.4)
-        axes.text(x + 0.26, 0.5, words, va="center", fontsize=style.SMALL, color=style.text_color(colour))
-        x += 0.26 + style.text_width_in(words) + 0.2
+        width = 0.26 + style.text_width_in(words)
+        if x > 0.0 and x + width > _KEY_WIDTH:
+            x, y = 0.0, y - 1.0
+        axes.plot([x, x + 0.2], [y, y], color=colour, linewidth=2.4, clip_on=False)
+        axes.text(x + 0.26, y, words, va="center", fontsize=style.SMALL, color=style.text_color(colour))
+        x += width + 0.2
