@@ -110,8 +110,8 @@ class Stepwise:
         self._kept[:, at.AT_LAST] = no_lower
 
     def note_reductions(self, count: Ints) -> None:
-        """How often each patient's dose was reduced (n,); by itself a hold counts as one."""
-        self._ready.out[:, at.OUT_REDUCTIONS] = count
+        """How often each patient's prescribed dose was reduced (n,), beside reductions of a second line."""
+        self._ready.out[:, at.OUT_REDUCTIONS] += count
 
     def courses(self) -> Courses:
         """What became of the patients. Raises `RunError` where a state is not a finite number."""

@@ -363,7 +363,6 @@ def one_patient(
                     why = TOXIC
                 elif prescribes and line == 0:
                     paused = True
-                    result[OUT_REDUCTIONS] += 1.0
                     hold_until = math.ceil(day + days) + rules[RULE_HOLD]
                     changed = day + days
                 else:
