@@ -44,4 +44,4 @@ def test_the_example_of_policies_runs_and_workers_change_nothing(tmp_path: Path)
     assert set(doses["arm"]) == set(arms)
     patients = pd.read_parquet(tmp_path / "1" / "patients.parquet")
     assert {"samples", "inside_days", "first_line_mg"} <= set(patients.columns)
-    assert len(patients) == 4 * 30 * 2
+    assert len(patients) == 6 * 30 * 2
