@@ -21,6 +21,7 @@ def _regimen(identifier: str, *amounts: float, interval_h: float) -> Regimen:
 
 TWICE, DAILY = _regimen("twice", 400.0, interval_h=12.0), _regimen("daily", 400.0, interval_h=24.0)
 RARE, MIXED = _regimen("rare", 400.0, interval_h=48.0), _regimen("mixed", 400.0, 200.0, interval_h=12.0)
+HOLD = 7
 LADDER = (RARE, DAILY, MIXED, TWICE)
 
 
@@ -136,14 +137,14 @@ def test_severe_toxicity_holds_then_takes_the_labels_next_dose() -> None:
     course = _course("label")
     row = np.array([0])
     for day, after in ((10, "400-qd"), (30, "400-qod")):
-        course._toxicity(row, np.array([day]), np.array([5.0]))  # pyright: ignore[reportPrivateUsage]
+        course.toxicity(row, np.array([day]), np.array([5.0]), hold_days=HOLD)
         assert course.day_regimen[0, day : day + 7].tolist() == [HELD] * 7
         assert course.regimens[course.current[0]].id == after
         assert course.amounts[0, 2 * day : 2 * (day + 7)].sum() == 0
         assert course.cap_mg[0] == course.daily[course.current[0]]
         assert 0 not in course.open_at(day + 6)
         assert 0 in course.open_at(day + 7)
-    course._toxicity(row, np.array([50]), np.array([5.0]))  # pyright: ignore[reportPrivateUsage]
+    course.toxicity(row, np.array([50]), np.array([5.0]), hold_days=HOLD)
     assert course.stopped[0]
     assert course.day_regimen[0, 50:].tolist() == [STOPPED] * 35
     assert course.amounts[0, 100:].sum() == 0
@@ -154,7 +155,7 @@ def test_severe_toxicity_holds_then_takes_the_labels_next_dose() -> None:
 def test_a_fixed_policy_holds_and_takes_the_same_dose_again() -> None:
     """`fixed` is not reduced."""
     course = _course("fixed")
-    course._toxicity(np.array([0]), np.array([10]), np.array([5.0]))  # pyright: ignore[reportPrivateUsage]
+    course.toxicity(np.array([0]), np.array([10]), np.array([5.0]), hold_days=HOLD)
     assert course.regimens[course.current[0]].id == "400-bid"
     assert course.amounts[0, 20:34].sum() == 0
     assert course.amounts[0, 34] == 400.0
@@ -164,5 +165,5 @@ def test_a_fixed_policy_holds_and_takes_the_same_dose_again() -> None:
 def test_reductions_may_be_those_of_practice() -> None:
     """Own reductions instead of the label's, highest first."""
     course = _course("label", reductions=["200-bid", "400-200"])
-    course._toxicity(np.array([0]), np.array([10]), np.array([5.0]))  # pyright: ignore[reportPrivateUsage]
+    course.toxicity(np.array([0]), np.array([10]), np.array([5.0]), hold_days=HOLD)
     assert course.regimens[course.current[0]].id == "400-200"

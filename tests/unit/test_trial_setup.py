@@ -37,7 +37,13 @@ def faults(**changes: Any) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "name", ["resistance/sharp.toml", "resistance/asia-pacific.toml", "next-steps/trial.toml"]
+    "name",
+    [
+        "resistance/sharp.toml",
+        "resistance/asia-pacific.toml",
+        "resistance/policies.toml",
+        "next-steps/trial.toml",
+    ],
 )
 def test_the_examples_are_read(name: str) -> None:
     """Every shipped trial file is free of faults."""

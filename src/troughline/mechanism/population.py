@@ -114,6 +114,14 @@ class Patients:
 
         return ndtri(_uniforms(self.seed + 1_000_003, self.ids, 2 * (n_visits + 1)))
 
+    def between_visits(self, n_visits: int, width: int) -> tuple[Floats, Floats]:
+        """Standard normals of occasions of the exposure (n, n_visits, width), and of levels (n, n_visits)."""
+        from scipy.special import ndtri
+
+        n, size = len(self), n_visits * width
+        z = ndtri(_uniforms(self.seed + 3_000_003, self.ids, size + n_visits))
+        return z[:, :size].reshape(n, n_visits, width), z[:, size:]
+
     @cached_property
     def follow_up(self) -> Floats:
         """A uniform draw (n,) for how long each patient is followed."""

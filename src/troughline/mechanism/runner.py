@@ -6,7 +6,7 @@ import hashlib
 import importlib.util
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +27,8 @@ Floats = NDArray[np.float64]
 Device = Literal["cpu", "cuda", "python"]
 MECHANISM = Path(__file__).resolve().parent / "data" / "sorafenib-hcc.toml"
 KINETICS = "sorafenib/hcc"
+CHUNK = 256
+"""Patients that a thread takes at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,46 +145,104 @@ class Runner:
         Raises `ValueError` for an arm or a protocol that does not fit, `RunError` where a patient's state is
         not a finite number.
         """
+        n, layout = len(patients), self.layout
+        ready = self.prepared(
+            patients, arm, protocol, values=values, sample_days=sample_days, keep_states=keep_states,
+            max_step_days=max_step_days,
+        )  # fmt: skip
+        none = np.zeros((n, 1))
+
+        def chunk(begin: int, end: int) -> None:
+            part = slice(begin, end)
+            self.launch(
+                ready, part, ready.rules, patients.covariates[part].copy(), patients.pk_effects[part],
+                np.zeros((end - begin, layout.work)), none[part], none[part], none[part],
+            )  # fmt: skip
+
+        self.over_patients(chunk, n, threads)
+        return ready.courses()
+
+    def prepared(
+        self, patients: Patients, arm: Arm, protocol: Protocol, *, values: Mapping[str, float] | None = None,
+        sample_days: Sequence[float] = (), keep_states: bool = False, max_step_days: float | None = None,
+    ) -> Prepared:  # fmt: skip
+        """The arrays that a run reads and writes, as `run` takes them. Raises `ValueError` as `run` does."""
         from troughline.mechanism.treatment import event_table, plan_table, rule_table
 
-        module, layout = self._loaded
+        layout = self.layout
         n = len(patients)
         samples = np.ascontiguousarray(np.unique(np.asarray(sample_days, dtype=np.float64)))
         if len(samples) != len(tuple(sample_days)) or np.any(samples < 0):
             raise ValueError("sample_days must be different days, none before day 0")
         plan, sizes = plan_table(arm)
-        rules = rule_table(arm, protocol, max_step_days=max_step_days)
-        events = event_table(arm, protocol, [s.name for s in self.mechanism.states])
         visits = np.asarray(protocol.visit_days, dtype=np.float64)
         columns = len(layout.outputs) + 1 + (layout.n_states if keep_states else 0)
-        out = np.zeros((n, at.OUT_STATES + layout.n_states))
-        seen = np.full((n, len(visits)), np.nan)
-        sampled = np.full((n, len(samples), columns), np.nan)
-        theta, pk_theta = self.theta(values), self.kinetics.theta
-        uniform, noise = patients.uniform, patients.noise(len(visits))
-        eta, pk_eta = patients.effects, patients.pk_effects
+        return Prepared(
+            patients=patients,
+            theta=self.theta(values),
+            plan=plan,
+            sizes=sizes,
+            rules=rule_table(arm, protocol, max_step_days=max_step_days),
+            events=event_table(arm, protocol, [s.name for s in self.mechanism.states]),
+            visits=visits,
+            samples=samples,
+            noise=patients.noise(len(visits)),
+            out=np.zeros((n, at.OUT_STATES + layout.n_states)),
+            seen=np.full((n, len(visits)), np.nan),
+            sampled=np.full((n, len(samples), columns), np.nan),
+        )
 
-        def chunk(begin: int, end: int) -> None:
-            part = slice(begin, end)
-            arguments = (
-                theta, pk_theta, patients.covariates[part].copy(), patients.pk_covariates[part],
-                eta[part], pk_eta[part], uniform[part], noise[part], plan, sizes, rules, events, visits,
-                samples, np.zeros((end - begin, layout.work)), out[part], seen[part], sampled[part],
-            )  # fmt: skip
-            if self.device == "cuda":
-                blocks = -(-(end - begin) // 64)
-                module.run[blocks, 64](0, end - begin, *arguments)
-            else:
-                module.run(0, end - begin, *arguments)
+    def launch(
+        self, ready: Prepared, part: slice, rules: Floats, covariates: Floats, pk_effects: Floats,
+        work: Floats, prescribed: Floats, spans: Floats, morning: Floats,
+    ) -> None:  # fmt: skip
+        """Run some patients: `part` of what is `ready`, the other arrays theirs alone."""
+        some = ready.patients
+        arguments = (
+            ready.theta, self.kinetics.theta, covariates, some.pk_covariates[part], some.effects[part],
+            pk_effects, some.uniform[part], ready.noise[part], ready.plan, ready.sizes, rules, ready.events,
+            ready.visits, ready.samples, prescribed, spans, work, ready.out[part], ready.seen[part],
+            ready.sampled[part], morning,
+        )  # fmt: skip
+        count = len(covariates)
+        if self.device == "cuda":
+            self.module.run[-(-count // 64), 64](0, count, *arguments)
+        else:
+            self.module.run(0, count, *arguments)
 
-        _over_patients(chunk, n, 1 if self.device != "cpu" else threads)
-        bad = np.flatnonzero(out[:, at.OUT_STATUS])
+    def over_patients(self, chunk: Callable[[int, int], None], n: int, threads: int | None) -> None:
+        """Run chunks of patients in threads, on one where the device is not the processor."""
+        from troughline.model.engine import over_patients
+
+        over_patients(chunk, n, 1 if self.device != "cpu" else threads, chunk=CHUNK)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """What a run reads of its patients and their arm, and where it writes: `out`, `seen`, `sampled`."""
+
+    patients: Patients
+    theta: Floats
+    plan: Floats
+    sizes: NDArray[np.int64]
+    rules: Floats
+    events: Floats
+    visits: Floats
+    samples: Floats
+    noise: Floats
+    out: Floats
+    seen: Floats
+    sampled: Floats
+
+    def courses(self) -> Courses:
+        """What became of the patients. Raises `RunError` where a state is not a finite number."""
+        bad = np.flatnonzero(self.out[:, at.OUT_STATUS])
         if len(bad):
             raise RunError(
-                f"{len(bad)} of {n} virtual patients have a state that is not a finite number "
-                f"(the first: {int(patients.ids[bad[0]])})"
+                f"{len(bad)} of {len(self.out)} virtual patients have a state that is not a finite number "
+                f"(the first: {int(self.patients.ids[bad[0]])})"
             )
-        return _courses(out, seen, sampled)
+        return _courses(self.out, self.seen, self.sampled)
 
 
 def load_runner(
@@ -195,12 +255,6 @@ def load_runner(
     from troughline.model.model import load_model
 
     return Runner(mechanism=load_model(mechanism).spec, kinetics=load_model(kinetics).spec, device=device)
-
-
-def _over_patients(chunk: Any, n: int, threads: int | None, size: int = 256) -> None:
-    from troughline.model.engine import over_patients
-
-    over_patients(chunk, n, threads, chunk=size)
 
 
 def _courses(out: Floats, seen: Floats, sampled: Floats) -> Courses:

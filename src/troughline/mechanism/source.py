@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from troughline.mechanism.loop import patient as at
 from troughline.model.powers import keep_powers
 from troughline.model.source import scalar_printer
 from troughline.model.spec import CONTEXT_NAMES, ModelSpec
@@ -69,8 +70,13 @@ class Layout:
     @property
     def work(self) -> int:
         """Numbers of scratch space a patient needs."""
+        return self.kept + at.N_AT
+
+    @property
+    def kept(self) -> int:
+        """Where in its row of scratch space a patient's `AT_` numbers begin."""
         n, k = self.n_states, self.n_pk_states
-        return self.n_personal + self.n_pk_slots + 8 * n + 7 * k * k + 3 * k + 2 * len(self.outputs) + 64
+        return self.n_personal + self.n_pk_slots + 6 * n + 7 * k * k + 2 * k + len(self.outputs)
 
 
 def write_module(mechanism: ModelSpec, pk: ModelSpec, device: str) -> tuple[str, Layout]:
@@ -106,7 +112,7 @@ def write_module(mechanism: ModelSpec, pk: ModelSpec, device: str) -> tuple[str,
 
 _ARGUMENTS = (
     "theta", "pk_theta", "cov", "pk_cov", "eta", "pk_eta", "uniform", "noise", "plan", "plan_size", "rules",
-    "events", "visits", "samples", "work", "out", "seen", "sampled",
+    "events", "visits", "samples", "prescribed", "spans", "work", "out", "seen", "sampled", "morning",
 )  # fmt: skip
 
 

@@ -194,7 +194,7 @@ def rule_table(arm: Arm, protocol: Protocol, *, max_step_days: float | None = No
     """`rules` of the loop."""
     c = protocol.criteria
     rules = np.zeros(at.N_RULES)
-    rules[at.RULE_HORIZON] = protocol.horizon_days
+    rules[at.RULE_HORIZON] = rules[at.RULE_UNTIL] = protocol.horizon_days
     rules[at.RULE_HOLD] = arm.hold_days
     rules[at.RULE_STOP_SHARE] = arm.stop_share
     rules[at.RULE_STOP_PROGRESSED] = arm.stop_at_progression

@@ -9,6 +9,7 @@ from troughline.report import view
 from troughline.report.numbers import count, interval, micro, number, percent
 from troughline.report.page import linked
 from troughline.report.rendering import environment, stylesheet
+from troughline.report.trial_dosing import dosing_table, dosing_words, regimen_table
 from troughline.report.trial_tables import trial_tables
 from troughline.report.trial_view import (
     arm_table,
@@ -26,6 +27,7 @@ Json = dict[str, Any]
 _SECTIONS = (
     ("survival", "Survival and progression", ("os", "ttp", "mttp")),
     ("comparisons", "Hazard ratios, success", ("hazard-ratios",)),
+    ("dosing", "Dosing policies", ("dosing",)),
     ("response", "Response, single courses", ("response", "waterfall", "swimmer")),
     ("markers", "Markers over time", ("markers",)),
     ("routes", "Routes of resistance", ("routes",)),
@@ -61,6 +63,9 @@ def render_trial_page(results: Json, figures: Sequence[Drawing], *, patients: bo
             target_counts=target_counts(results),
             combinations=combination_table(results),
             measurements=_measurements(results),
+            dosing=dosing_table(results),
+            dosing_words=dosing_words(results),
+            regimens=regimen_table(results),
             design=design_rows(results),
             findings=view.finding_groups(results["issues"]),
             provenance=results["provenance"],

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from troughline.report.trial_dosing import dose_rows, regimen_rows
+
 Json = dict[str, Any]
 _ESTIMATE = ("name", "label", "value", "low", "high", "level", "unit", "n", "method", "note")
 
@@ -38,6 +40,8 @@ def trial_tables(results: Json) -> dict[str, list[Json]]:
         "markers": list(_markers(arms)),
         "routes": [{"arm": a["id"], **r} for a in arms for r in a["routes"]],
         "stops": [{"arm": a["id"], **s} for a in arms for s in a["stops"]],
+        "doses": dose_rows(results),
+        "regimens": regimen_rows(results),
         "targets": list(results["targets"]),
     }  # fmt: skip
     if results["combinations"]:

@@ -41,7 +41,8 @@ class Cell:
     """What a cell runs: `count` patients from `first_id` on, with a set's values and standard deviations.
 
     `bounds_values`: typical values for the population's bounds. `cut`: shortest and longest follow-up in
-    months, or None. `clearance`: factor on the clearance of sorafenib.
+    months, or None. `clearance`: factor on the clearance of sorafenib. `policy`: the arm's, as
+    `trial.policies` wrote it; empty for an arm without one, None in a trial where no arm has any.
     """
 
     chosen: ParameterSet
@@ -57,17 +58,21 @@ class Cell:
     marker_days: tuple[float, ...]
     cut: tuple[float, float] | None
     clearance: float
+    policy: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class CellResult:
     """What a cell gave: `columns` of equal length, and sums over patients of each marker's log ratio.
 
-    `marker_sums` (3, n_days, n_markers): number, sum, and sum of squares.
+    `marker_sums` (3, n_days, n_markers): number, sum, and sum of squares. `dosing_sums`: those of `Dosed`, in
+    an arm with a policy, and `not_estimated`.
     """
 
     columns: Mapping[str, NDArray[np.generic]]
     marker_sums: Floats
+    dosing_sums: Floats | None = None
+    not_estimated: int = 0
 
 
 @cache
@@ -107,16 +112,30 @@ def run_cell(cell: Cell) -> CellResult:
         cell.population, cell.chosen, clearance=cell.clearance, n=cell.count, seed=cell.seed,
         first_id=cell.first_id,
     )  # fmt: skip
-    courses = runner.run(
-        patients, cell.arm, cell.protocol, values=cell.values, sample_days=cell.marker_days, threads=1
-    )
+    dosed = None
+    if cell.policy:
+        from troughline.trial.dosed import run_dosed
+
+        courses, dosed = run_dosed(runner, cell, patients)
+    else:
+        courses = runner.run(
+            patients, cell.arm, cell.protocol, values=cell.values, sample_days=cell.marker_days, threads=1
+        )
     places = [runner.output_names.index(m) for m in MARKERS]
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.log(courses.sampled[:, :, places] / courses.sampled[:, :1, places])
     there = np.isfinite(ratio)
     clean = np.where(there, ratio, 0.0)
     sums = np.stack([there.sum(axis=0).astype(np.float64), clean.sum(axis=0), (clean**2).sum(axis=0)])
-    return CellResult(columns=_columns(cell, runner, patients, courses), marker_sums=sums)
+    columns = _columns(cell, runner, patients, courses)
+    if cell.policy is not None:
+        from troughline.trial.dosed import no_columns
+
+        columns |= no_columns(len(patients)) if dosed is None else dosed.columns
+    return CellResult(
+        columns=columns, marker_sums=sums, dosing_sums=None if dosed is None else dosed.sums,
+        not_estimated=0 if dosed is None else dosed.not_estimated,
+    )  # fmt: skip
 
 
 def _columns(

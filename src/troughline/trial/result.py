@@ -26,6 +26,9 @@ ARM_NUMBERS = (
     "os_median", "ttp_median", "mttp_median", "os_1_year", "cr", "pr", "orr", "sd", "dcr", "m_orr", "m_dcr",
     "severe", "reductions", "stopped_toxic", "deaths", "duration_median", "dose_mean", "growth",
 )  # fmt: skip
+DOSING_NUMBERS = (
+    "daily_dose", "days_inside", "days_below", "days_above", "dose_changes", "raised", "lowered", "samples",
+)  # fmt: skip
 
 
 def contents_of(gathered: Gathered, *, workers: int | None = None, progress: Progress = silent) -> Json:
@@ -71,6 +74,7 @@ def contents_of(gathered: Gathered, *, workers: int | None = None, progress: Pro
 
 
 def _setup(gathered: Gathered) -> Json:
+    from troughline.trial.dosing_result import shared_dosing
     from troughline.trial.people import words_of
 
     setup = gathered.setup
@@ -87,6 +91,7 @@ def _setup(gathered: Gathered) -> Json:
         "primary": file.trial.primary,
         "alpha": file.trial.alpha,
         "patients_mode": file.trial.patients,
+        "dosing": shared_dosing(setup),
         "population": {
             "base": file.population.base,
             "label": setup.population.label,
@@ -132,19 +137,21 @@ def _or_none(value: float) -> float | None:
 
 
 def _arm(gathered: Gathered, k: int) -> Json:
+    from troughline.trial.dosing_result import arm_dosing, policy_words
     from troughline.trial.treatments import assumed_of, words_of
 
     file = gathered.setup.file
     arm = file.arm[k]
+    dosing = arm_dosing(gathered, k)
     estimates: list[Estimate] = []
-    for name in ARM_NUMBERS:
+    for name in (*ARM_NUMBERS, *(DOSING_NUMBERS if dosing else ())):
         values = np.array([t.numbers[arm.id][name] for t in gathered.trials])
         estimates += _estimates(gathered, name, values, unit=UNITS.get(name, "%"), n=arm.n)
     first = gathered.first[arm.id]
     return {
         "id": arm.id,
         "label": arm.label or arm.id,
-        "words": words_of(arm),
+        "words": words_of(arm, policy_words(gathered, k)),
         "assumed": assumed_of(arm, file),
         "n": arm.n,
         "estimates": estimates,
@@ -167,6 +174,7 @@ def _arm(gathered: Gathered, k: int) -> Json:
                 WHY, np.mean([t.stops[arm.id] for t in gathered.trials], axis=0), strict=True
             )
         ],
+        "dosing": dosing,
     }
 
 

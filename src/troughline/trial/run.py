@@ -49,8 +49,8 @@ class TrialOutcome:
 
 @dataclass(kw_only=True)
 class Gathered:
-    """What is kept of every trial: its statistics in the order of sets and replicates, sums of markers, and
-    the first patients of the first trial by arm.
+    """What is kept of every trial: its statistics in the order of sets and replicates, sums of markers, of
+    doses and levels in arms with a policy, and the first patients of the first trial by arm.
     """
 
     setup: Setup
@@ -60,6 +60,8 @@ class Gathered:
     trials: list[TrialStatistics] = field(default_factory=list[TrialStatistics])
     markers: dict[str, Floats] = field(default_factory=dict[str, Floats])
     first: dict[str, Columns] = field(default_factory=dict[str, Columns])
+    dosing: dict[str, Floats] = field(default_factory=dict[str, Floats])
+    not_estimated: dict[str, int] = field(default_factory=dict[str, int])
     n_patients: int = 0
 
     @property
@@ -140,6 +142,9 @@ def gather(
             arm = file.arm[a].id
             parts.setdefault(arm, []).append(result)
             made.markers[arm] += result.marker_sums
+            if result.dosing_sums is not None:
+                made.dosing[arm] = made.dosing.get(arm, 0.0) + result.dosing_sums
+                made.not_estimated[arm] = made.not_estimated.get(arm, 0) + result.not_estimated
             made.n_patients += len(result.columns["patient"])
             out.add({"set": setup.sets[s].id, "replicate": r + 1, "arm": arm}, result.columns)
             if last:
@@ -202,6 +207,7 @@ def cells_of(setup: Setup, scales: list[Mapping[str, float]]) -> Iterator[Cell]:
                     seed=file.trial.seed + (1000 * r + (0 if same else s)) * REPLICATE_SEEDS,
                     first_id=(0 if same else a) * ARM_IDS + k * BATCH_IDS, count=count,
                     marker_days=file.markers.days, cut=cut, clearance=file.population.clearance,
+                    policy=setup.policies[a] if setup.policies else None,
                 )  # fmt: skip
 
 

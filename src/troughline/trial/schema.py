@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from troughline.cohort.question_base import Strict
+from troughline.trial.dosing_schema import ArmPolicy, Dosing
 
 
 def _sequence(value: Any) -> Any:
@@ -219,6 +220,9 @@ class Arm(Strict):
     `sorafenib`: the label's doses, none, or a regimen. After a dose-limiting toxicity the dose is held for a
     week; then `toxicity` says: `reduce` (the label's next level; a regimen: half, then a quarter), `hold`
     (the same dose goes on), `stop`. Whatever it says, a share of `stop_share` stops for good.
+
+    `policy`: a dosing policy instead of a fixed plan: it says the start, what follows from levels, and what
+    from toxicity; `sorafenib` and `toxicity` are then left out.
     """
 
     id: Id
@@ -226,11 +230,22 @@ class Arm(Strict):
     n: int = Field(ge=2, le=1_000_000)
     sorafenib: Sorafenib = "label"
     toxicity: Literal["reduce", "hold", "stop"] = "reduce"
+    policy: ArmPolicy | None = None
     second: Annotated[tuple[Second, ...], _Sequence] = ()
     second_line: Line | None = None
     local: Annotated[tuple[Local, ...], _Sequence] = ()
     stop_share: Share = 0.2
     stop_at_progression: Share = 0.8
+
+    @model_validator(mode="after")
+    def _one_plan(self) -> Arm:
+        if self.policy is not None and self.sorafenib == "none":
+            raise ValueError("an arm without sorafenib has no dose that a policy could change")
+        if self.policy is not None and self.sorafenib != "label":
+            raise ValueError("give sorafenib or policy, not both: the policy has its own start")
+        if self.policy is not None and self.toxicity != "reduce":
+            raise ValueError("with a policy toxicity is said inside it: policy.toxicity is hold or reduce")
+        return self
 
 
 class Compare(Strict):
@@ -319,6 +334,7 @@ class TrialFile(Strict):
     follow_up: FollowUp | None = None
     markers: Markers = Markers()
     drug: Annotated[tuple[Drug, ...], _Sequence] = ()
+    dosing: Dosing | None = None
     arm: Annotated[tuple[Arm, ...], _Sequence, Field(min_length=1)]
     compare: Annotated[tuple[Compare, ...], _Sequence] = ()
     target: Annotated[tuple[Target, ...], _Sequence] = ()

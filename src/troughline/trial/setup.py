@@ -25,7 +25,8 @@ PROBE = 64
 class Setup:
     """Everything that a trial needs, resolved; `pairs` are (arm, control) by id.
 
-    `drugs`: what each second drug does at its usual dose.
+    `drugs`: what each second drug does at its usual dose. `policies`: of each arm, as `trial.policies` writes
+    them, empty for an arm without one.
     """
 
     file: TrialFile
@@ -38,6 +39,7 @@ class Setup:
     protocol: Protocol
     pairs: tuple[tuple[str, str], ...]
     findings: Findings
+    policies: tuple[str, ...] = ()
 
     @property
     def patients(self) -> int:
@@ -79,6 +81,7 @@ def setup_of(data: dict[str, Any], *, name: str, sha256: str = "") -> tuple[Setu
 def _resolved(file: TrialFile, name: str, sha256: str, found: Findings) -> Setup | None:
     from troughline.mechanism.parameters import read_sets
     from troughline.trial.people import drawable
+    from troughline.trial.policies import policy_texts
 
     def fault(code: str, message: str, place: str) -> None:
         found.add(Severity.ERROR, code, message, file=name, column=place)
@@ -101,11 +104,14 @@ def _resolved(file: TrialFile, name: str, sha256: str, found: Findings) -> Setup
     if file.model.sets == "best":
         sets = tuple(next(s for s in sets if s.reading == r) for r in dict.fromkeys(s.reading for s in sets))
     _probe(population, sets[0], file, fault)
+    policies: tuple[str, ...] = ()
+    if file.dosing is not None or any(a.policy for a in file.arm):
+        policies = policy_texts(file, population, protocol.horizon_days, name=name, found=found)
     if found.errors:
         return None
     return Setup(
         file=file, name=name, sha256=sha256, arms=tuple(arms), drugs=drugs, population=population, sets=sets,
-        protocol=protocol, pairs=pairs, findings=found,
+        protocol=protocol, pairs=pairs, findings=found, policies=policies if any(policies) else (),
     )  # fmt: skip
 
 
@@ -220,8 +226,12 @@ def _limits(file: TrialFile, drugs: Mapping[str, Any], fault: Any) -> None:
                 fault("unknown-drug", f"{one!r} is no second drug with a target", "combinations.drugs")
     if file.sensitivity is not None:
         for key in ("arm", "control"):
-            if getattr(file.sensitivity, key) not in [a.id for a in file.arm]:
+            chosen = next((a for a in file.arm if a.id == getattr(file.sensitivity, key)), None)
+            if chosen is None:
                 fault("unknown-arm", f"no arm {getattr(file.sensitivity, key)!r}", f"sensitivity.{key}")
+            elif chosen.policy is not None:
+                fault("policy", f"{chosen.id!r} has a policy: sensitivity runs arms without one",
+                      f"sensitivity.{key}")  # fmt: skip
 
 
 def _probe(population: Population, chosen: ParameterSet, file: TrialFile, fault: Any) -> None:

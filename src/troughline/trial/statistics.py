@@ -27,7 +27,8 @@ NE, CR, PR, SD, PD = 0, 1, 2, 3, 4
 WHY = ("on treatment", "toxicity", "progression", "other", "liver")
 UNITS = {
     "os_median": "month", "ttp_median": "month", "mttp_median": "month", "ttp_between": "day",
-    "duration_median": "day", "dose_mean": "mg", "growth": "mm/day",
+    "duration_median": "day", "dose_mean": "mg", "growth": "mm/day", "daily_dose": "mg/day",
+    "dose_changes": "1", "raised": "1", "lowered": "1", "samples": "1",
 }  # fmt: skip
 """Units of an arm's numbers; all others are %."""
 
@@ -72,7 +73,7 @@ def statistics_of(
     routes: dict[str, Floats] = {}
     stops: dict[str, Floats] = {}
     for name, columns in arms.items():
-        numbers[name] = numbers_of(columns)
+        numbers[name] = numbers_of(columns) | dosing_numbers(columns)
         for endpoint in ENDPOINTS:
             times = times_of(columns, endpoint)
             days, survival = kaplan_meier(times)
@@ -113,6 +114,29 @@ def _shares(codes: NDArray[Any], count: int) -> Floats:
         return np.full(count, np.nan)
     counted = np.bincount(np.asarray(codes, dtype=np.int64), minlength=count)
     return 100.0 * counted.astype(np.float64) / len(codes)
+
+
+def dosing_numbers(columns: Columns) -> dict[str, float]:
+    """What a policy did in an arm; nothing where it has none.
+
+    Shares of days are of all days of the first line from the first visit on, over all patients; changes and
+    samples are means of a patient.
+    """
+    if "samples" not in columns or np.isnan(columns["samples"]).all():
+        return {}
+    sums = {name: float(np.sum(columns[name])) for name in ("counted_days", "first_line_days")}
+    days = {name: float(np.sum(columns[f"{name}_days"])) for name in ("inside", "below", "above")}
+    means = {name: float(np.mean(columns[name])) for name in ("raised", "lowered", "samples")}
+    daily = float(np.sum(columns["first_line_mg"])) / sums["first_line_days"]
+    return {
+        "daily_dose": daily,
+        **{
+            f"days_{name}": 100.0 * value / sums["counted_days"] if sums["counted_days"] else float("nan")
+            for name, value in days.items()
+        },
+        "dose_changes": means["raised"] + means["lowered"] + float(np.mean(columns["reductions"])),
+        **means,
+    }
 
 
 def numbers_of(columns: Columns) -> dict[str, float]:

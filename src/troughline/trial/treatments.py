@@ -95,12 +95,14 @@ def arm_of(arm: ArmOfFile, drugs: Mapping[str, Effects]) -> Arm:
     )
 
 
-def words_of(arm: ArmOfFile) -> str:
-    """The treatment of an arm in a sentence."""
+def words_of(arm: ArmOfFile, policy: str = "") -> str:
+    """The treatment of an arm in a sentence; `policy`: its dosing policy in words."""
 
     def line(one: ArmOfFile | Line) -> list[str]:
         given = one.sorafenib
-        if given == "label":
+        if policy and one is arm:
+            words = [policy]
+        elif given == "label":
             words = ["sorafenib by the label"]
         elif given == "none":
             words = []

@@ -63,6 +63,22 @@ def methods(setup: Setup) -> list[str]:
             f"Patients are followed {file.follow_up.shortest_months:g} to "
             f"{file.follow_up.longest_months:g} months, with recruitment speeding up as calibrated."
         )
+    if any(setup.policies):
+        between = file.dosing.between_occasions if file.dosing is not None else 0.0
+        words.append(
+            "In arms with a dosing policy the levels are the exposure that drives kinases, tumour and "
+            "toxicity here, read before the morning dose and measured with their error; the rule, the "
+            "estimator and the reductions are those of an evaluation of policies (dose --simulate). Every "
+            "visit for levels ends an occasion"
+            + (
+                f"; between occasions exposure varies, its variance times {between:g}."
+                if between
+                else "; between occasions exposure does not vary."
+            )
+            + " A dose-limiting toxicity holds the doses for a week, then the policy says what is taken; no "
+            "dose is missed. Days, doses and samples are those of the first line, whenever the trial was "
+            "read."
+        )
     if file.population.match_placebo is not None:
         match = file.population.match_placebo
         words.append(

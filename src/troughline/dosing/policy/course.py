@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from troughline.dosing.policy.schema import Policy
     from troughline.dosing.policy.setup import Setup
     from troughline.dosing.policy.truth import Truth
+    from troughline.dosing.regimen import Regimen
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -22,6 +23,12 @@ Flags = NDArray[np.bool_]
 
 HELD, STOPPED = -1, -2
 _SAME_DOSE = 1e-9
+
+
+def regimens_of(setup: Setup, policy: Policy) -> tuple[Regimen, ...]:
+    """All that may be taken under a policy: its choices, its reductions, its start."""
+    listed = (*setup.regimens, *setup.steps_of(policy), setup.start_of(policy))
+    return tuple({r.id: r for r in listed}.values())
 
 
 class Course:
@@ -42,7 +49,7 @@ class Course:
         self.setup, self.patients, self.policy = setup, patients, policy
         start = setup.start_of(policy)
         self.steps = setup.steps_of(policy)
-        self.regimens = tuple({r.id: r for r in (*setup.regimens, *self.steps, start)}.values())
+        self.regimens = regimens_of(setup, policy)
         self.daily = np.array([r.daily_dose_mg for r in self.regimens])
         self.interval_h = np.array([r.interval_h for r in self.regimens])
         self.current = np.full(n, self.regimens.index(start), dtype=np.int64)
@@ -113,7 +120,7 @@ class Course:
             when = days[np.argmax(reached[hit], axis=1)]
             level = levels.morning[hit, when - first_day]
             rows = rows[hit]
-            self._toxicity(rows, when, level)
+            self.toxicity(rows, when, level, hold_days=self.setup.file.toxicity.hold_days)
             counted[rows] = when + 1
 
     def _rates(self, rows: Ints, level: Floats, days: Ints, counted: Ints) -> Floats:
@@ -127,9 +134,11 @@ class Course:
         treated = (days[None, :] > self.resume_day[rows, None]) & ~self.stopped[rows, None]
         return np.where(treated & (days[None, :] >= counted[:, None]), rate, 0.0)
 
-    def _toxicity(self, rows: Ints, day: Ints, level: Floats) -> None:
-        toxicity = self.setup.file.toxicity
-        assert toxicity is not None
+    def toxicity(self, rows: Ints, day: Ints, level: Floats, *, hold_days: int) -> None:
+        """A toxicity on a day at a level, mg/L: doses are held, then the policy says what is taken.
+
+        Raises `ValueError` where a patient has more toxicities than are kept.
+        """
         if (self.n_events[rows] >= MOST_EVENTS - 1).any():
             raise ValueError(
                 f"a patient has {MOST_EVENTS} severe toxicities under {self.policy.id!r}: the hazard is "
@@ -142,18 +151,23 @@ class Course:
         after = self.current[rows].copy()
         ends = np.zeros(len(rows), dtype=bool)
         if self.policy.reduces:
-            after, ends = self._reduced(after)
+            after, ends = self.reduced_from(after)
             self.reduced[rows[~ends]] += 1
             if self.policy.cap:
                 self.cap_mg[rows] = np.minimum(self.cap_mg[rows], self.daily[after])
         self._stop_doses(rows, day, np.where(ends, STOPPED, HELD))
         self.stopped[rows[ends]] = True
         again = rows[~ends]
-        resume = day[~ends] + toxicity.hold_days
+        resume = day[~ends] + hold_days
         self.resume_day[again] = resume
         self._take(again, after[~ends], resume)
 
-    def _reduced(self, place: Ints) -> tuple[Ints, Flags]:
+    def stop(self, rows: Ints, day: Ints) -> None:
+        """Treatment of some patients ends, each on its day, whatever the reason."""
+        self._stop_doses(rows, day, np.full(len(rows), STOPPED))
+        self.stopped[rows] = True
+
+    def reduced_from(self, place: Ints) -> tuple[Ints, Flags]:
         """The next dose below each regimen among the reductions, and whether there is none left."""
         after, ends = place.copy(), np.zeros(len(place), dtype=bool)
         for k, now in enumerate(place.tolist()):

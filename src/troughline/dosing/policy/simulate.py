@@ -56,8 +56,8 @@ def simulate_patients(
             for visit, day in enumerate(setup.ends):
                 progress(f"{policy.id}: until day {day}", k * len(setup.ends) + visit, steps)
                 course.advance(truth, first, day, visit)
-                if visit < len(setup.file.visits.days) and visit + 1 >= policy.first_visit:
-                    _decide(course, visit, day, threads)
+                if visit < len(setup.file.visits.days):
+                    decide(course, visit, day, threads)
                 first = day + 1
             courses.append(course)
     except PredictionError as error:
@@ -70,8 +70,10 @@ def simulate_patients(
     return Simulated(setup=setup, patients=patients, courses=tuple(courses))
 
 
-def _decide(course: Course, visit: int, day: int, threads: int | None) -> None:
-    """What the policy does at a visit; those without levels do nothing there."""
+def decide(course: Course, visit: int, day: int, threads: int | None) -> None:
+    """What the policy does at a visit; those without levels do nothing, and none before its first visit."""
+    if visit + 1 < course.policy.first_visit:
+        return
     if course.policy.kind == "threshold":
         decide_by_threshold(course, visit, day)
     elif course.policy.kind in ("model", "known"):

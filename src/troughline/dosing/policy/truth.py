@@ -79,14 +79,33 @@ class Truth:
 
     def measured(self, levels: Levels, rows: Ints, visit: int) -> Floats:
         """The samples as measured at a visit (n,), mg/L."""
-        setup = self._setup
-        normal = self._patients.residual[rows, visit]
-        if setup.file.samples.error == "assay":
-            spread = np.sqrt(np.log1p((setup.file.samples.cv or 0.0) ** 2))
-            return levels.sample * np.exp(spread * normal)
-        outputs = setup.truth.spec.outputs
-        which = np.full(len(rows), setup.truth.output)
-        return with_residual(outputs, which, levels.sample, levels.error, normal)
+        return as_measured(self._setup, levels.sample, levels.error, self._patients.residual[rows, visit])
+
+
+def as_measured(setup: Setup, level: Floats, error: Floats, normal: Floats) -> Floats:
+    """True levels as a laboratory would report them (n,), mg/L, with standard normals of the error.
+
+    `error` (n, 3): the parts of the true model's residual error, as `error_parts` gives them.
+    """
+    if setup.file.samples.error == "assay":
+        spread = np.sqrt(np.log1p((setup.file.samples.cv or 0.0) ** 2))
+        return level * np.exp(spread * normal)
+    which = np.full(len(level), setup.truth.output)
+    return with_residual(setup.truth.spec.outputs, which, level, error, normal)
+
+
+def error_parts(setup: Setup, patients: VirtualPatients) -> Floats:
+    """The parts of the true model's residual error for each patient (n, 3), at a level after one dose."""
+    n, truth = len(patients), setup.truth
+    one = np.zeros((n, 2))
+    one[:, 0] = setup.start.amounts_mg[0]
+    records, places = course_records(
+        patients.names, one, SLOT_H, np.full((n, 1), SLOT_H), visit_days=(),
+        covariates=covariate_matrix(patients, truth, setup), output=truth.output,
+    )  # fmt: skip
+    width = len(truth.spec.subject_effects) + len(truth.spec.occasion_effects)
+    made = truth.model.predict(records, theta=truth.theta, effects=np.zeros((n, width)), threads=1)
+    return made.error[places[:, 0]]
 
 
 def sample_time_h(setup: Setup, visit_day: int) -> float:

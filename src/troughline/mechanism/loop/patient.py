@@ -4,6 +4,10 @@ Time runs in steps of one to several days. In a step the exposure is the mean ov
 curve, the slow system takes one exponential step, and each hazard is integrated by the trapezoid rule. An
 event happens when its cumulative hazard passes the patient's own exponential draw, so that the same patient
 in two arms has the same luck.
+
+A run may pause: on a given day, and where doses are prescribed slot by slot also at a toxicity that limits
+the dose. What it needs to go on stays in `work` and `out`; a paused run gives the numbers of one that did not
+pause but ended a step on that day.
 """
 
 from __future__ import annotations
@@ -44,7 +48,9 @@ from troughline.mechanism.loop.response import NOT_EVALUABLE, PROGRESSIVE, bette
 RULE_HORIZON, RULE_HOLD, RULE_STOP_SHARE, RULE_STOP_PROGRESSED, RULE_NEXT_LINE_AFTER = 0, 1, 2, 3, 4
 RULE_LIVER_STOP, RULE_STEP, RULE_ERROR, RULE_VIABLE_ERROR = 5, 6, 7, 8
 RULE_SHRINK, RULE_GROW, RULE_LEAST, RULE_GONE = 9, 10, 11, 12
-N_RULES = 13
+# Whether a paused run goes on, the day on which it pauses, and whether the first line's doses are prescribed.
+RULE_RESUME, RULE_UNTIL, RULE_PRESCRIBED = 13, 14, 15
+N_RULES = 16
 # Columns of `plan` for a line and a dose level: dose, interval in slots of 12 h, then the second drug.
 PLAN_DOSE, PLAN_SLOTS, PLAN_SECOND = 0, 1, 2
 # Columns of `uniform`.
@@ -58,6 +64,14 @@ OUT_STOP, OUT_REDUCTIONS, OUT_DOSE, OUT_SEVERE, OUT_LIMITING, OUT_DROPOUT = 9, 1
 OUT_NEXT_LINE, OUT_LESION, OUT_STATUS, OUT_FIRST, OUT_MEAN_LEVEL, OUT_STOP_WHY = 15, 16, 17, 18, 19, 20
 OUT_TRUE_PROGRESSION = 21
 OUT_STATES = 22
+# What a paused run goes on from, in the patient's row of `work`. `AT_LAST`: the next toxicity that limits the
+# dose ends the treatment; `AT_PAUSED`: such a toxicity is why it paused.
+AT_LINE, AT_LEVEL, AT_TREATED, AT_SEEN, AT_VIABLE, AT_IMAGED, AT_HOLD, AT_NEXT_LINE = 0, 1, 2, 3, 4, 5, 6, 7
+AT_DAY, AT_CHANGED, AT_SLOT, AT_VISIT, AT_SAMPLE, AT_EVENT, AT_LIMITS = 8, 9, 10, 11, 12, 13, 14
+AT_DEATH, AT_LESION, AT_LIMITING, AT_SEVERE, AT_WITHDRAWAL, AT_DROPOUT, AT_DUE = 15, 16, 17, 18, 19, 20, 21
+AT_STALE, AT_SPEED, AT_START, AT_START_VIABLE, AT_NADIR, AT_NADIR_VIABLE = 22, 23, 24, 25, 26, 27
+AT_TRUE_NADIR, AT_AREA, AT_AREA_DAYS, AT_ENDED, AT_PAUSED, AT_LAST = 28, 29, 30, 31, 32, 33
+N_AT = 34
 # Values of OUT_STOP_WHY.
 ON_TREATMENT, TOXIC, PROGRESSED, WITHDRAWN, LIVER = 0, 1, 2, 3, 4
 NEVER = 1e9
@@ -95,10 +109,13 @@ def one_patient(
     events: Any,
     visits: Any,
     samples: Any,
+    prescribed: Any,
+    spans: Any,
     work: Any,
     out: Any,
     seen: Any,
     sampled: Any,
+    morning: Any,
 ) -> None:
     """Patient i. Shapes and meaning of the arguments: `troughline.mechanism.runner`."""
     row = work[i]
@@ -127,27 +144,42 @@ def one_patient(
     at += N_PK
     now = row[at : at + N_OUT]
     at += N_OUT
+    kept = row[at : at + N_AT]
     c = cov[i]
     e = eta[i]
     u = uniform[i]
     result = out[i]
 
-    for k in range(N_DRIVEN):
-        c[DRIVEN[k]] = 0.0
-    personal_values(theta, c, e, personal)
-    start(theta, c, e, personal, x)
-    pk_prepare(pk_theta, pk_cov[i], pk_eta[i], slots, space)
-    for k in range(N_PK):
-        z[k] = 0.0
-    for k in range(result.shape[0]):
-        result[k] = 0.0
-    for k in range(seen.shape[1]):
-        seen[i, k] = math.nan
-    for k in range(samples.shape[0]):
-        for j in range(sampled.shape[2]):
-            sampled[i, k, j] = math.nan
-
     horizon = rules[RULE_HORIZON]
+    until_day = min(horizon, rules[RULE_UNTIL])
+    prescribes = rules[RULE_PRESCRIBED] > 0.5
+    resumes = rules[RULE_RESUME] > 0.5
+    if resumes and (kept[AT_ENDED] > 0.5 or kept[AT_DAY] >= until_day):
+        return
+
+    pk_prepare(pk_theta, pk_cov[i], pk_eta[i], slots, space)
+    if not resumes:
+        for k in range(N_DRIVEN):
+            c[DRIVEN[k]] = 0.0
+        personal_values(theta, c, e, personal)
+        start(theta, c, e, personal, x)
+        for k in range(N_PK):
+            z[k] = 0.0
+        for k in range(result.shape[0]):
+            result[k] = 0.0
+        for k in range(seen.shape[1]):
+            seen[i, k] = math.nan
+        for k in range(samples.shape[0]):
+            for j in range(sampled.shape[2]):
+                sampled[i, k, j] = math.nan
+        result[OUT_DEATH] = horizon
+        result[OUT_PROGRESSION] = result[OUT_VIABLE_PROGRESSION] = 0.0
+        result[OUT_STOP] = result[OUT_SEVERE] = result[OUT_LIMITING] = result[OUT_DROPOUT] = NEVER
+        result[OUT_NEXT_LINE] = result[OUT_LESION] = NEVER
+        result[OUT_TRUE_PROGRESSION] = NEVER
+        result[OUT_BEST] = result[OUT_VIABLE_BEST] = result[OUT_FIRST] = NOT_EVALUABLE
+        watch(theta, c, e, personal, x, now)
+
     line, level = 0, 0
     treated = plan_size[0] > 0
     progressed_seen = False
@@ -162,22 +194,32 @@ def one_patient(
     e_death, e_lesion = threshold(u[U_DEATH]), threshold(u[U_LESION])
     e_severe, e_withdrawal = threshold(u[U_SEVERE]), threshold(u[U_WITHDRAWAL])
     e_dropout, e_limiting = threshold(u[U_DROPOUT]), threshold(u[U_LIMITING])
-    result[OUT_DEATH] = horizon
-    result[OUT_PROGRESSION] = result[OUT_VIABLE_PROGRESSION] = 0.0
-    result[OUT_STOP] = result[OUT_SEVERE] = result[OUT_LIMITING] = result[OUT_DROPOUT] = NEVER
-    result[OUT_NEXT_LINE] = result[OUT_LESION] = NEVER
-    result[OUT_TRUE_PROGRESSION] = NEVER
-    result[OUT_BEST] = result[OUT_VIABLE_BEST] = result[OUT_FIRST] = NOT_EVALUABLE
-
     stale = False
     speed = 0.0
-    watch(theta, c, e, personal, x, now)
     start_mm = now[O_SUM_OF_DIAMETERS_SEEN] * math.exp(rules[RULE_ERROR] * noise[i, 0])
     start_viable = now[O_VIABLE_DIAMETERS] * math.exp(rules[RULE_VIABLE_ERROR] * noise[i, 1])
     nadir_mm, nadir_viable, true_nadir = start_mm, start_viable, now[O_SUM_OF_DIAMETERS_SEEN]
     level_area, level_days = 0.0, 0.0
+    paused = False
+    if resumes:
+        line, level = int(kept[AT_LINE]), int(kept[AT_LEVEL])
+        treated = kept[AT_TREATED] > 0.5
+        progressed_seen, progressed_viable = kept[AT_SEEN] > 0.5, kept[AT_VIABLE] > 0.5
+        imaged = kept[AT_IMAGED] > 0.5
+        hold_until, next_line_day = kept[AT_HOLD], kept[AT_NEXT_LINE]
+        day, changed, slot = kept[AT_DAY], kept[AT_CHANGED], int(kept[AT_SLOT])
+        visit, sample, event = int(kept[AT_VISIT]), int(kept[AT_SAMPLE]), int(kept[AT_EVENT])
+        limits = int(kept[AT_LIMITS])
+        h_death, h_lesion, h_limiting = kept[AT_DEATH], kept[AT_LESION], kept[AT_LIMITING]
+        h_severe, h_withdrawal, h_dropout = kept[AT_SEVERE], kept[AT_WITHDRAWAL], kept[AT_DROPOUT]
+        e_limiting = kept[AT_DUE]
+        stale, speed = kept[AT_STALE] > 0.5, kept[AT_SPEED]
+        start_mm, start_viable = kept[AT_START], kept[AT_START_VIABLE]
+        nadir_mm, nadir_viable = kept[AT_NADIR], kept[AT_NADIR_VIABLE]
+        true_nadir = kept[AT_TRUE_NADIR]
+        level_area, level_days = kept[AT_AREA], kept[AT_AREA_DAYS]
 
-    while day < horizon:
+    while day < until_day and not paused:
         # Sessions of local therapy, and samples, at the start of the step.
         while event < events.shape[0] and events[event, 0] <= day:
             if events[event, 0] >= day - 0.5:
@@ -201,7 +243,7 @@ def one_patient(
         days = min(days, rules[RULE_STEP])
         if speed * 24.0 * days > MOST_CHANGE:
             days = max(0.5, math.floor(2.0 * MOST_CHANGE / (24.0 * speed)) / 2.0)
-        stop = horizon
+        stop = until_day
         if visit < visits.shape[0] and imaged:
             stop = min(stop, visits[visit])
         if sample < samples.shape[0]:
@@ -221,9 +263,14 @@ def one_patient(
             dose = plan[line, level, PLAN_DOSE]
             every = int(plan[line, level, PLAN_SLOTS])
         n_slots = int(2.0 * days + 0.5)
+        first_slot = int(2.0 * day + 0.5)
+        span = 12.0 * every
         area = 0.0
         for j in range(n_slots):
             amount = dose if (given and slot % every == 0) else 0.0
+            if prescribes and line == 0:
+                amount = prescribed[i, first_slot + j] if given else 0.0
+                span = spans[i, (first_slot + j) // 2]
             area += pk_slot(
                 pk_theta,
                 pk_cov[i],
@@ -231,13 +278,15 @@ def one_patient(
                 slots,
                 space,
                 amount,
-                12.0 * every,
+                span,
                 24.0 * day + 12.0 * j,
                 z,
                 next_z,
             )
             result[OUT_DOSE] += amount
             slot += 1
+            if prescribes and (first_slot + j) % 2 == 1:
+                morning[i, (first_slot + j + 1) // 2] = pk_now(slots, z)
         hours = 12.0 * n_slots
         days = hours / 24.0
         c[DRIVEN[0]] = area / hours
@@ -309,8 +358,13 @@ def one_patient(
                 limits += 1
                 h_limiting = 0.0
                 e_limiting = threshold(u[U_LIMITING + 2 * limits]) if limits < MOST_LIMITING else NEVER
-                if stops or level + 1 >= plan_size[line]:
+                last = kept[AT_LAST] > 0.5 if (prescribes and line == 0) else level + 1 >= plan_size[line]
+                if stops or last:
                     why = TOXIC
+                elif prescribes and line == 0:
+                    paused = True
+                    hold_until = math.ceil(day + days) + rules[RULE_HOLD]
+                    changed = day + days
                 else:
                     level += 1
                     slot = 0
@@ -379,7 +433,27 @@ def one_patient(
                         next_line_day = day + rules[RULE_NEXT_LINE_AFTER]
             visit += 1
 
-    if result[OUT_STOP] >= NEVER and plan_size[0] > 0:
-        result[OUT_STOP] = min(day, result[OUT_DEATH])
-    if level_days > 0.0:
-        result[OUT_MEAN_LEVEL] = level_area / level_days
+    ended = day >= horizon or result[OUT_DIED] > 0.5 or result[OUT_STATUS] > 0.0
+    if ended:
+        if result[OUT_STOP] >= NEVER and plan_size[0] > 0:
+            result[OUT_STOP] = min(day, result[OUT_DEATH])
+        if level_days > 0.0:
+            result[OUT_MEAN_LEVEL] = level_area / level_days
+    kept[AT_LINE], kept[AT_LEVEL] = float(line), float(level)
+    kept[AT_TREATED] = 1.0 if treated else 0.0
+    kept[AT_SEEN], kept[AT_VIABLE] = 1.0 if progressed_seen else 0.0, 1.0 if progressed_viable else 0.0
+    kept[AT_IMAGED] = 1.0 if imaged else 0.0
+    kept[AT_HOLD], kept[AT_NEXT_LINE] = hold_until, next_line_day
+    kept[AT_DAY], kept[AT_CHANGED], kept[AT_SLOT] = day, changed, float(slot)
+    kept[AT_VISIT], kept[AT_SAMPLE], kept[AT_EVENT] = float(visit), float(sample), float(event)
+    kept[AT_LIMITS] = float(limits)
+    kept[AT_DEATH], kept[AT_LESION], kept[AT_LIMITING] = h_death, h_lesion, h_limiting
+    kept[AT_SEVERE], kept[AT_WITHDRAWAL], kept[AT_DROPOUT] = h_severe, h_withdrawal, h_dropout
+    kept[AT_DUE] = e_limiting
+    kept[AT_STALE], kept[AT_SPEED] = 1.0 if stale else 0.0, speed
+    kept[AT_START], kept[AT_START_VIABLE] = start_mm, start_viable
+    kept[AT_NADIR], kept[AT_NADIR_VIABLE] = nadir_mm, nadir_viable
+    kept[AT_TRUE_NADIR] = true_nadir
+    kept[AT_AREA], kept[AT_AREA_DAYS] = level_area, level_days
+    kept[AT_ENDED] = 1.0 if ended else 0.0
+    kept[AT_PAUSED] = 1.0 if paused else 0.0

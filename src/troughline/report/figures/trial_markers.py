@@ -3,20 +3,15 @@
 # pyright: reportUnknownMemberType=false
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from troughline.report.figures import style
 from troughline.report.figures.drawing import Sketch
 from troughline.report.figures.parts import shortened
 from troughline.report.figures.style import Json
-from troughline.report.figures.trial_parts import arm_colours, arm_names, heading
+from troughline.report.figures.trial_parts import arm_colours, arm_key, arm_names, heading
 from troughline.report.numbers import micro, number
 from troughline.report.trial_view import marker_name
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _WIDTH, _HEIGHT, _ACROSS, _LEFT = 1.8, 1.15, 3, 0.5
 _TICKS = (
@@ -74,7 +69,7 @@ def sketch_markers(results: Json) -> Sketch:
         heading(axes, marker_name(marker), pad=4)
         if k + _ACROSS >= len(markers):
             axes.set_xlabel("day")
-    _key(sheet, [(shortened(micro(names[a]), 28), c) for a, c in colours.items()])
+    arm_key(sheet, [(shortened(micro(names[a]), 28), c) for a, c in colours.items()], _LEFT)
     return Sketch(
         sheet,
         "Markers over time, as a ratio to the start",
@@ -82,15 +77,3 @@ def sketch_markers(results: Json) -> Sketch:
         "68% of patients. Logarithmic axes, each marker its own. Published were directions, not sizes.",
         "Lines over days. " + "; ".join(listed) + ".",
     )
-
-
-def _key(sheet: Figure, arms: list[tuple[str, str]]) -> None:
-    axes = style.panel(sheet, left=_LEFT, top=0.1, width=6.3, height=0.16)
-    style.bare(axes)
-    axes.set_xlim(0, 6.3)
-    axes.set_ylim(0, 1)
-    x = 0.0
-    for words, colour in arms:
-        axes.plot([x, x + 0.2], [0.5, 0.5], color=colour, linewidth=2.4)
-        axes.text(x + 0.26, 0.5, words, va="center", fontsize=style.SMALL, color=style.text_color(colour))
-        x += 0.26 + style.text_width_in(words) + 0.2

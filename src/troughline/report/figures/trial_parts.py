@@ -13,8 +13,10 @@ from troughline.units import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _CONTROL = style.PUBLISHED
+_KEY_WIDTH = 6.3
 _OTHERS = (
     style.GUARDED, "#c07a17", style.BENEFIT, "#7a4f8f", "#a23b5b", "#4d7d32", "#2f8f9d", "#8c6d1f",
 )  # fmt: skip
@@ -75,3 +77,19 @@ def heading(axes: Axes, text: str, *, colour: str = style.INK, pad: float = 7.0)
         ha="left", va="bottom", fontsize=style.BASE, fontweight="bold", color=style.text_color(colour),
         annotation_clip=False,
     )  # fmt: skip
+
+
+def arm_key(sheet: Figure, arms: list[tuple[str, str]], left: float) -> None:
+    """Names of arms over the panels, each with its line, in rows as they fit; `left` in inches."""
+    axes = style.panel(sheet, left=left, top=0.1, width=_KEY_WIDTH, height=0.16)
+    style.bare(axes)
+    axes.set_xlim(0, _KEY_WIDTH)
+    axes.set_ylim(0, 1)
+    x, y = 0.0, 0.5
+    for words, colour in arms:
+        width = 0.26 + style.text_width_in(words)
+        if x > 0.0 and x + width > _KEY_WIDTH:
+            x, y = 0.0, y - 1.0
+        axes.plot([x, x + 0.2], [y, y], color=colour, linewidth=2.4, clip_on=False)
+        axes.text(x + 0.26, y, words, va="center", fontsize=style.SMALL, color=style.text_color(colour))
+        x += width + 0.2

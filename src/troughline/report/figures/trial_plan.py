@@ -6,12 +6,14 @@ from collections.abc import Callable
 
 from troughline.report.figures.drawing import Drawing, Sketch, draw
 from troughline.report.figures.style import Json
+from troughline.report.trial_dosing import arms_with_policy
 from troughline.report.trial_view import curve_of, hazard_ratios, success_by_size
 
 
 def planned_trial_figures(results: Json) -> list[tuple[str, Callable[[], Sketch]]]:
     """Name and sketch of every figure whose data are in `results`."""
     from troughline.report.figures.trial_combinations import sketch_combinations
+    from troughline.report.figures.trial_dosing import sketch_dosing
     from troughline.report.figures.trial_hazard import sketch_hazard
     from troughline.report.figures.trial_markers import sketch_markers
     from troughline.report.figures.trial_response import sketch_response
@@ -31,6 +33,7 @@ def planned_trial_figures(results: Json) -> list[tuple[str, Callable[[], Sketch]
         ("hazard-ratios", hazard_ratios(results),
          sketch_hazard),
         ("success", any(len(s.n) > 1 for s in success_by_size(results)), sketch_success),
+        ("dosing", arms_with_policy(results), sketch_dosing),
         ("response", any(a["responses"] for a in arms), sketch_response),
         ("waterfall", any(a["waterfall"] for a in arms), sketch_waterfall),
         ("swimmer", any(a["swimmer"] for a in arms), sketch_swimmer),
