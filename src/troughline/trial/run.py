@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,16 +24,17 @@ from troughline.trial.cells import (
     patients_of,
     the_runner,
 )
-from troughline.trial.schedule import run_in_order
+from troughline.trial.schedule import in_threads, run_in_order
 from troughline.trial.statistics import TrialStatistics, statistics_of
 from troughline.trial.stream import PatientFile
+from troughline.units import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
     from troughline.trial.setup import Setup
 
 Floats = NDArray[np.float64]
 Columns = Mapping[str, NDArray[Any]]
-GRID_DAYS, RISK_DAYS = 7.0, 84.0
+GRID_DAYS, RISK_DAYS = 7.0, 3.0 * DAYS_PER_MONTH
 SHOWN = 200
 MATCH_PATIENTS, MATCH_SEED = 2000, 4_000_037
 
@@ -86,20 +88,19 @@ def run_trial(
     from troughline.trial.schedule import SchedulerError
     from troughline.trial.sensitivity import MissingLibrary, need_salib
 
+    found = Findings(list(setup.findings))
     try:
         if setup.file.sensitivity is not None:
             need_salib()
         gathered = gather(setup, workers=workers, progress=progress, patients=patients)
-        contents = contents_of(gathered, workers=workers, progress=progress)
+        contents = contents_of(gathered, found, workers=workers, progress=progress)
     except SchedulerError as error:
         raise _refusal(setup, "scheduler", str(error), "run.scheduler") from None
     except MissingLibrary as error:
         raise _refusal(setup, "salib", str(error), "sensitivity") from None
     except RunError as error:
         raise _refusal(setup, "not-finite", str(error), None) from None
-    return TrialOutcome(
-        setup=setup, contents=contents, findings=setup.findings, n_patients=gathered.n_patients
-    )
+    return TrialOutcome(setup=setup, contents=contents, findings=found, n_patients=gathered.n_patients)
 
 
 def _refusal(setup: Setup, code: str, message: str, place: str | None) -> InputError:
@@ -130,7 +131,7 @@ def gather(
         cells_of(setup, scales), workers=workers, scheduler=file.run.scheduler if file.run else None
     )
     parts: dict[str, list[CellResult]] = {}
-    with PatientFile(patients) as out:
+    with closing(results), PatientFile(patients) as out:
         for (s, r, a, last), result in zip(
             ((s, r, a, last) for s in range(len(setup.sets)) for r in range(file.trial.replicates)
              for a, _, _, last in plan),
@@ -209,8 +210,6 @@ def match_scales(
     setup: Setup, *, workers: int | None, progress: Progress = silent
 ) -> list[Mapping[str, float]]:
     """Factors on typical values for each set: those of the population, and what its placebo arm asks for."""
-    from concurrent.futures import ThreadPoolExecutor
-
     from troughline.mechanism.heldout import asia_scales
     from troughline.mechanism.parameters import ParameterSet
 
@@ -229,8 +228,8 @@ def match_scales(
         found = asia_scales(runner, patients, chosen, ttp_day=match.ttp_day, os_months=match.os_months)
         return {**given, **{k: v * given.get(k, 1.0) for k, v in found.items()}}
 
-    with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(one, setup.sets))
+    with closing(in_threads(one, setup.sets, workers=workers)) as found:
+        return list(found)
 
 
 def _warm(setup: Setup) -> None:

@@ -14,7 +14,12 @@ def _sequence(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
 
 
+def _one_or_more(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else _sequence(value)
+
+
 _Sequence = BeforeValidator(_sequence)
+LEAST_SOBOL = 8
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -290,10 +295,19 @@ class Combinations(Strict):
     draws: int = Field(default=8, ge=0, le=1000)
 
 
-class Sensitivity(Strict):
-    """Which parameters a prediction hangs on: Morris first, then Sobol over the `keep` largest."""
+Prediction = Literal["os_hr", "ttp_hr", "os_median", "ttp_between"]
 
-    prediction: Literal["os_hr", "ttp_hr"] = "os_hr"
+
+class Sensitivity(Strict):
+    """Which parameters predictions hang on: Morris first, then Sobol over the `keep` largest of each.
+
+    `prediction`: one or a list of them; medians are those of `arm`. `sobol`: 0 (none) or the size of a base
+    sample, rounded up to a power of two.
+    """
+
+    prediction: Annotated[tuple[Prediction, ...], BeforeValidator(_one_or_more), Field(min_length=1)] = (
+        "os_hr",
+    )
     arm: str
     control: str
     n: int = Field(default=300, ge=50, le=100_000)
@@ -301,6 +315,16 @@ class Sensitivity(Strict):
     sobol: int = Field(default=32, ge=0, le=16_384)
     keep: int = Field(default=5, ge=2, le=20)
     width: float = Field(default=0.3, gt=0, le=2)
+
+    @model_validator(mode="after")
+    def _sizes(self) -> Sensitivity:
+        if len(set(self.prediction)) < len(self.prediction):
+            raise ValueError("a prediction is given twice")
+        if 0 < self.sobol < LEAST_SOBOL:
+            raise ValueError(f"sobol is 0 or at least {LEAST_SOBOL}, not {self.sobol}")
+        if self.arm == self.control:
+            raise ValueError(f"{self.arm!r} is held against itself")
+        return self
 
 
 class Run(Strict):

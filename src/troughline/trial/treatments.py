@@ -124,11 +124,20 @@ def words_of(arm: ArmOfFile) -> str:
 
 
 def assumed_of(arm: ArmOfFile, file: TrialFile) -> list[str]:
-    """What is assumed about an arm's second drugs."""
+    """What is assumed about an arm's second drugs, where no source says it, and about its local therapy."""
     given = {d.id: d.source for d in file.drug}
     lines = (arm.second, arm.second_line.second if arm.second_line else ())
     names = sorted({s.drug for line in lines for s in line})
-    return [f"{name}: {given.get(name, _shipped_source(name))}" for name in names]
+    words = [_assumption(name, given.get(name) or _shipped_source(name)) for name in names]
+    kinds = ("TACE" if one.kind == "tace" else one.kind for one in arm.local)
+    words += [f"what a session of {kind} kills and costs the liver" for kind in dict.fromkeys(kinds)]
+    return words
+
+
+def _assumption(drug: str, source: str) -> str:
+    """`what akt-inhibitor blocks and its toxicity`, with what the source says beyond that it is assumed."""
+    more = source.removeprefix("assumed").lstrip(":; ")
+    return f"what {drug} blocks and its toxicity" + (f" ({more})" if more else "")
 
 
 def _shipped_source(name: str) -> str:
