@@ -82,9 +82,7 @@ def test_a_worker_killed_in_the_middle_changes_nothing(tmp_path: Path) -> None:
             if done == 1 and step.startswith("trial") and victims:
                 kill(victims.pop())
 
-        found = bounded(
-            small(there.scheduler_address), progress=strike, patients=tmp_path / "dask.parquet"
-        )
+        found = bounded(small(there.scheduler_address), progress=strike, patients=tmp_path / "dask.parquet")
     assert not victims
     if isinstance(found, BaseException):
         raise found

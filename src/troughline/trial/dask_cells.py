@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import signal
 import time
 from collections.abc import Generator, Iterable
 from concurrent.futures import CancelledError
@@ -59,12 +60,13 @@ def _client(distributed: Any, scheduler: str, workers: int | None, open_: ExitSt
     try:
         if scheduler != "local":
             return open_.enter_context(distributed.Client(scheduler, timeout=CONNECT_S))
-        cluster = open_.enter_context(
-            distributed.LocalCluster(
-                n_workers=workers or os.cpu_count() or 1, threads_per_worker=1, host="127.0.0.1",
-                dashboard_address=None, silence_logs=logging.CRITICAL,
-            )
-        )  # fmt: skip
+        with _no_interrupt():
+            cluster = open_.enter_context(
+                distributed.LocalCluster(
+                    n_workers=workers or os.cpu_count() or 1, threads_per_worker=1, host="127.0.0.1",
+                    dashboard_address=None, silence_logs=logging.CRITICAL,
+                )
+            )  # fmt: skip
         return open_.enter_context(distributed.Client(cluster, timeout=CONNECT_S))
     except (OSError, ValueError, RuntimeError) as error:
         raise SchedulerError(f"the scheduler {scheduler} cannot be reached: {_line(error)}") from None
@@ -107,6 +109,25 @@ def _plainly(distributed: Any, scheduler: str) -> Generator[None]:
 
 def _line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
+
+
+@contextmanager
+def _no_interrupt() -> Generator[None]:
+    """Holds Ctrl-C back, for good in the threads and processes begun meanwhile.
+
+    A terminal sends it to every process of a command: this one stops, and stops its workers.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # where it starts later, it lets Ctrl-C through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
