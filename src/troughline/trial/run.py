@@ -36,7 +36,11 @@ Floats = NDArray[np.float64]
 Columns = Mapping[str, NDArray[Any]]
 GRID_DAYS, RISK_DAYS = 7.0, 3.0 * DAYS_PER_MONTH
 SHOWN = 200
-MATCH_PATIENTS, MATCH_SEED = 2000, 4_000_037
+MATCH_PATIENTS, MATCH_SEED, MATCH_WITHIN = 2000, 4_000_037, 0.1
+
+
+class NoMatch(ValueError):
+    """No scale gives the placebo arm that was asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +102,8 @@ def run_trial(
         raise _refusal(setup, "scheduler", str(error), "run.scheduler") from None
     except MissingLibrary as error:
         raise _refusal(setup, "salib", str(error), "sensitivity") from None
+    except NoMatch as error:
+        raise _refusal(setup, "population", str(error), "population.match_placebo") from None
     except RunError as error:
         raise _refusal(setup, "not-finite", str(error), None) from None
     return TrialOutcome(setup=setup, contents=contents, findings=found, n_patients=gathered.n_patients)
@@ -209,8 +215,11 @@ def cells_of(setup: Setup, scales: list[Mapping[str, float]]) -> Iterator[Cell]:
 def match_scales(
     setup: Setup, *, workers: int | None, progress: Progress = silent
 ) -> list[Mapping[str, float]]:
-    """Factors on typical values for each set: those of the population, and what its placebo arm asks for."""
-    from troughline.mechanism.heldout import asia_scales
+    """Factors on typical values for each set: those of the population, and what its placebo arm asks for.
+
+    Raises `NoMatch` where no factors come within `MATCH_WITHIN` of it.
+    """
+    from troughline.mechanism.heldout import asia_scales, placebo_medians
     from troughline.mechanism.parameters import ParameterSet
 
     given = setup.population.scale
@@ -225,8 +234,18 @@ def match_scales(
             setup.population, chosen, clearance=setup.file.population.clearance, n=MATCH_PATIENTS,
             seed=setup.file.trial.seed + MATCH_SEED,
         )  # fmt: skip
-        found = asia_scales(runner, patients, chosen, ttp_day=match.ttp_day, os_months=match.os_months)
-        return {**given, **{k: v * given.get(k, 1.0) for k, v in found.items()}}
+        found = asia_scales(
+            runner, patients, chosen, ttp_day=match.ttp_day, os_months=match.os_months, given=given
+        )
+        scale = {**given, **found}
+        medians = placebo_medians(runner, patients, chosen, scale)
+        if any(abs(x / y - 1.0) > MATCH_WITHIN for x, y in zip(medians, match.medians, strict=True)):
+            raise NoMatch(
+                f"no scale of growth and baseline hazard makes untreated patients progress on day "
+                f"{match.ttp_day:g} and live {match.os_months:g} months (set {chosen.id}): the nearest are "
+                f"day {medians[0]:.3g} and {medians[1]:.3g} months"
+            )
+        return scale
 
     with closing(in_threads(one, setup.sets, workers=workers)) as found:
         return list(found)
