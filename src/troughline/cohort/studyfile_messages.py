@@ -147,6 +147,10 @@ def _message(e: Any, location: Location) -> str:
         return "must not be empty"
     if kind == "string_too_long":
         return f"is longer than {e['ctx']['max_length']} characters"
+    if kind == "string_pattern_mismatch" and "A-Z" in str(e["ctx"]["pattern"]):
+        return (
+            f"{given} must consist of letters, digits, spaces and _ . + -, and begin with a letter or digit"
+        )
     if kind == "string_pattern_mismatch":
         return f"{given} must consist of lower-case letters, digits and hyphens, and not start with a hyphen"
     return " ".join(str(e["msg"]).removeprefix("Value error, ").split())

@@ -221,6 +221,7 @@ def match_scales(
     """
     from troughline.mechanism.heldout import asia_scales, placebo_medians
     from troughline.mechanism.parameters import ParameterSet
+    from troughline.mechanism.runner import RunError
 
     given = setup.population.scale
     match = setup.file.population.match_placebo
@@ -234,17 +235,20 @@ def match_scales(
             setup.population, chosen, clearance=setup.file.population.clearance, n=MATCH_PATIENTS,
             seed=setup.file.trial.seed + MATCH_SEED,
         )  # fmt: skip
-        found = asia_scales(
-            runner, patients, chosen, ttp_day=match.ttp_day, os_months=match.os_months, given=given
+        failed = (
+            f"no scale of growth and baseline hazard makes untreated patients progress on day "
+            f"{match.ttp_day:g} and live {match.os_months:g} months (set {chosen.id})"
         )
-        scale = {**given, **found}
-        medians = placebo_medians(runner, patients, chosen, scale)
-        if any(abs(x / y - 1.0) > MATCH_WITHIN for x, y in zip(medians, match.medians, strict=True)):
-            raise NoMatch(
-                f"no scale of growth and baseline hazard makes untreated patients progress on day "
-                f"{match.ttp_day:g} and live {match.os_months:g} months (set {chosen.id}): the nearest are "
-                f"day {medians[0]:.3g} and {medians[1]:.3g} months"
+        try:
+            found = asia_scales(
+                runner, patients, chosen, ttp_day=match.ttp_day, os_months=match.os_months, given=given
             )
+            scale = {**given, **found}
+            medians = placebo_medians(runner, patients, chosen, scale)
+        except RunError as error:
+            raise NoMatch(f"{failed}: on the way {error}") from None
+        if any(abs(x / y - 1.0) > MATCH_WITHIN for x, y in zip(medians, match.medians, strict=True)):
+            raise NoMatch(f"{failed}: day {medians[0]:.3g} and {medians[1]:.3g} months is where it ends")
         return scale
 
     with closing(in_threads(one, setup.sets, workers=workers)) as found:

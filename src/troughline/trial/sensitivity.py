@@ -76,7 +76,7 @@ def screen(
         seed=setup.file.trial.seed,
     )  # fmt: skip
     seed = setup.file.trial.seed % 2**31
-    found = Findings()
+    found, unsaid = Findings(), set[str]()
 
     def problem(names: list[str]) -> Json:
         return {"num_vars": len(names), "names": names, "bounds": [[-asked.width, asked.width]] * len(names)}
@@ -94,13 +94,16 @@ def screen(
         return np.array(rows)
 
     def whole(seen: Floats, step: str) -> dict[str, Floats]:
-        """The predictions that every run has."""
+        """The predictions that every run has; of each other one, once, that it is not said."""
         kept: dict[str, Floats] = {}
         for j, name in enumerate(asked.prediction):
+            if name in unsaid:
+                continue
             lost = int(np.isnan(seen[:, j]).sum())
             if not lost:
                 kept[name] = seen[:, j]
                 continue
+            unsaid.add(name)
             why = "have no event in an arm" if name.endswith("_hr") else "do not reach the median"
             found.add(
                 Severity.WARNING, "sensitivity",
