@@ -75,6 +75,8 @@ def test_what_predictions_hang_on() -> None:
     assert [f.line() for f in more] == []
     assert found == screen(setup, [{}], workers=1)[0]
     assert [p["prediction"] for p in found["predictions"]] == ["os_hr", "ttp_between"]
+    assert found["runs"] == 2 * (1 + len(found["predictions"][0]["morris"]))
+    assert found["sobol_runs"] == 8 * (2 + len(found["predictions"][0]["sobol"]))
     kept: set[str] = set()
     for one in found["predictions"]:
         effect = {row["parameter"]: row["mu_star"] for row in one["morris"]}

@@ -68,6 +68,7 @@ def sample() -> Json:
             "n": 300,
             "trajectories": 8,
             "runs": 56,
+            "sobol_runs": 64,
             "width": 0.3,
             "predictions": [_hangs_on("os_hr", 0.3)],
         },
@@ -92,7 +93,7 @@ def _hangs_on(prediction: str, size: float) -> Json:
             {
                 "rank": k + 1, "parameter": f"parameter_{k}", "mu_star": x, "low": x - 0.03, "high": x + 0.03,
                 "mean": -x, "sigma": 0.1, "rank_low": k + 1, "rank_high": k + 1 + k,
-                "status": ("source", "fitted", "assumed")[k % 3],
+                "status": ("source", "fitted", "assumed")[k % 3], "note": "made up",
             }
             for k, x in enumerate(effects)
         ],

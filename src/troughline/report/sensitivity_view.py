@@ -9,7 +9,7 @@ from troughline.report.trial_view import sensitivity_figure, sensitivity_name
 
 Json = dict[str, Any]
 SHOWN = 12
-MORRIS_HEADER = ("Parameter", "Effect", "Interval", "Sign", "Rank", "Rank, interval", "What is known of it")
+MORRIS_HEADER = ("Parameter", "Effect", "Interval", "Sign", "Rank", "Rank, interval", "Value", "What it is")
 SOBOL_HEADER = ("Parameter", "Alone", "Interval", "With interactions", "Interval")
 KNOWN = {"source": "from a source", "fitted": "fitted to trials", "assumed": "assumed"}
 
@@ -23,8 +23,8 @@ def sensitivity_view(results: Json) -> Json | None:
     return {
         "size": (
             f"{count(found['runs'])} runs of {count(found['n'])} virtual patients an arm "
-            f"({count(found['trajectories'])} trajectories of Morris), and those of Sobol; width "
-            f"{found['width']:g}."
+            f"({count(found['trajectories'])} trajectories of Morris), and {count(found['sobol_runs'])} of "
+            f"Sobol; width {found['width']:g}."
         ),
         "method": micro(str(found["method"])),
         "morris_header": MORRIS_HEADER,
@@ -82,14 +82,14 @@ def _morris_row(m: Json) -> tuple[str, ...]:
     rank = f"{m['rank_low']}–{m['rank_high']}" if m["rank_low"] < m["rank_high"] else str(m["rank_low"])
     return (
         micro(str(m["parameter"])), number(size), interval(m["low"], m["high"], value=size), sign,
-        str(m["rank"]), rank, KNOWN[str(m["status"])],
+        str(m["rank"]), rank, KNOWN[str(m["status"])], micro(str(m["note"])),
     )  # fmt: skip
 
 
 def _sobol_row(s: Json) -> tuple[str, ...]:
     def ends(name: str) -> str:
         value, half = float(s[name]), float(s[f"{name}_conf"])
-        return interval(round(value - half, 3), round(value + half, 3), value=value)
+        return f"{value - half:.2f} to {value + half:.2f}".replace("-", "−")
 
     return (micro(str(s["parameter"])), f"{s['S1']:.2f}".replace("-", "−"), ends("S1"),
             f"{s['ST']:.2f}".replace("-", "−"), ends("ST"))  # fmt: skip

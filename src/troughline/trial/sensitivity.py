@@ -133,8 +133,9 @@ def screen(
     }
     first = {str(m["parameter"]) for p in predictions.values() for m in _rows(p, "morris")[: asked.keep]}
     kept = [name for name in every if name in first]
+    sobol_runs = 0
     if asked.sobol and kept:
-        shares = _sobol(problem(kept), asked.sobol, runs, whole, note, seed=seed, level=level)
+        shares, sobol_runs = _sobol(problem(kept), asked.sobol, runs, whole, note, seed=seed, level=level)
         for name in shares.keys() & predictions.keys():
             predictions[name]["sobol"] = shares[name]
     return {
@@ -145,6 +146,7 @@ def screen(
         "n": asked.n,
         "trajectories": asked.trajectories,
         "runs": len(points),
+        "sobol_runs": sobol_runs,
         "width": asked.width,
         "level": level,
         "predictions": list(predictions.values()),
@@ -178,6 +180,7 @@ def _morris(
             "low": float(low[i]), "high": float(high[i]), "mean": float(found["mu"][i]),
             "sigma": float(found["sigma"][i]), "rank_low": int(first[i]), "rank_high": int(last[i]),
             "status": status_of(parameters[names[i]]),
+            "note": parameters[names[i]].note,
         }
         for k, i in enumerate(order)
     ]  # fmt: skip
@@ -192,8 +195,10 @@ def _sobol(
     *,
     seed: int,
     level: float,
-) -> dict[str, list[Json]]:
-    """First and total indices by prediction, largest total first, with SALib's bootstrap intervals."""
+) -> tuple[dict[str, list[Json]], int]:
+    """First and total indices by prediction, largest total first, with SALib's bootstrap intervals; the
+    number of runs.
+    """
     size = 2 ** math.ceil(math.log2(base))
     points = _salib("sample.sobol").sample(problem, size, calc_second_order=False, seed=seed)
     seen = runs(problem["names"], points, "Sobol")
@@ -212,7 +217,7 @@ def _sobol(
             for i, name in enumerate(problem["names"])
         ]
         made[prediction] = sorted(rows, key=lambda row: -float(row["ST"]))
-    return made
+    return made, len(points)
 
 
 def _measurements(measured: Floats, y: Floats) -> list[Json]:
