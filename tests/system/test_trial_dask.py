@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.system.test_trial_interrupted import TRIAL, begun
 from tests.unit.test_trial_run import made, without_date
 from troughline.issues import InputError
 from troughline.trial import dask_cells, run
@@ -131,6 +136,48 @@ def test_a_scheduler_that_is_not_there_is_said() -> None:
     assert str(found).count("\n") == 0
     assert address in str(found)
     assert "cannot be reached" in str(found)
+
+
+def test_a_scheduler_killed_in_the_middle_is_one_line(tmp_path: Path) -> None:
+    """A scheduler and a worker in processes of their own; the scheduler is killed by its id while it runs."""
+    address_file, folder = tmp_path / "scheduler.json", tmp_path / "run"
+    folder.mkdir()
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": tmp_path}
+    options = ["--host", "127.0.0.1", "--no-dashboard"]
+    dask = [sys.executable, "-m", "distributed.cli.dask_scheduler", *options]
+    started = [subprocess.Popen([*dask, "--port", "0", "--scheduler-file", str(address_file)], **quiet)]
+    try:
+        _until(address_file.exists)
+        _until(lambda: address_file.read_text("utf-8").rstrip().endswith("}"))
+        address = json.loads(address_file.read_text("utf-8"))["address"]
+        worker = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--no-nanny", *options]
+        started.append(subprocess.Popen([*worker, "--nthreads", "1"], **quiet))
+        file = folder / "trial.toml"
+        file.write_text(f'{TRIAL}\n[run]\nscheduler = "{address}"\n', encoding="utf-8")
+        run = subprocess.Popen(
+            [sys.executable, "-m", "troughline", "trial", str(file), "--out", str(folder / "out")],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        started.append(run)
+        _until(lambda: begun(folder / "out"))
+        started[0].kill()
+        stderr = run.communicate(timeout=LONGEST_S)[1]
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+    lines = stderr.strip().splitlines()
+    assert len(lines) == 1, stderr
+    assert lines[0].startswith("error: trial.toml column run.scheduler: the scheduler tcp://127.0.0.1:")
+    assert run.returncode == 3
+    assert [p.name for p in folder.iterdir()] == ["trial.toml"]
+
+
+def _until(there: Callable[[], bool]) -> None:
+    end = time.monotonic() + LONGEST_S
+    while not there():
+        assert time.monotonic() < end, "it did not begin"
+        time.sleep(0.1)
 
 
 def test_one_started_for_the_run_gives_the_same(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def _needs(name: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(not there, reason=f"{name} is not installed")
 
 
-def _begun(out: Path) -> bool:
+def begun(out: Path) -> bool:
     """Whether the file of patients is being written beside the folder."""
     return any(out.parent.glob(".troughline-*/.troughline-*.parquet")) or any(
         out.parent.glob(".troughline-*/patients.parquet")
@@ -71,7 +71,7 @@ def test_ctrl_c_ends_in_one_line_and_leaves_nothing(tmp_path: Path, text: str) -
     )  # fmt: skip
     try:
         begin = time.monotonic()
-        while not _begun(out):
+        while not begun(out):
             assert run.poll() is None, run.communicate()[1]
             assert time.monotonic() - begin < WAIT_S, "the run did not begin"
             time.sleep(0.1)

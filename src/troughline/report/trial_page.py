@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 _SECTIONS = (
     ("survival", "Survival and progression", ("os", "ttp", "mttp")),
-    ("comparisons", "Hazard ratios, success", ("hazard-ratios",)),
+    ("comparisons", "Hazard ratios", ("hazard-ratios",)),
     ("response", "Response, single courses", ("response", "waterfall", "swimmer")),
     ("markers", "Markers over time", ("markers",)),
     ("routes", "Routes of resistance", ("routes",)),

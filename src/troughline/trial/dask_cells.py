@@ -22,6 +22,7 @@ NO_WORKER_S = 60.0
 LOOK_S = 5.0
 """How often a run that waits looks whether anybody works."""
 RETRIES = 3
+LOGS = ("distributed", "tornado", "asyncio")
 
 
 def run_on_dask(cells: Iterable[Cell], *, workers: int | None, scheduler: str) -> Generator[CellResult]:
@@ -101,8 +102,8 @@ def _plainly(distributed: Any, scheduler: str) -> Generator[None]:
         ) from None
     except TimeoutError:
         raise SchedulerError(f"the scheduler {scheduler} had no worker for {NO_WORKER_S:g} s") from None
-    except (CancelledError, OSError) as error:
-        raise SchedulerError(f"the scheduler {scheduler} was lost during the run: {_line(error)}") from None
+    except (CancelledError, OSError):
+        raise SchedulerError(f"the scheduler {scheduler} was lost during the run") from None
     except ImportError as error:
         raise SchedulerError(f"a worker of {scheduler} lacks what a trial needs: {_line(error)}") from None
 
@@ -133,10 +134,12 @@ def _no_interrupt() -> Generator[None]:
 @contextmanager
 def _quiet() -> Generator[None]:
     """Keeps Dask's log from the screen: what went wrong is said in one line of our own."""
-    log = logging.getLogger("distributed")
-    before = log.level
-    log.setLevel(logging.CRITICAL)
+    names = [n for n in logging.root.manager.loggerDict if n.split(".")[0] in LOGS]
+    before = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        log.setLevel(before)
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)

@@ -11,8 +11,8 @@ from troughline.report.figures import style
 from troughline.report.figures.drawing import Sketch
 from troughline.report.figures.parts import shortened
 from troughline.report.figures.style import Json
-from troughline.report.figures.trial_parts import arm_colours, arm_names, heading
-from troughline.report.numbers import micro, number
+from troughline.report.figures.trial_parts import arm_colours, arm_names, heading, short_names
+from troughline.report.numbers import number
 from troughline.report.trial_view import marker_name
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ def sketch_markers(results: Json) -> Sketch:
     """The geometric mean of the ratio to the start and the spread over patients."""
     arms: list[Json] = results["arms"]
     markers = list(dict.fromkeys(str(m["marker"]) for a in arms for m in a["markers"]))
-    colours, names = arm_colours(results), arm_names(results)
+    colours, names, short = arm_colours(results), arm_names(results), short_names(results, 28)
     rows = -(-len(markers) // _ACROSS)
-    key = _lines([(shortened(micro(names[a]), 40), c) for a, c in colours.items()])
+    key = _lines([(shortened(short[a], 40), c) for a, c in colours.items()])
     above = 0.46 + _LINE * len(key)
     sheet = style.sheet(above + rows * (_HEIGHT + 0.55))
     listed: list[str] = []
