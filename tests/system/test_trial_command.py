@@ -109,6 +109,15 @@ def test_python_gives_the_tables_of_the_command(tmp_path: Path) -> None:
         ("n = 60\n\n[[target]]", "n = 60\nsorafenib = { dose_mg = -400 }\n\n[[target]]", "-400"),
         ("[markers]", "[population]\naccept = { albumin = [1, 2] }\n\n[markers]", "nobody"),
         ("[markers]", "[visits]\ndays = [42, 400]\n\n[markers]", "past the horizon"),
+        ("[markers]",
+         "[population]\ntumour_mm = { median = 60, spread = 0.5, low = 0, high = 300 }\n\n[markers]",
+         "population.tumour_mm.low: 0 lies outside 10 to 600 mm"),
+        ("[markers]", "[population.match_placebo]\nttp_day = 1\nos_months = 120\nsource = 'x'\n\n[markers]",
+         "population.match_placebo: no scale of growth and baseline hazard"),
+        ("n = 60\n\n[[target]]",
+         'n = 60\nsecond = [{ drug = "erlotinib" }, { drug = "erlotinib" }]\n\n[[target]]',
+         "'erlotinib' is given twice"),
+        ("replicates = 2", "replicates = true", "trial.replicates: is true"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_line_and_nothing_is_written(tmp_path: Path, old: str, new: str, words: str) -> None:

@@ -14,7 +14,6 @@ from troughline.trial.assumed import movable, status_of, with_factors
 from troughline.trial.cells import the_runner
 from troughline.trial.combinations import rank
 from troughline.trial.run import run_trial
-from troughline.trial.sensitivity import screen
 from troughline.trial.synergy import bliss_excess, dose_for, loewe_index
 
 LONG = {"title": "t", "replicates": 1, "horizon_months": 12}
@@ -100,19 +99,3 @@ def test_sensitivity_without_salib_is_said(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(InputError, match="SALib is not installed") as caught:
         run_trial(made(sensitivity={"arm": "sorafenib", "control": "placebo"}))
     assert caught.value.configuration
-
-
-def test_what_the_ratio_hangs_on() -> None:
-    """Markers do nothing to survival, so half-lives of markers have no effect; the size of growth has."""
-    pytest.importorskip("SALib")
-    setup = made(
-        trial=LONG,
-        sensitivity={"arm": "sorafenib", "control": "placebo", "n": 60, "trajectories": 2, "sobol": 2,
-                     "keep": 2},
-    )  # fmt: skip
-    found = screen(setup, [{}], workers=2)
-    effect = {row["parameter"]: row["mu_star"] for row in found["morris"]}
-    assert effect["half_AFP"] == effect["half_KIT"] == 0.0
-    assert found["morris"][0]["mu_star"] > 0.0
-    assert len(found["sobol"]) == 2
-    assert all(m["narrowing"] is None or 0.0 <= m["narrowing"] <= 1.0 for m in found["measurement"])

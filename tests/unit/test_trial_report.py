@@ -15,6 +15,7 @@ from tests.unit.trial_report_sample import Json, estimate, sample
 from troughline.cli.trial import exit_status
 from troughline.report.figures.drawing import Drawing
 from troughline.report.figures.trial_plan import draw_trial_figures, planned_trial_figures
+from troughline.report.sensitivity_view import sensitivity_words
 from troughline.report.trial_page import render_trial_page
 from troughline.report.trial_tables import trial_tables
 from troughline.report.trial_view import hazard_ratios, success_by_size, target_rows, value_text
@@ -22,7 +23,7 @@ from troughline.report.trial_write import trial_files, write_trial_report
 
 FIGURES = [
     "os", "ttp", "hazard-ratios", "success", "response", "waterfall", "swimmer", "markers", "routes",
-    "targets", "combinations", "sensitivity",
+    "targets", "combinations", "sensitivity-os-hr",
 ]  # fmt: skip
 
 
@@ -85,7 +86,9 @@ def test_a_figure_without_data_is_left_out() -> None:
     for one in results["comparisons"]:
         one["success"] = [s for s in one["success"] if s["n"] == 300]
     names = [name for name, _ in planned_trial_figures(results)]
-    assert names == [n for n in FIGURES if n not in {"combinations", "sensitivity", "success", "targets"}]
+    assert names == [
+        n for n in FIGURES if n not in {"combinations", "sensitivity-os-hr", "success", "targets"}
+    ]
     page = Page(render_trial_page(results, draw_trial_figures(results)))
     assert page.mismatched == []
     assert "Published against predicted" not in page.text
@@ -182,3 +185,33 @@ def test_a_target_without_a_label_is_named_by_what_it_is() -> None:
     results["targets"][0]["label"] = "hr"
     results["targets"][0]["control"] = "placebo"
     assert target_rows(results)[2]["label"] == "Hazard ratio of death, sorafenib / placebo"
+
+
+def test_what_a_prediction_hangs_on_is_said_with_its_intervals(html: str) -> None:
+    """The first parameters with what is known of them, their ranks, and the measurement that narrows most."""
+    text = " ".join(Page(html).text.split())
+    assert "hangs most on parameter_0 (from a source), parameter_1 (fitted to trials)" in text
+    assert "growth before (31% of the variance)" in text
+    words = sensitivity_words(sample(), sample()["sensitivity"]["predictions"][0])
+    assert "parameter_2 (assumed)" in words
+    assert "parameter_3" not in words  # its rank may be 7
+
+
+def test_a_prediction_that_is_not_said_is_named_and_changes_the_status() -> None:
+    """Asked for and without an answer: the page says so, and the status is 1."""
+    results = sample()
+    results["sensitivity"]["asked"] = ["os_hr", "ttp_between"]
+    page = Page(render_trial_page(results, draw_trial_figures(results)))
+    assert "Nothing is said of the median progression between visits, sorafenib" in page.text
+    assert exit_status(results) == 1
+    results["sensitivity"]["predictions"] = []
+    assert "Nothing is said of the hazard ratio of death" in Page(render_trial_page(results, [])).text
+
+
+def test_no_column_of_success_where_there_is_none(figures: list[Drawing]) -> None:
+    """The same patients in every arm: no trial that could be held, and no column that says nothing."""
+    results = sample()
+    for one in results["comparisons"]:
+        one["success"] = []
+    assert "Success" not in Page(render_trial_page(results, draw_trial_figures(results))).text
+    assert "Success" in Page(render_trial_page(sample(), figures)).text

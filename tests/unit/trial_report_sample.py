@@ -60,33 +60,17 @@ def sample() -> Json:
         "targets": _targets(),
         "combinations": _combinations(),
         "sensitivity": {
-            "prediction": "os_hr",
+            "arm": "sorafenib",
+            "control": "placebo",
+            "asked": ["os_hr"],
+            "level": 0.95,
             "method": "Morris over 6 parameters.",
             "n": 300,
-            "morris": [
-                {
-                    "parameter": f"parameter_{k}",
-                    "mu_star": 0.3 / (k + 1),
-                    "sigma": 0.1,
-                    "conf": 0.03,
-                    "status": ("source", "fitted", "assumed")[k % 3],
-                }
-                for k in range(6)
-            ],
-            "sobol": [
-                {
-                    "parameter": f"parameter_{k}",
-                    "S1": 0.3 / (k + 1),
-                    "S1_conf": 0.05,
-                    "ST": 0.4 / (k + 1),
-                    "ST_conf": 0.06,
-                }
-                for k in range(3)
-            ],
-            "measurement": [
-                {"measurement": "AFP at week 6", "narrowing": 0.12},
-                {"measurement": "growth before", "narrowing": 0.31},
-            ],
+            "trajectories": 8,
+            "runs": 56,
+            "sobol_runs": 64,
+            "width": 0.3,
+            "predictions": [_hangs_on("os_hr", 0.3)],
         },
         "provenance": {
             "troughline": "0.1.0",
@@ -99,6 +83,30 @@ def sample() -> Json:
             "libraries": {"numpy": "2.0"},
         },
     }
+
+
+def _hangs_on(prediction: str, size: float) -> Json:
+    effects = [size / (k + 1) for k in range(6)]
+    return {
+        "prediction": prediction,
+        "morris": [
+            {
+                "rank": k + 1, "parameter": f"parameter_{k}", "mu_star": x, "low": x - 0.03, "high": x + 0.03,
+                "mean": -x, "sigma": 0.1, "rank_low": k + 1, "rank_high": k + 1 + k,
+                "status": ("source", "fitted", "assumed")[k % 3], "note": "made up",
+            }
+            for k, x in enumerate(effects)
+        ],
+        "sobol": [
+            {"parameter": f"parameter_{k}", "S1": 0.3 / (k + 1), "S1_conf": 0.05, "ST": 0.4 / (k + 1),
+             "ST_conf": 0.06}
+            for k in range(3)
+        ],
+        "measurement": [
+            {"measurement": "growth before", "narrowing": 0.31},
+            {"measurement": "AFP at week 6", "narrowing": 0.12},
+        ],
+    }  # fmt: skip
 
 
 def estimate(

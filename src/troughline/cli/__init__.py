@@ -18,7 +18,7 @@ from troughline.cli import (
     study,
     trial,
 )
-from troughline.cli.console import ALL_ANSWERED, BAD_CONFIGURATION, UNREADABLE_INPUT, print_findings
+from troughline.cli.console import ALL_ANSWERED, BAD_CONFIGURATION, STOPPED, UNREADABLE_INPUT, print_findings
 
 app = typer.Typer(
     name="troughline",
@@ -78,6 +78,8 @@ def main() -> None:
             raise
         typer.echo(f"error: {message} (see troughline --help)", err=True)
         sys.exit(BAD_CONFIGURATION)
+    if status == STOPPED:
+        typer.echo("error: stopped", err=True)
     sys.exit(status if isinstance(status, int) else ALL_ANSWERED)
 
 

@@ -20,6 +20,8 @@ SOME_NOT_ANSWERED = 1
 NOTHING_ANSWERED = 2
 BAD_CONFIGURATION = 3
 UNREADABLE_INPUT = 4
+STOPPED = 130
+"""Ctrl-C, as the shell has it; Typer turns it into this."""
 
 WRONG_OPTION = "option"
 

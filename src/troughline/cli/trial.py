@@ -120,20 +120,31 @@ def check_trial_file(file: Path) -> Findings:
 
 
 def exit_status(contents: dict[str, Any]) -> int:
-    """0 every comparison has its hazard ratio · 1 some have none · 2 none has."""
+    """0 every comparison has its hazard ratio · 1 some have none · 2 none has.
+
+    A prediction whose sensitivity was asked for and cannot be said makes 0 into 1.
+    """
     from troughline.report.trial_view import estimate_of
 
     primary = f"{contents['setup']['primary']}_hr"
     found = [estimate_of(c, primary) for c in contents["comparisons"]]
     given = [e is not None and e["value"] is not None for e in found]
+    screened = contents["sensitivity"]
+    silent = screened is not None and len(screened["predictions"]) < len(screened["asked"])
     if all(given):
-        return ALL_ANSWERED
+        return SOME_NOT_ANSWERED if silent else ALL_ANSWERED
     return SOME_NOT_ANSWERED if any(given) else NOTHING_ANSWERED
 
 
 def print_trial(contents: dict[str, Any], out: Path, *, report: bool = True) -> None:
     """The sentence first, then the arms, the hazard ratios, each miss, and where the files are."""
-    from troughline.report.trial_view import comparison_rows, estimate_of, measure_text, target_rows
+    from troughline.report.trial_view import (
+        NOT_COMPUTED,
+        comparison_rows,
+        estimate_of,
+        measure_text,
+        target_rows,
+    )
 
     typer.echo(contents["sentence"])
     typer.echo(f"  {contents['title']}")
@@ -144,7 +155,8 @@ def print_trial(contents: dict[str, Any], out: Path, *, report: bool = True) -> 
     ]
     print_table(_HEADER, rows)
     for who, endpoint, ratio, _, success in comparison_rows(contents):
-        typer.echo(f"  {who}, {endpoint}: hazard ratio {ratio}; trials that show it: {success}")
+        shown = "" if success == NOT_COMPUTED else f"; trials that show it: {success}"
+        typer.echo(f"  {who}, {endpoint}: hazard ratio {ratio}{shown}")
     for target in target_rows(contents):
         if target["words"] == "MISS":
             typer.echo(

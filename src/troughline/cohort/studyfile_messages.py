@@ -138,15 +138,26 @@ def _message(e: Any, location: Location) -> str:
     ):
         if kind in kinds:
             return f"must be {what}, not {given}"
-    if kind == "too_short":
+    if kind == "too_short" and location == ("question",):
         return "is empty: a study asks at least one [[question]]"
+    if kind in ("too_short", "too_long"):
+        word, limit = ("least", "min_length") if kind == "too_short" else ("most", "max_length")
+        return f"must have at {word} {_items(e['ctx'][limit])}, not {e['ctx']['actual_length'] or 'none'}"
     if kind == "string_too_short":
         return "must not be empty"
     if kind == "string_too_long":
         return f"is longer than {e['ctx']['max_length']} characters"
+    if kind == "string_pattern_mismatch" and "A-Z" in str(e["ctx"]["pattern"]):
+        return (
+            f"{given} must consist of letters, digits, spaces and _ . + -, and begin with a letter or digit"
+        )
     if kind == "string_pattern_mismatch":
         return f"{given} must consist of lower-case letters, digits and hyphens, and not start with a hyphen"
     return " ".join(str(e["msg"]).removeprefix("Value error, ").split())
+
+
+def _items(count: int) -> str:
+    return "1 item" if count == 1 else f"{count} items"
 
 
 def _forms_message(location: Location, errors: list[Any]) -> str:
@@ -166,7 +177,22 @@ def _place(location: Location, data: Mapping[str, Any]) -> str | None:
         # What follows the number of a question is its kind, which only chose the schema.
         rest = ".".join(_counted(location[3:]))
         return f"question {_question_name(data, location[1])}" + (f" {rest}" if rest else "")
-    return ".".join(_counted(location)) or None
+    return ".".join(_counted(_written(location, data))) or None
+
+
+def _written(location: Location, data: Mapping[str, Any]) -> Location:
+    """A location without the parts that only chose a form of a value and stand nowhere in the file."""
+    kept: list[int | str] = []
+    here: Any = data
+    for k, part in enumerate(location):
+        if isinstance(here, dict) and part not in here and k < len(location) - 1:
+            continue
+        kept.append(part)
+        try:
+            here = here[part]  # pyright: ignore[reportUnknownVariableType]
+        except (KeyError, IndexError, TypeError):
+            here = None
+    return tuple(kept)
 
 
 def _counted(location: Location) -> list[str]:

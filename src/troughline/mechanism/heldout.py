@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -41,23 +41,38 @@ BANDS = ("below", "inside", "above")
 
 
 def asia_scales(
-    runner: Runner, patients: Patients, chosen: ParameterSet, *, ttp_day: float, os_months: float
+    runner: Runner,
+    patients: Patients,
+    chosen: ParameterSet,
+    *,
+    ttp_day: float,
+    os_months: float,
+    given: Mapping[str, float] | None = None,
 ) -> dict[str, float]:
     """What growth and baseline hazard must be multiplied by for a placebo arm to have these medians.
 
+    `given`: factors that hold already; what is returned replaces those of growth and baseline hazard.
     `ttp_day`: where the curve of progression passes one half between visits. Each step changes the doubling
     time in proportion to the time to progression, the hazard to that of survival, damped.
     """
-    protocol = six_weekly(HORIZON_MONTHS, step_days=STEP_DAYS)
-    treated = patients.with_spread(runner.mechanism, chosen.sd)
-    scale: dict[str, float] = dict.fromkeys(SCALED, 1.0)
+    before = given or {}
+    scale = {name: before.get(name, 1.0) for name in SCALED}
     for _ in range(6):
-        c = runner.run(treated, placebo_arm(), protocol, values=scaled(runner, chosen, scale), threads=1)
-        ttp = median_between_visits(progression_times(c))
-        os = median_between_visits(survival_times(c)) / DAYS_PER_MONTH
+        ttp, os = placebo_medians(runner, patients, chosen, {**before, **scale})
         scale["doubling"] *= min(max((ttp_day / ttp) ** 0.9, 0.4), 2.5)
         scale["death_0"] *= min(max((os / os_months) ** 1.2, 0.4), 2.5)
     return scale
+
+
+def placebo_medians(
+    runner: Runner, patients: Patients, chosen: ParameterSet, scale: Mapping[str, float]
+) -> tuple[float, float]:
+    """Medians of untreated patients: the day of progression between visits, the months of survival."""
+    protocol = six_weekly(HORIZON_MONTHS, step_days=STEP_DAYS)
+    treated = patients.with_spread(runner.mechanism, chosen.sd)
+    c = runner.run(treated, placebo_arm(), protocol, values=scaled(runner, chosen, scale), threads=1)
+    ttp = median_between_visits(progression_times(c))
+    return ttp, median_between_visits(survival_times(c)) / DAYS_PER_MONTH
 
 
 def asia_quantities(

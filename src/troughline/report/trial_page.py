@@ -9,9 +9,11 @@ from troughline.report import view
 from troughline.report.numbers import count, interval, micro, number, percent
 from troughline.report.page import linked
 from troughline.report.rendering import environment, stylesheet
+from troughline.report.sensitivity_view import sensitivity_view
 from troughline.report.trial_dosing import dosing_table, dosing_words, regimen_table
 from troughline.report.trial_tables import trial_tables
 from troughline.report.trial_view import (
+    NOT_COMPUTED,
     arm_table,
     combination_name,
     comparison_rows,
@@ -26,14 +28,13 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 _SECTIONS = (
     ("survival", "Survival and progression", ("os", "ttp", "mttp")),
-    ("comparisons", "Hazard ratios, success", ("hazard-ratios",)),
+    ("comparisons", "Hazard ratios", ("hazard-ratios",)),
     ("dosing", "Dosing policies", ("dosing",)),
     ("response", "Response, single courses", ("response", "waterfall", "swimmer")),
     ("markers", "Markers over time", ("markers",)),
     ("routes", "Routes of resistance", ("routes",)),
     ("targets", "Published against predicted", ("targets",)),
     ("combinations", "Combinations", ("combinations",)),
-    ("sensitivity", "Sensitivity", ("sensitivity",)),
 )
 _SCALED = {"doubling": "Doubling time, scaled", "death_0": "Baseline hazard of death, scaled"}
 
@@ -53,19 +54,22 @@ def render_trial_page(results: Json, figures: Sequence[Drawing], *, patients: bo
             figures=drawn,
             patients=patients,
             tables=list(trial_tables(results)),
-            sections=[(i, words) for i, words, needs in _SECTIONS if any(n in drawn for n in needs)],
+            sections=[
+                *((i, words) for i, words, needs in _SECTIONS if any(n in drawn for n in needs)),
+                *([("sensitivity", "Sensitivity")] if results["sensitivity"] else []),
+            ],
             facts=_facts(results),
             level=percent(results["level"]),
             arms=arm_table(results),
             treatments=_treatments(results),
-            comparisons=comparison_rows(results),
+            comparisons=compared(results),
             targets=target_rows(results),
             target_counts=target_counts(results),
             combinations=combination_table(results),
-            measurements=_measurements(results),
             dosing=dosing_table(results),
             dosing_words=dosing_words(results),
             regimens=regimen_table(results),
+            sensitivity=sensitivity_view(results),
             design=design_rows(results),
             findings=view.finding_groups(results["issues"]),
             provenance=results["provenance"],
@@ -146,17 +150,18 @@ def combination_table(results: Json) -> Json:
     }
 
 
-def _measurements(results: Json) -> list[tuple[str, str]]:
-    found: Json = results["sensitivity"] or {}
-    listed: list[Json] = found.get("measurement") or []
-    rows = sorted(listed, key=lambda m: -(m["narrowing"] or 0.0))
-    return [(micro(str(m["measurement"])), percent(m["narrowing"])) for m in rows]
+def compared(results: Json) -> Json:
+    """The comparisons as a table of text; the probability of success where there is one."""
+    rows = comparison_rows(results)
+    last = None if any(row[-1] != NOT_COMPUTED for row in rows) else -1
+    header = ("First arm / second arm", "Endpoint", "Hazard ratio", "By reading of potency", "Success")
+    return {"header": header[:last], "rows": [row[:last] for row in rows], "success": last is None}
 
 
 def design_rows(results: Json) -> list[tuple[str, str]]:
     """How the trial was set up, as pairs of name and text."""
     setup, population = results["setup"], results["setup"]["population"]
-    visits = [number(d) for d in setup["visit_days"]]
+    visits = [f"{d:g}" for d in setup["visit_days"]]
     rows = [
         (
             "Population",
@@ -174,8 +179,8 @@ def design_rows(results: Json) -> list[tuple[str, str]]:
             "Followed",
             f"{count(setup['horizon_days'])} days"
             + (
-                f"; analysed {number(setup['follow_up']['shortest_months'])} to "
-                f"{number(setup['follow_up']['longest_months'])} months after each patient's start"
+                f"; analysed {setup['follow_up']['shortest_months']:g} to "
+                f"{setup['follow_up']['longest_months']:g} months after each patient's start"
                 if setup["follow_up"]
                 else ""
             ),

@@ -48,7 +48,11 @@ def trial_tables(results: Json) -> dict[str, list[Json]]:
         tables["combinations"] = list(results["combinations"]["rows"])
     if results["sensitivity"]:
         for name in ("morris", "sobol", "measurement"):
-            tables[f"sensitivity-{name}"] = list(results["sensitivity"].get(name) or [])
+            tables[f"sensitivity-{name}"] = [
+                {"prediction": p["prediction"], **row}
+                for p in results["sensitivity"]["predictions"]
+                for row in p[name]
+            ]
     return {name: rows for name, rows in tables.items() if rows}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from troughline.report.numbers import NO_VALUE, count, interval, micro, number, percent, unit_text
 
 Json = dict[str, Any]
+NOT_COMPUTED = "not computed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,9 +123,20 @@ def route_name(route: str) -> str:
 
 def prediction_name(prediction: str) -> str:
     """`hazard ratio of death` for `os_hr`."""
-    return {"os_hr": "hazard ratio of death", "ttp_hr": "hazard ratio of progression"}.get(
-        prediction, prediction
-    )
+    words = QUANTITIES.get(prediction, prediction)
+    return words[:1].lower() + words[1:]
+
+
+def sensitivity_name(results: Json, prediction: str) -> str:
+    """`hazard ratio of death, sorafenib / placebo`: a prediction of the sensitivity analysis in words."""
+    found: Json = results["sensitivity"]
+    arms = f"{found['arm']} / {found['control']}" if prediction.endswith("_hr") else str(found["arm"])
+    return micro(f"{prediction_name(prediction)}, {arms}")
+
+
+def sensitivity_figure(found: Json) -> str:
+    """The name of the figure of one prediction: `sensitivity-os-hr`."""
+    return f"sensitivity-{str(found['prediction']).replace('_', '-')}"
 
 
 def estimate_of(entry: Json, name: str, label: str = "") -> Json | None:
@@ -221,7 +233,7 @@ def comparison_rows(results: Json) -> list[tuple[str, str, str, str, str]]:
             rows.append((
                 f"{names[r.arm]} / {names[r.control]}", endpoint_name(r.endpoint),
                 value_text(estimate_of(one, f"{r.endpoint}_hr")), by_reading,
-                "not computed" if r.success is None else percent(r.success),
+                NOT_COMPUTED if r.success is None else percent(r.success),
             ))  # fmt: skip
     return rows
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import combinations, product
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from troughline.progress import Progress, silent
 from troughline.trial.assumed import movable, status_of, with_factors
 from troughline.trial.cells import patients_of, the_runner
 from troughline.trial.gather import middle
+from troughline.trial.schedule import in_threads
 from troughline.trial.synergy import bliss_excess, dose_for, loewe_index
 from troughline.trial.treatments import REDUCED_SECOND, at_dose, together
 
@@ -152,18 +153,16 @@ def rank(
         )
         for k, chosen in enumerate(setup.sets)
     }  # fmt: skip
-    done = 0
     seen: dict[tuple[int, Doses], Seen] = {}
 
     def one(job: tuple[int, Doses]) -> Seen:
         s, doses = job
         return _run(setup, scales, people, scenarios[s], doses)
 
-    with ThreadPoolExecutor(workers) as pool:
-        for job, found in zip(jobs, pool.map(one, jobs), strict=True):
+    with closing(in_threads(one, jobs, workers=workers)) as results:
+        for job, found in zip(jobs, results, strict=True):
             seen[job] = found
-            done += 1
-            progress("combinations", done, len(jobs))
+            progress("combinations", len(seen), len(jobs))
     rows = [_row(setup, scenarios, seen, arm[1:]) for arm in with_sorafenib]
     _rank(rows)
     level = setup.file.trial.level
@@ -264,7 +263,7 @@ def _row(
         value, low, high = (float(np.exp(x)) for x in spread[key])
         return value, low, high
 
-    label = " and ".join(f"{n} {d:g}" for n, d in doses)
+    label = " and ".join(n if d == 1.0 else f"{n} × {d:g}" for n, d in doses)
     second = doses[1] if pair else (None, None)
     return {
         "id": "+".join(f"{n}:{d:g}" for n, d in doses),

@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from troughline.trial.schema import Population, Spread
 
 
+COVARIATES = {
+    "sum_of_diameters": ("sum of diameters", " mm"), "albumin": ("albumin", " g/L"),
+    "etiology": ("etiology", ""), "spread": ("vascular invasion or spread", ""),
+    "child_pugh_class": ("Child-Pugh class", ""), "weight": ("weight", " kg"),
+}  # fmt: skip
+"""What a covariate of the mechanism is called on a page, and its unit."""
+
+
 def drawable(given: Population) -> Drawable:
     """What the mechanism draws from. Raises `ValueError` for a base that is not on file."""
     known = read_populations()
@@ -57,19 +65,20 @@ def _drawn(given: Spread) -> Drawn:
 
 def words_of(given: Population, drawn: Drawable) -> list[str]:
     """How each covariate is drawn, one line each."""
-    levels = {"etiology": ("HBV", "HCV", "other"), "child_pugh_class": ("Child-Pugh A", "Child-Pugh B")}
+    levels = {"etiology": ("HBV", "HCV", "other"), "child_pugh_class": ("A", "B")}
     words: list[str] = []
-    for name, one in drawn.covariates.items():
+    for covariate, one in drawn.covariates.items():
+        name, unit = COVARIATES.get(covariate, (covariate, ""))
         if one.kind == "levels":
-            parts = zip(levels.get(name, tuple(map(str, range(9)))), one.shares, strict=False)
+            parts = zip(levels.get(covariate, tuple(map(str, range(9)))), one.shares, strict=False)
             words.append(f"{name}: " + ", ".join(f"{k} {100 * s:.0f} %" for k, s in parts))
         elif one.kind == "share":
             words.append(f"{name}: {100 * one.center:.0f} %")
         elif one.kind == "fixed":
-            words.append(f"{name}: {one.center:g}")
+            words.append(f"{name}: {one.center:g}{unit}")
         else:
             middle = "median" if one.kind == "log-normal" else "mean"
-            words.append(f"{name}: {middle} {one.center:g}, from {one.low:g} to {one.high:g}")
+            words.append(f"{name}: {middle} {one.center:g}{unit}, from {one.low:g} to {one.high:g}{unit}")
     if given.clearance != 1.0:
         words.append(f"clearance of sorafenib times {given.clearance:g}")
     words += [f"{name} times {factor:g}" for name, factor in drawn.scale.items()]

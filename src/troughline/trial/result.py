@@ -16,6 +16,7 @@ from troughline.trial.statistics import ENDPOINTS, UNITS, WHY
 from troughline.trial.stream import RESPONSES
 
 if TYPE_CHECKING:
+    from troughline.issues import Findings
     from troughline.trial.run import Columns, Gathered
 
 Floats = NDArray[np.float64]
@@ -31,8 +32,10 @@ DOSING_NUMBERS = (
 )  # fmt: skip
 
 
-def contents_of(gathered: Gathered, *, workers: int | None = None, progress: Progress = silent) -> Json:
-    """The whole of `results.json`, in plain values."""
+def contents_of(
+    gathered: Gathered, found: Findings, *, workers: int | None = None, progress: Progress = silent
+) -> Json:
+    """The whole of `results.json`, in plain values; what comes up on the way is added to `found`."""
     from troughline.provenance import provenance
     from troughline.trial.cells import the_runner
     from troughline.trial.targets import target_rows
@@ -61,10 +64,11 @@ def contents_of(gathered: Gathered, *, workers: int | None = None, progress: Pro
     if file.sensitivity is not None:
         from troughline.trial.sensitivity import screen
 
-        contents["sensitivity"] = screen(setup, gathered.scales, workers=workers, progress=progress)
+        contents["sensitivity"], more = screen(setup, gathered.scales, workers=workers, progress=progress)
+        found.extend(more)
     contents["methods"] = methods(setup)
     contents["sentence"] = headline(contents)
-    contents["issues"] = [f.as_dict() for f in setup.findings]
+    contents["issues"] = [f.as_dict() for f in found]
     evidence = sorted({str(row["source"]).partition(",")[0].partition(":")[0] for row in contents["targets"]})
     contents["provenance"] = provenance(
         seed=file.trial.seed, inputs={setup.name: setup.sha256}, evidence=evidence,

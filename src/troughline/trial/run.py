@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,18 +24,23 @@ from troughline.trial.cells import (
     patients_of,
     the_runner,
 )
-from troughline.trial.schedule import run_in_order
+from troughline.trial.schedule import in_threads, run_in_order
 from troughline.trial.statistics import TrialStatistics, statistics_of
 from troughline.trial.stream import PatientFile
+from troughline.units import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
     from troughline.trial.setup import Setup
 
 Floats = NDArray[np.float64]
 Columns = Mapping[str, NDArray[Any]]
-GRID_DAYS, RISK_DAYS = 7.0, 84.0
+GRID_DAYS, RISK_DAYS = 7.0, 3.0 * DAYS_PER_MONTH
 SHOWN = 200
-MATCH_PATIENTS, MATCH_SEED = 2000, 4_000_037
+MATCH_PATIENTS, MATCH_SEED, MATCH_WITHIN = 2000, 4_000_037, 0.1
+
+
+class NoMatch(ValueError):
+    """No scale gives the placebo arm that was asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,20 +94,21 @@ def run_trial(
     from troughline.trial.schedule import SchedulerError
     from troughline.trial.sensitivity import MissingLibrary, need_salib
 
+    found = Findings(list(setup.findings))
     try:
         if setup.file.sensitivity is not None:
             need_salib()
         gathered = gather(setup, workers=workers, progress=progress, patients=patients)
-        contents = contents_of(gathered, workers=workers, progress=progress)
+        contents = contents_of(gathered, found, workers=workers, progress=progress)
     except SchedulerError as error:
         raise _refusal(setup, "scheduler", str(error), "run.scheduler") from None
     except MissingLibrary as error:
         raise _refusal(setup, "salib", str(error), "sensitivity") from None
+    except NoMatch as error:
+        raise _refusal(setup, "population", str(error), "population.match_placebo") from None
     except RunError as error:
         raise _refusal(setup, "not-finite", str(error), None) from None
-    return TrialOutcome(
-        setup=setup, contents=contents, findings=setup.findings, n_patients=gathered.n_patients
-    )
+    return TrialOutcome(setup=setup, contents=contents, findings=found, n_patients=gathered.n_patients)
 
 
 def _refusal(setup: Setup, code: str, message: str, place: str | None) -> InputError:
@@ -132,7 +139,7 @@ def gather(
         cells_of(setup, scales), workers=workers, scheduler=file.run.scheduler if file.run else None
     )
     parts: dict[str, list[CellResult]] = {}
-    with PatientFile(patients) as out:
+    with closing(results), PatientFile(patients) as out:
         for (s, r, a, last), result in zip(
             ((s, r, a, last) for s in range(len(setup.sets)) for r in range(file.trial.replicates)
              for a, _, _, last in plan),
@@ -214,11 +221,13 @@ def cells_of(setup: Setup, scales: list[Mapping[str, float]]) -> Iterator[Cell]:
 def match_scales(
     setup: Setup, *, workers: int | None, progress: Progress = silent
 ) -> list[Mapping[str, float]]:
-    """Factors on typical values for each set: those of the population, and what its placebo arm asks for."""
-    from concurrent.futures import ThreadPoolExecutor
+    """Factors on typical values for each set: those of the population, and what its placebo arm asks for.
 
-    from troughline.mechanism.heldout import asia_scales
+    Raises `NoMatch` where no factors come within `MATCH_WITHIN` of it.
+    """
+    from troughline.mechanism.heldout import asia_scales, placebo_medians
     from troughline.mechanism.parameters import ParameterSet
+    from troughline.mechanism.runner import RunError
 
     given = setup.population.scale
     match = setup.file.population.match_placebo
@@ -232,11 +241,24 @@ def match_scales(
             setup.population, chosen, clearance=setup.file.population.clearance, n=MATCH_PATIENTS,
             seed=setup.file.trial.seed + MATCH_SEED,
         )  # fmt: skip
-        found = asia_scales(runner, patients, chosen, ttp_day=match.ttp_day, os_months=match.os_months)
-        return {**given, **{k: v * given.get(k, 1.0) for k, v in found.items()}}
+        failed = (
+            f"no scale of growth and baseline hazard makes untreated patients progress on day "
+            f"{match.ttp_day:g} and live {match.os_months:g} months (set {chosen.id})"
+        )
+        try:
+            found = asia_scales(
+                runner, patients, chosen, ttp_day=match.ttp_day, os_months=match.os_months, given=given
+            )
+            scale = {**given, **found}
+            medians = placebo_medians(runner, patients, chosen, scale)
+        except RunError as error:
+            raise NoMatch(f"{failed}: on the way {error}") from None
+        if any(abs(x / y - 1.0) > MATCH_WITHIN for x, y in zip(medians, match.medians, strict=True)):
+            raise NoMatch(f"{failed}: day {medians[0]:.3g} and {medians[1]:.3g} months is where it ends")
+        return scale
 
-    with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(one, setup.sets))
+    with closing(in_threads(one, setup.sets, workers=workers)) as found:
+        return list(found)
 
 
 def _warm(setup: Setup) -> None:

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 from troughline.trial.cells import Cell, CellResult, run_cell
 
+Item = TypeVar("Item")
+Found = TypeVar("Found")
 AHEAD = 2
 """Cells in flight for each worker: what bounds the memory."""
 
 
 class SchedulerError(ValueError):
-    """Dask is not installed, or its scheduler cannot be reached."""
+    """Dask is not installed, or its scheduler or workers cannot be reached or are lost."""
 
 
 def run_in_order(
     cells: Iterable[Cell], *, workers: int | None, scheduler: str | None
-) -> Iterator[CellResult]:
+) -> Generator[CellResult]:
     """The results of cells in their order; the numbers are the same whatever runs them.
 
     `workers`: threads, None for the number of cores. `scheduler`: the address of a Dask scheduler, or
@@ -29,53 +30,46 @@ def run_in_order(
     raises.
     """
     if scheduler is not None:
-        yield from _dask(cells, workers, scheduler)
+        from troughline.trial.dask_cells import run_on_dask
+
+        yield from run_on_dask(cells, workers=workers, scheduler=scheduler)
         return
+    yield from in_threads(run_cell, cells, workers=workers)
+
+
+def in_threads(
+    one: Callable[[Item], Found], items: Iterable[Item], *, workers: int | None
+) -> Generator[Found]:
+    """`one` of each item in threads, in the order of the items, a few at a time in memory.
+
+    Where the caller stops, what has not begun is never run. `workers`: None for the number of cores.
+    """
     count = workers or os.cpu_count() or 1
     if count < 1:
         raise ValueError(f"workers must be at least 1, not {workers}")
     pool = ThreadPoolExecutor(count)
 
-    def submit(cell: Cell) -> Future[CellResult]:
-        return pool.submit(run_cell, cell)
+    def submit(item: Item) -> Future[Found]:
+        return pool.submit(one, item)
 
     try:
-        yield from _window(cells, submit, AHEAD * count)
+        yield from in_window(items, submit, AHEAD * count, _result)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _window(cells: Iterable[Cell], submit: Callable[[Cell], Any], size: int) -> Iterator[CellResult]:
+def in_window(
+    items: Iterable[Item], submit: Callable[[Item], Any], size: int, result: Callable[[Any], Found]
+) -> Generator[Found]:
+    """The results of what is submitted, in order, with no more than `size` of them under way."""
     waiting: deque[Any] = deque()
-    for cell in cells:
-        waiting.append(submit(cell))
+    for item in items:
+        waiting.append(submit(item))
         if len(waiting) >= size:
-            yield waiting.popleft().result()
+            yield result(waiting.popleft())
     while waiting:
-        yield waiting.popleft().result()
+        yield result(waiting.popleft())
 
 
-def _dask(cells: Iterable[Cell], workers: int | None, scheduler: str) -> Iterator[CellResult]:
-    try:
-        distributed: Any = importlib.import_module("distributed")
-    except ImportError:
-        raise SchedulerError(
-            "the trial file names a scheduler, and Dask is not installed: install dask and distributed, or "
-            "leave [run] out"
-        ) from None
-    try:
-        if scheduler == "local":
-            client: Any = distributed.Client(n_workers=workers or os.cpu_count() or 1, threads_per_worker=1)
-        else:
-            client = distributed.Client(scheduler, timeout="10s")
-    except (OSError, ValueError) as error:
-        raise SchedulerError(f"the scheduler {scheduler} cannot be reached: {error}") from None
-
-    def submit(cell: Cell) -> Any:
-        return client.submit(run_cell, cell, pure=False, retries=3)
-
-    try:
-        size = AHEAD * max(len(client.scheduler_info()["workers"]), 1)
-        yield from _window(cells, submit, size)
-    finally:
-        client.close()
+def _result(future: Future[Found]) -> Found:
+    return future.result()

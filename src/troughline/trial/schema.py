@@ -15,8 +15,17 @@ def _sequence(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
 
 
+def _one_or_more(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else _sequence(value)
+
+
 _Sequence = BeforeValidator(_sequence)
+LEAST_SOBOL = 8
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Width = Annotated[float, Field(ge=1e-3, le=1e3)]
+Factor = Annotated[float, Field(ge=1e-3, le=1e3)]
+Dose = Annotated[float, Field(ge=0, le=100)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Id = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.+-]*$")]
@@ -58,11 +67,11 @@ class Spread(Strict):
     """A log-normal covariate (`median`, `spread` the SD of the logarithm), or a normal one (`mean`, `sd`)."""
 
     median: Positive | None = None
-    spread: Positive | None = None
-    mean: float | None = None
-    sd: Positive | None = None
-    low: float
-    high: float
+    spread: Width | None = None
+    mean: Finite | None = None
+    sd: Width | None = None
+    low: Finite
+    high: Finite
     source: str = "assumed"
 
     @model_validator(mode="after")
@@ -80,9 +89,14 @@ class Spread(Strict):
 class MatchPlacebo(Strict):
     """Growth and baseline hazard scaled, for each set, until a placebo arm shows this."""
 
-    ttp_day: Positive
-    os_months: Positive
+    ttp_day: float = Field(ge=1, le=3660)
+    os_months: float = Field(ge=0.1, le=120)
     source: str = Field(min_length=1)
+
+    @property
+    def medians(self) -> tuple[float, float]:
+        """Day of progression between visits, months of survival."""
+        return self.ttp_day, self.os_months
 
 
 class Population(Strict):
@@ -105,9 +119,9 @@ class Population(Strict):
     accept: dict[str, Annotated[tuple[float, float], _Sequence]] = Field(
         default_factory=dict[str, tuple[float, float]]
     )
-    scale: dict[str, Positive] = Field(default_factory=dict[str, float])
+    scale: dict[str, Factor] = Field(default_factory=dict[str, float])
     match_placebo: MatchPlacebo | None = None
-    clearance: Positive = 1.0
+    clearance: Factor = 1.0
 
     @model_validator(mode="after")
     def _shares(self) -> Population:
@@ -133,7 +147,7 @@ class Visits(Strict):
             raise ValueError("give every_days or days, not both")
         if self.days is not None and any(b <= a for a, b in pairwise(self.days)):
             raise ValueError("the days of the visits must rise")
-        if any(2 * d != round(2 * d) for d in (*(self.days or ()), self.every_days or 42.0)):
+        if any((2 * d) % 1.0 != 0.0 for d in (*(self.days or ()), self.every_days or 42.0)):
             raise ValueError("visits are on whole or half days")
         return self
 
@@ -180,13 +194,13 @@ class Second(Strict):
     """A second drug in an arm; `dose` relative to its usual one."""
 
     drug: str
-    dose: NotNegative = 1.0
+    dose: Dose = 1.0
 
 
 class Regimen(Strict):
     """Sorafenib: mg every so many hours."""
 
-    dose_mg: NotNegative
+    dose_mg: float = Field(ge=0, le=10_000)
     every_h: float = Field(default=12.0, ge=12, le=336)
 
 
@@ -203,7 +217,7 @@ class Line(Strict):
 
     sorafenib: Sorafenib = "none"
     second: Annotated[tuple[Second, ...], _Sequence] = ()
-    after_days: NotNegative = 14.0
+    after_days: float = Field(default=14.0, ge=0, le=3660)
 
 
 class Local(Strict):
@@ -211,7 +225,7 @@ class Local(Strict):
 
     kind: Literal["tace", "ablation"]
     days: Annotated[tuple[NotNegative, ...], _Sequence, Field(min_length=1)]
-    amount: NotNegative = 1.0
+    amount: Dose = 1.0
 
 
 class Arm(Strict):
@@ -267,10 +281,10 @@ class Target(Strict):
     quantity: QUANTITY
     arm: str
     control: str | None = None
-    value: float | None = None
+    value: Finite | None = None
     unit: str | None = None
-    low: float | None = None
-    high: float | None = None
+    low: Finite | None = None
+    high: Finite | None = None
     use: Literal["calibrated", "held out", "shown"] | None = None
     source: str = ""
 
@@ -281,6 +295,8 @@ class Target(Strict):
             raise ValueError("give target, or value, unit, low, high, use and source")
         if self.target is not None and any(x is not None for x in by_hand):
             raise ValueError("a target of the mechanism has its own value, unit, low, high and use")
+        if self.low is not None and self.high is not None and not self.low < self.high:
+            raise ValueError(f"low {self.low:g} is not below high {self.high:g}")
         if self.quantity.endswith("_hr") != (self.control is not None):
             raise ValueError("control goes with a hazard ratio")
         return self
@@ -299,16 +315,36 @@ class Combinations(Strict):
     """
 
     drugs: Annotated[tuple[str, ...], _Sequence, Field(min_length=1)]
-    doses: Annotated[tuple[Positive, ...], _Sequence, Field(min_length=1)] = (1.0,)
+    doses: Annotated[tuple[Annotated[float, Field(gt=0, le=100)], ...], _Sequence, Field(min_length=1)] = (
+        1.0,
+    )
     n: int = Field(default=1000, ge=50, le=200_000)
     pairs: bool = True
     draws: int = Field(default=8, ge=0, le=1000)
 
+    @model_validator(mode="after")
+    def _once(self) -> Combinations:
+        for name in ("drugs", "doses"):
+            given: tuple[Any, ...] = getattr(self, name)
+            twice = next((x for k, x in enumerate(given) if x in given[:k]), None)
+            if twice is not None:
+                raise ValueError(f"{name}: {twice} is given twice")
+        return self
+
+
+Prediction = Literal["os_hr", "ttp_hr", "os_median", "ttp_between"]
+
 
 class Sensitivity(Strict):
-    """Which parameters a prediction hangs on: Morris first, then Sobol over the `keep` largest."""
+    """Which parameters predictions hang on: Morris first, then Sobol over the `keep` largest of each.
 
-    prediction: Literal["os_hr", "ttp_hr"] = "os_hr"
+    `prediction`: one or a list of them; medians are those of `arm`. `sobol`: 0 (none) or the size of a base
+    sample, rounded up to a power of two.
+    """
+
+    prediction: Annotated[tuple[Prediction, ...], BeforeValidator(_one_or_more), Field(min_length=1)] = (
+        "os_hr",
+    )
     arm: str
     control: str
     n: int = Field(default=300, ge=50, le=100_000)
@@ -316,6 +352,16 @@ class Sensitivity(Strict):
     sobol: int = Field(default=32, ge=0, le=16_384)
     keep: int = Field(default=5, ge=2, le=20)
     width: float = Field(default=0.3, gt=0, le=2)
+
+    @model_validator(mode="after")
+    def _sizes(self) -> Sensitivity:
+        if len(set(self.prediction)) < len(self.prediction):
+            raise ValueError("a prediction is given twice")
+        if 0 < self.sobol < LEAST_SOBOL:
+            raise ValueError(f"sobol is 0 or at least {LEAST_SOBOL}, not {self.sobol}")
+        if self.arm == self.control:
+            raise ValueError(f"{self.arm!r} is held against itself")
+        return self
 
 
 class Run(Strict):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from troughline.mechanism.parameters import ParameterSet
     from troughline.mechanism.population import Population
     from troughline.mechanism.treatment import Arm
+    from troughline.trial.schema import Spread
 
 PROBE = 64
 
@@ -72,10 +74,28 @@ def setup_of(data: dict[str, Any], *, name: str, sha256: str = "") -> tuple[Setu
     from troughline.cohort.studyfile_messages import by_schema
 
     found = Findings()
+    for place, value in _switches(data):
+        message = f"is {str(value).lower()}: of a trial only combinations.pairs is true or false"
+        found.add(Severity.ERROR, "trial-file", message, file=name, column=place)
+    if found.errors:
+        return None, found
     file = by_schema(TrialFile, data, found, file=name, code="trial-file")
     if file is None:
         return None, found
     return _resolved(file, name, sha256, found), found
+
+
+def _switches(data: Any, place: str = "") -> Iterator[tuple[str, bool]]:
+    """Every true and false where a number or a text belongs, with its place: they would pass as 1 and 0."""
+    if isinstance(data, bool) and place != "combinations.pairs":
+        yield place, data
+    entries: list[tuple[Any, Any]] = []
+    if isinstance(data, dict):
+        entries = list(data.items())  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    elif isinstance(data, list):
+        entries = list(enumerate(data, start=1))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    for key, value in entries:
+        yield from _switches(value, f"{place}.{key}" if place else str(key))
 
 
 def _resolved(file: TrialFile, name: str, sha256: str, found: Findings) -> Setup | None:
@@ -174,6 +194,10 @@ def _arms(
         for one in unknown:
             near = did_you_mean(one, drugs, "the drugs")
             fault("unknown-drug", f"{one!r} is no second drug with a target; {near}", f"{place}.second")
+        for line in lines:
+            taken = [s.drug for s in line]
+            for twice in dict.fromkeys(d for k, d in enumerate(taken) if d in taken[:k]):
+                fault("drug-twice", f"{twice!r} is given twice in one line", f"{place}.second")
         if unknown:
             continue
         try:
@@ -244,6 +268,15 @@ def _probe(population: Population, chosen: ParameterSet, file: TrialFile, fault:
         if name not in known:
             fault("population", f"the mechanism has no parameter {name!r}", "population.scale")
             return
+    for key, name in (("tumour_mm", "sum_of_diameters"), ("albumin", "albumin"), ("weight", "weight")):
+        given: Spread | None = getattr(file.population, key)
+        limits = [c for s in (runner.mechanism, runner.kinetics) for c in s.covariates if c.name == name]
+        for end, c in ((e, c) for e in ("low", "high") for c in limits if given is not None and c.hard):
+            value, (low, high) = float(getattr(given, end)), c.hard or (-math.inf, math.inf)
+            if not low <= value <= high:
+                message = f"{value:g} lies outside {low:g} to {high:g} {c.unit}, where the model holds"
+                fault("population", message, f"population.{key}.{end}")
+                return
     try:
         clearance = file.population.clearance
         patients_of(population, chosen, clearance=clearance, n=PROBE, seed=file.trial.seed)

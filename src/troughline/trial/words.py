@@ -12,17 +12,26 @@ ENDPOINT = {"os": "death", "ttp": "progression (RECIST 1.1)", "mttp": "progressi
 
 
 def headline(contents: Json) -> str:
-    """The result in a sentence or two: the primary endpoint of the first comparison, and the misses."""
+    """The result in a sentence or two: the primary endpoint, of several comparisons the best, the misses."""
     primary = contents["setup"]["primary"]
     parts: list[str] = []
-    for one in contents["comparisons"][:1]:
-        e = next(e for e in one["estimates"] if e.name == f"{primary}_hr" and not e.label)
-        if e.value is None:
-            parts.append(f"{one['label']}: no hazard ratio of {ENDPOINT[primary]} can be had.")
-        else:
+    known = [(one, e) for one in contents["comparisons"] if (e := _ratio(one, primary)).value is not None]
+    if contents["comparisons"] and not known:
+        parts.append(f"No hazard ratio of {ENDPOINT[primary]} can be had.")
+    elif known:
+        one, e = min(known, key=lambda pair: pair[1].value)
+        several = len(contents["comparisons"]) > 1
+        level = f"{100 * contents['level']:g} %"
+        parts.append(
+            f"{_capital(one['label'])}: {'lowest ' if several else ''}hazard ratio of {ENDPOINT[primary]} "
+            f"{e.value:.2f} ({level} of virtual trials {_end(e.low)} to {_end(e.high)})."
+        )
+        if several:
+            below = sum(e.high is not None and e.high < 1.0 for _, e in known)
+            above = sum(e.low is not None and e.low > 1.0 for _, e in known)
             parts.append(
-                f"{one['label']}: hazard ratio of {ENDPOINT[primary]} {e.value:.2f} "
-                f"({100 * contents['level']:g} % of virtual trials {_end(e.low)} to {_end(e.high)})."
+                f"The interval lies below 1 in {below} of {len(contents['comparisons'])} comparisons, above "
+                f"1 in {above}."
             )
     held = [t for t in contents["targets"] if t["use"] == "held out"]
     fitted = [t for t in contents["targets"] if t["use"] == "calibrated"]
@@ -31,6 +40,16 @@ def headline(contents: Json) -> str:
             inside = sum(1 for t in rows if t["inside"])
             parts.append(f"{inside} of {len(rows)} {words} targets are approached.")
     return " ".join(parts) or "One arm, nothing to compare."
+
+
+def _ratio(comparison: Json, primary: str) -> Any:
+    return next(e for e in comparison["estimates"] if e.name == f"{primary}_hr" and not e.label)
+
+
+def _capital(words: str) -> str:
+    """With a capital at the start of a sentence, unless a capital stands inside the first word (mTOR)."""
+    first = words.split(" ", 1)[0]
+    return words[:1].upper() + words[1:] if first == first.lower() else words
 
 
 def _end(value: float | None) -> str:

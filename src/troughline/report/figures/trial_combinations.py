@@ -47,7 +47,7 @@ def sketch_combinations(results: Json) -> Sketch:
                     markeredgewidth=0.8,
                 )
             if column == 0:
-                name_beside(axes, y, shortened(f"{k + 1}  {combination_name(one)}", 46))
+                name_beside(axes, y, shortened(f"{k + 1}.  {combination_name(one)}", 46))
                 listed.append(
                     f"{k + 1}. {combination_name(one)}: hazard ratio {with_interval(value, low, high)}"
                     + (f", best in {percent(one['p_best'])}" if one["p_best"] is not None else "")

@@ -58,8 +58,8 @@ def sketch_hazard(results: Json) -> Sketch:
         axes.plot([one.value], [y], "o", color=colour, markersize=6.5, zorder=5,
                   markeredgecolor="#ffffff", markeredgewidth=1.0)  # fmt: skip
         who = f"{names[one.arm]} against {names[one.control]}"
-        name_beside(axes, y - 0.17, shortened(micro(names[one.arm]), 40), bold=True, colour=colour)
-        under = shortened(micro(f"{ENDPOINTS[one.endpoint].name}, against {names[one.control]}"), 46)
+        name_beside(axes, y - 0.17, shortened(micro(names[one.arm]), 46), bold=True, colour=colour)
+        under = shortened(micro(f"{ENDPOINTS[one.endpoint].name}, against {names[one.control]}"), 54)
         name_beside(axes, y + 0.2, under, colour=style.MUTED)
         text = with_interval(one.value, one.low, one.high)
         text_beside(axes, y - 0.17, text)
@@ -71,8 +71,13 @@ def sketch_hazard(results: Json) -> Sketch:
         sheet,
         "Hazard ratios over the replicates of the trial",
         "Large dot: median over the trials of all parameter sets. Line: the middle "
-        f"{percent(results['level'])} of them. Small dots: single trials{_shown(rows)}. Shown in: share of "
-        f"these trials with two-sided p < {results['setup']['alpha']:g} in favour of the first arm.",
+        f"{percent(results['level'])} of them. Small dots: single trials{_shown(rows)}."
+        + (
+            f" Shown in: share of these trials with two-sided p < {results['setup']['alpha']:g} in favour of "
+            "the first arm."
+            if any(r.success is not None for r in rows)
+            else ""
+        ),
         "Forest plot. " + "; ".join(listed) + ".",
     )
 

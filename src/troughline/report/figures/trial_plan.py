@@ -7,7 +7,7 @@ from collections.abc import Callable
 from troughline.report.figures.drawing import Drawing, Sketch, draw
 from troughline.report.figures.style import Json
 from troughline.report.trial_dosing import arms_with_policy
-from troughline.report.trial_view import curve_of, hazard_ratios, success_by_size
+from troughline.report.trial_view import curve_of, hazard_ratios, sensitivity_figure, success_by_size
 
 
 def planned_trial_figures(results: Json) -> list[tuple[str, Callable[[], Sketch]]]:
@@ -41,8 +41,9 @@ def planned_trial_figures(results: Json) -> list[tuple[str, Callable[[], Sketch]
         ("routes", any(a["routes"] for a in arms), sketch_routes),
         ("targets", results["targets"], sketch_targets),
         ("combinations", results["combinations"] and results["combinations"]["rows"], sketch_combinations),
-        ("sensitivity", results["sensitivity"] and results["sensitivity"]["morris"], sketch_sensitivity),
     ]  # fmt: skip
+    for k, one in enumerate(results["sensitivity"]["predictions"] if results["sensitivity"] else []):
+        wanted.append((sensitivity_figure(one), one["morris"], lambda r, k=k: sketch_sensitivity(r, k)))
     return [(name, lambda s=sketch: s(results)) for name, there, sketch in wanted if there]
 
 

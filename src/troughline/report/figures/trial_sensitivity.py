@@ -9,15 +9,18 @@ from troughline.report.figures.parts import shortened
 from troughline.report.figures.style import Json
 from troughline.report.figures.trial_parts import heading, name_beside
 from troughline.report.numbers import micro, number
-from troughline.report.trial_view import prediction_name
+from troughline.report.trial_view import sensitivity_name
 
 _ROW, _LEFT, _WIDTH, _GAP, _MOST = 0.2, 1.85, 2.1, 0.45, 16
 
 
-def sketch_sensitivity(results: Json) -> Sketch:
-    """Morris' mean absolute effect left; Sobol's first and total share right, where they were computed."""
-    found: Json = results["sensitivity"]
-    prediction = prediction_name(str(found["prediction"]))
+def sketch_sensitivity(results: Json, which: int) -> Sketch:
+    """Morris' mean absolute effect left; Sobol's first and total share right, where they were computed.
+
+    `which`: the place of the prediction in `sensitivity.predictions`.
+    """
+    found: Json = results["sensitivity"]["predictions"][which]
+    prediction = sensitivity_name(results, str(found["prediction"]))
     morris = sorted(found["morris"], key=lambda m: -float(m["mu_star"] or 0.0))[:_MOST]
     sobol = {str(s["parameter"]): s for s in found["sobol"]}
     height = _ROW * len(morris)
@@ -29,11 +32,9 @@ def sketch_sensitivity(results: Json) -> Sketch:
         name_beside(left, k + 0.5, shortened(micro(str(one["parameter"])), 28))
         left.barh(k + 0.5, float(one["mu_star"] or 0.0), height=0.66,
                   color=style.PUBLISHED if one["status"] == "source" else style.GUARDED)  # fmt: skip
-        if one["conf"] is not None:
-            ends = (max(one["mu_star"] - one["conf"], 0.0), one["mu_star"] + one["conf"])
-            left.plot(ends, [k + 0.5] * 2, color=style.INK, linewidth=0.8)
+        left.plot([one["low"], one["high"]], [k + 0.5] * 2, color=style.INK, linewidth=0.8)
     heading(left, "Morris: mean absolute effect")
-    left.set_xlabel(f"on the {prediction}; grey: a sourced number")
+    left.set_xlabel("on the logarithm; grey: a sourced number")
     left.locator_params(axis="x", nbins=5)
     if sobol:
         right = style.panel(sheet, left=_LEFT + _WIDTH + _GAP, top=0.3, width=_WIDTH, height=height)
@@ -56,7 +57,9 @@ def sketch_sensitivity(results: Json) -> Sketch:
     return Sketch(
         sheet,
         f"What the {prediction} depends on",
-        f"{micro(str(found['method']))}"
-        + (f" The {_MOST} largest of {len(found['morris'])}." if more > 0 else ""),
+        "Left: by how much the prediction's logarithm changes over the whole range of the parameter, on "
+        "average and whatever the sign. Right: the share of the prediction's variance, for the parameters "
+        "that Sobol's sample moved. Lines: bootstrap intervals."
+        + (f" The {_MOST} largest of {len(found['morris'])} parameters." if more > 0 else ""),
         "Bars. Mean absolute effect: " + "; ".join(listed) + ".",
     )

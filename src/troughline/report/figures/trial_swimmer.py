@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_ROW, _LEFT, _GAP = 0.092, 0.35, 0.4
+_ROW, _LEFT, _GAP, _BELOW = 0.092, 0.35, 0.4, 0.82
 _MARKS = (
     ("progression", "D", "#c8562b"), ("stopped by toxicity", "v", "#7a4f8f"), ("next line", "s", "#c07a17"),
     ("death", "X", style.INK), ("still followed", ">", style.MUTED),
@@ -32,13 +32,13 @@ def sketch_swimmer(results: Json) -> Sketch:
     width = (style.WIDTH_IN - _LEFT - 0.1 - _GAP * (across - 1)) / across
     rows = -(-len(arms) // across)
     height = _ROW * lanes
-    sheet = style.sheet(rows * (height + 0.62) + 0.5)
+    sheet = style.sheet(rows * (height + _BELOW) + 0.3)
     colours = arm_colours(results)
     listed: list[str] = []
     for k, arm in enumerate(arms):
         row, column = divmod(k, across)
         axes = style.panel(
-            sheet, left=_LEFT + column * (width + _GAP), top=0.55 + row * (height + 0.62), width=width,
+            sheet, left=_LEFT + column * (width + _GAP), top=0.55 + row * (height + _BELOW), width=width,
             height=height,
         )  # fmt: skip
         swimmers: list[Json] = arm["swimmer"]

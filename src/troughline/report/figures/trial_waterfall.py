@@ -55,7 +55,8 @@ def sketch_waterfall(results: Json) -> Sketch:
     return Sketch(
         sheet,
         "Best change of the sum of diameters",
-        "One bar a patient of the first trial of the first parameter set, by RECIST 1.1, from the largest "
+        "One bar a patient (of the first 200 of an arm, in the first trial of the first parameter set), by "
+        "RECIST 1.1, from the largest "
         "growth to the largest shrinkage; colour: best response, as above. Broken lines: +20% and −30%. A "
         "small triangle: growth beyond the axis. A tumour may grow in its first image and yet count as "
         "stable below +20%, and a new lesion is progression whatever the sum. Patients without an image "
