@@ -113,6 +113,11 @@ def derive(spec: ModelSpec, *, areas: bool = False) -> Derivation:
     return _Deriver(spec, areas).derivation()
 
 
+def kind_of(spec: ModelSpec) -> int:
+    """Whether a model is linear between events, linear and varying in time, or nonlinear."""
+    return _Deriver(spec, areas=False).system()[0]
+
+
 def _decides_by(expression: Any, states: set[Any]) -> bool:
     """Whether a choice in an expression hangs on a state: its derivative would not show the jump."""
     sympy: Any = importlib.import_module("sympy")
@@ -159,23 +164,26 @@ class _Deriver:
         self.slot_symbols: dict[int, Any] = {}
         self.placeholders: dict[Any, Any] = {}
         self.meanings: dict[Any, Any] = {}
+        area_names = [f"x_area_{o.name}" for o in spec.outputs] if areas else []
+        self.all_states = (*self.states, *(symbol(name, **real) for name in area_names))
         self.full = self._environment(self.leaves)
         self.lines: list[Line] = []
         self.inner = self._named_environment()
         self.settled: dict[Any, Any] = {}
 
-    def derivation(self) -> Derivation:
-        n_core = len(self.states)
-        states = self.states
+    def system(self) -> tuple[int, list[Any], list[dict[int, Any]], list[Any]]:
+        """The kind, the right-hand sides, and of a linear model their Jacobian and their values at zero."""
         right = self._rhs(self.inner)
         if self.areas:
-            states = (*states, *(self.sp.Symbol(f"x_area_{o.name}", real=True) for o in self.spec.outputs))
             right += [self._expr(o.prediction, self.inner) for o in self.spec.outputs]
-        kind = NONLINEAR
-        jacobian: list[dict[int, Any]] = []
-        known: list[Any] = []
-        if not surely_nonlinear(needed(self.lines, right), right, self.states, self._values()):
-            kind, jacobian, known = self._multiplied_out(states)
+        if surely_nonlinear(needed(self.lines, right), right, self.states, self._values()):
+            return NONLINEAR, right, [], []
+        kind, jacobian, known = self._multiplied_out()
+        return kind, right, jacobian, known
+
+    def derivation(self) -> Derivation:
+        n_core, states = len(self.states), self.all_states
+        kind, right, jacobian, known = self.system()
         matrix: tuple[Entry, ...] = ()
         constant: tuple[Entry, ...] = ()
         rhs: tuple[Any, ...] = ()
@@ -226,10 +234,9 @@ class _Deriver:
             error_uses_effects=any(e.free_symbols & set(self.effects) for e in error_slots),
         )
 
-    def _multiplied_out(
-        self, states: tuple[Any, ...]
-    ) -> tuple[int, list[dict[int, Any]], list[Any]]:
+    def _multiplied_out(self) -> tuple[int, list[dict[int, Any]], list[Any]]:
         """The kind of the model by its equations without lines, their Jacobian, and their values at zero."""
+        states = self.all_states
         env = dict(self.full)
         for name, expression in self.spec.variables:
             env[name] = self._expr(expression, env)
@@ -246,7 +253,9 @@ class _Deriver:
     def _values(self) -> dict[Any, Any]:
         """A number for every leaf and placeholder, near those of the file."""
         spec = self.spec
-        near = [p.value + 0.01 * (abs(p.value) or 1.0) * (0.5 + i % 7) / 7 for i, p in enumerate(spec.parameters)]
+        near = [
+            p.value + 0.01 * (abs(p.value) or 1.0) * (0.5 + i % 7) / 7 for i, p in enumerate(spec.parameters)
+        ]
         codes = [1.0 if c.default is None else c.default for c in spec.covariates]
         effects = [0.05 + 0.01 * (i % 5) for i in range(len(self.effects))]
         gates, context = [0.75] * len(self.gates), [7.25, 3.5, 150.5, 12.125]

@@ -62,6 +62,14 @@ def _check_sources(sections: Sections, report: Report) -> None:
         if source is not None and source not in sections.sources:
             hint = did_you_mean(source, sections.sources, "sources")
             report.error("unknown-source", path, f"unknown source {source!r}; {hint}")
+    header = sections.header
+    if header is None or header.source is not None or not (sections.sources or header.calibrated):
+        return
+    # A calibrated model stands on nothing but its sources; elsewhere a gap is worth a word.
+    report_gap = report.error if header.calibrated else report.warning
+    for source, path in places[1:]:
+        if source is None:
+            report_gap("no-source", path[:-1], "names no source, and neither does [model]: add `source`")
 
 
 def _check_parameters(sections: Sections, report: Report) -> None:
