@@ -147,7 +147,7 @@ def _check_system(sections: Sections, names: Mapping[str, Definition], report: R
         check_compartment(dose.compartment, states, ("doses", i, "compartment"), report)
         if dose.rate is not None and dose.duration is not None:
             report.error("dose", ("doses", i), "has a rate and a duration: either follows from the other")
-    if not sections.doses:
+    if not sections.doses and not sections.dose_free:
         report.warning("no-doses", ("doses",), "no [[doses]]: doses of a table have no place to enter")
 
 
