@@ -63,7 +63,7 @@ def person(one: Patients) -> tuple[dict[str, float], dict[str, float]]:
 
 
 def test_the_engine_finds_what_the_exact_run_finds_dose_by_dose() -> None:
-    """A virtual patient with all his random effects, 400 mg twice daily for four days: all outputs to 1e-6."""
+    """A virtual patient with all his random effects, 400 mg twice daily for four days: outputs to 1e-6."""
     r, one, days = runner(), patients(1), [0.5, 2.0, 4.0]
     covariates, effects = person(one)
     doses = [DoseEvent(time_h=0.0, amount_mg=400.0, interval_h=12.0, additional=8)]
@@ -122,7 +122,10 @@ def test_the_engine_follows_a_year_at_one_level_as_an_explicit_solver_does(level
     record = {
         "doses": [DoseEvent(time_h=24.0 * 30.0, amount_mg=1.0, compartment="tace")],
         "covariates": {"sorafenib": level},
-        "changes": [CovariateValues(time_h=24.0 * 84.0, values={"progressed": 1.0})],
+        "changes": [
+            CovariateValues(time_h=24.0 * day, values={"progressed": seen})
+            for day, seen in ((0.0, 0.0), (84.0, 1.0))
+        ],
     }
     found = engine_course(load_model(MECHANISM), record, {}, days, list(layout.outputs))
     np.testing.assert_allclose(found, expected, rtol=ENGINE_TOLERANCE, atol=1e-10)

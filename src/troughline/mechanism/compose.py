@@ -24,8 +24,8 @@ def join_models(mechanism: str | Path, kinetics: str | Path) -> Model:
     The one output of the pharmacokinetic model that the mechanism has as a covariate joins them. The joined
     model has the pharmacokinetic model's self-tests, and with them, as SBML, its first regimen.
 
-    Raises `ValueError` where no covariate or more than one could join them, and as `compose` does; `InputError`
-    with every finding of a faulty file.
+    Raises `ValueError` where no covariate or more than one could join them, and as `compose` does;
+    `InputError` with every finding of a faulty file.
     """
     from troughline.issues import InputError
     from troughline.model.model import Model, load_model, model_text

@@ -50,8 +50,8 @@ def _uses(expression: Any, definitions: Mapping[Any, Any]) -> list[Any]:
 class Derivatives:
     """Derivatives of lines; what they share, such as a partial derivative, is a line of its own.
 
-    `made` holds every line that derivatives need beside the given ones. A derivative of a derivative needs the
-    same `Derivatives` as the first, so that each line has a name of its own.
+    `made` holds every line that derivatives need beside the given ones. A derivative of a derivative needs
+    the same `Derivatives` as the first, so that each line has a name of its own.
     """
 
     def __init__(self) -> None:
