@@ -144,3 +144,23 @@ def test_the_patient_loop_stays_within_its_error_of_the_engine() -> None:
         record = {"doses": doses, "covariates": covariates}
         exact = engine_course(joined(), record, effects, [days], ["sum_of_diameters_seen"])[0, 0]
         assert size == pytest.approx(exact, rel=LOOP_TOLERANCE)
+
+
+def test_more_exposure_leaves_a_smaller_tumour_and_more_toxicity() -> None:
+    """After twelve weeks at 0 to 12 mg/L size falls and the hazard of dose-limiting toxicity rises."""
+    courses = [
+        engine_course(
+            load_model(MECHANISM),
+            {
+                "covariates": {"sorafenib": level},
+                "changes": [CovariateValues(time_h=0.0, values={"sorafenib": level})],
+            },
+            {},
+            [84.0],
+            ["sum_of_diameters_seen", "limiting_hazard"],
+        )[0]
+        for level in (0.0, 0.5, 2.0, 4.0, 8.0, 12.0)
+    ]
+    size, toxicity = np.array(courses).T
+    assert np.all(np.diff(size) < 0.0)
+    assert np.all(np.diff(toxicity) > 0.0)
