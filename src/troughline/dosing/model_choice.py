@@ -276,12 +276,16 @@ def _report_unused(patient: DosePatient, models: list[ChosenModel], found: Findi
 @cache
 def _library_ranges() -> tuple[tuple[str, tuple[float, float, str, str]], ...]:
     """Of every covariate of every model of the library: its name, and low, high, unit and the model."""
-    from troughline.model.library import list_models
-    from troughline.model.model import load_model
+    from importlib.resources import as_file
+
+    from troughline.model.library import list_models, model_path
+    from troughline.model.read import load_spec
 
     made: list[tuple[str, tuple[float, float, str, str]]] = []
     for model in list_models():
-        for c in load_model(model).spec.covariates:
+        with as_file(model_path(model)) as path:
+            covariates = load_spec(path).covariates
+        for c in covariates:
             span = c.hard or c.soft
             if span is not None and c.levels is None:
                 made.append((c.name.casefold(), (*span, c.unit, model)))
