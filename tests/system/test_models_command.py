@@ -16,6 +16,7 @@ from troughline.model.library import list_models
 
 ANSWERED, A_TEST_FAILS, BAD_CONFIGURATION = 0, 1, 3
 LINEAR = "cabozantinib/nguyen-2019"
+MECHANISM = "sorafenib/hcc-mechanism"
 SMALL = """
 doses = [{ compartment = "central" }]
 flows = [{ from = "central", rate = "CL / V" }]
@@ -82,7 +83,8 @@ def test_the_list_has_every_model_and_compiles_none(tmp_path: Path) -> None:
     header, *rows = done.stdout.splitlines()
     assert header.split() == ["id", "structure", "calibrated", "title", "population"]
     assert [row.split()[0] for row in rows] == list(list_models())
-    assert [row.split()[0] for row in rows if "  yes  " in row] == ["sorafenib/hcc"]
+    assert [row.split()[0] for row in rows if "  yes  " in row] == ["sorafenib/hcc", MECHANISM]
+    assert {row.split()[0] for row in rows if "  nonlinear  " in row} == {MECHANISM}
     assert {row.split()[0] for row in rows if "linear, varying in time" in row} == {"sorafenib/jain-2011"}
     assert not (tmp_path / "models").exists()
     assert not list(tmp_path.rglob("*.nb?"))
@@ -239,6 +241,33 @@ def test_export_takes_covariates_in_place_of_defaults() -> None:
     unknown = run("models", "export", "sorafenib/hcc", "--to", "sbml", "--covariate", "height=160")
     assert unknown.returncode == BAD_CONFIGURATION
     assert "height" in unknown.stderr
+
+
+def test_export_joins_the_mechanism_with_the_model_of_its_doses(tmp_path: Path) -> None:
+    """States of both, the level no covariate any more, and the first regimen of the model of the doses."""
+    out = tmp_path / "joined.xml"
+    done = run(
+        "models", "export", MECHANISM, "--kinetics", "sorafenib/hcc", "--to", "sbml", "--out", out,
+        "--covariate", "child_pugh_class=B",
+    )  # fmt: skip
+    assert done.returncode == ANSWERED, done.stderr
+    root = ElementTree.fromstring(out.read_text(encoding="utf-8"))
+    values = {e.get("id"): e.get("value") for e in root.iter()}
+    ruled = {e.get("variable") for e in root.iter() if e.tag.endswith("}rateRule")}
+    assert {"sensitive", "vessels", "depot", "central"} <= ruled
+    first = troughline.load_model("sorafenib/hcc").spec.tests[0].doses[0]
+    assert values["dose_amount"] == f"{first.amount:g}"
+    assert values["dose_interval"] == f"{first.interval:g}"
+    assert values["child_pugh_class"] == "1"
+    assert values["sorafenib"] is None
+
+
+def test_export_refuses_to_join_what_has_no_level_in_common() -> None:
+    done = run("models", "export", MECHANISM, "--kinetics", LINEAR, "--to", "sbml")
+    assert done.returncode == BAD_CONFIGURATION
+    (line,) = lines_of(done)
+    assert f"{MECHANISM}: cannot be joined with {LINEAR}: " in line
+    assert "its outputs: cabozantinib" in line
 
 
 @pytest.mark.parametrize(

@@ -101,14 +101,22 @@ def export(
         list[str] | None,
         typer.Option("--covariate", metavar="NAME=VALUE", help="In place of the default; may be repeated."),
     ] = None,
+    kinetics: Annotated[
+        str | None,
+        typer.Option(
+            "--kinetics",
+            metavar="ID|FILE",
+            help="A model whose doses give the level that the model takes as a covariate; both are joined.",
+        ),
+    ] = None,
 ) -> None:
     """A model in a format that other simulators read."""
     from troughline.model.sbml import to_sbml
 
-    model = model_of(reference)
+    model = model_of(reference) if kinetics is None else _joined(reference, kinetics)
     covariates = dict(_named_value(one) for one in covariate or ())
     if out is not None:
-        check_output(out, inputs=(Path(reference),))
+        check_output(out, inputs=(Path(reference), *([] if kinetics is None else [Path(kinetics)])))
     try:
         text = to_sbml(model.spec, covariates=covariates)
     except ValueError as error:
@@ -118,6 +126,17 @@ def export(
         return
     with whole_file(out) as place:
         place.write_text(text, encoding="utf-8")
+
+
+def _joined(mechanism: str, kinetics: str) -> Model:
+    """A mechanism with the doses of a pharmacokinetic model."""
+    from troughline.mechanism.compose import join_models
+
+    slow, fast = model_of(mechanism).id, model_of(kinetics).id
+    try:
+        return join_models(mechanism, kinetics)
+    except ValueError as error:
+        raise refusal(f"cannot be joined with {fast}: {error}", file=slow) from None
 
 
 def _named_value(text: str) -> tuple[str, float | str]:

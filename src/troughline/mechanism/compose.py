@@ -8,9 +8,43 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from troughline.model.model import Model
 
 _RENAMED = "pk_"
+
+
+def join_models(mechanism: str | Path, kinetics: str | Path) -> Model:
+    """The model of a mechanism driven by the doses of a pharmacokinetic model: both by id or file.
+
+    The one output of the pharmacokinetic model that the mechanism has as a covariate joins them. The joined
+    model has the pharmacokinetic model's self-tests, and with them, as SBML, its first regimen.
+
+    Raises `ValueError` where no covariate or more than one could join them, and as `compose` does;
+    `InputError` with every finding of a faulty file.
+    """
+    from troughline.issues import InputError
+    from troughline.model.model import Model, load_model, model_text
+    from troughline.model.read import read_model
+
+    slow, fast = load_model(mechanism).spec, load_model(kinetics).spec
+    levels = {c.name for c in slow.covariates} & {o.name for o in fast.outputs}
+    if len(levels) != 1:
+        outputs = ", ".join(o.name for o in fast.outputs)
+        found = "more than one" if levels else "none"
+        raise ValueError(
+            f"{fast.id} must have one output that {slow.id} has as a covariate, and there is {found} "
+            f"(its outputs: {outputs})"
+        )
+    text = compose(model_text(mechanism)[0], model_text(kinetics)[0], covariate=levels.pop())
+    spec, findings = read_model(text, file=f"{slow.id} with {fast.id}")
+    if spec is None:
+        raise InputError(findings, configuration=True)
+    return Model(replace(spec, tests=fast.tests))
 
 
 def compose(mechanism: str, kinetics: str, *, covariate: str = "sorafenib") -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Device = Literal["cpu", "cuda", "python"]
-MECHANISM = Path(__file__).resolve().parent / "data" / "sorafenib-hcc.toml"
+MECHANISM = Path(__file__).resolve().parents[1] / "model" / "library" / "sorafenib" / "hcc-mechanism.toml"
 KINETICS = "sorafenib/hcc"
 CHUNK = 256
 """Patients that a thread takes at once."""

@@ -273,4 +273,4 @@ def _rates_use(d: Derivation, *places: int) -> bool:
     """
     asked = {d.context[k] for k in places}
     rates = [d.slots[e.slot] for e in (*d.matrix, *d.constant)]
-    return any(e.free_symbols & asked for e in (*rates, *d.rhs))
+    return bool(d.rate_symbols & asked) or any(e.free_symbols & asked for e in rates)

@@ -27,7 +27,10 @@ NEEDED = ("model", "compartments", "outputs")
 
 @dataclass(slots=True, kw_only=True)
 class Sections:
-    """A model file in parts; a part that cannot be used is None, so that its name stays known."""
+    """A model file in parts; a part that cannot be used is None, so that its name stays known.
+
+    `dose_free`: the file says `doses = []`.
+    """
 
     header: schema.HeaderItem | None
     units: schema.UnitsItem | None
@@ -43,6 +46,7 @@ class Sections:
     variables: Mapping[str, str | None]
     gates: Mapping[str, schema.GateItem | None]
     doses: list[schema.DoseItem | None]
+    dose_free: bool
     outputs: Mapping[str, schema.OutputItem | None]
     tests: list[schema.TestItem | None]
     formulas: dict[Path, Formula] = field(default_factory=dict[Path, "Formula"])
@@ -101,6 +105,7 @@ def read_sections(data: Mapping[str, Any], report: Report) -> Sections:
         variables=formulas("variables"),
         gates=named(schema.GateItem, "gates"),
         doses=listed(schema.DoseItem, "doses"),
+        dose_free=data.get("doses") == [],
         outputs=named(schema.OutputItem, "outputs"),
         tests=listed(schema.TestItem, "tests"),
     )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from troughline.model.build import DoseEvent, PatientRecord, Sample, records_from
+from troughline.model.build import CovariateValues, DoseEvent, PatientRecord, Sample, records_from
 from troughline.model.engine import PredictionError, Tolerance, predict
 
 if TYPE_CHECKING:
@@ -123,6 +123,8 @@ class _Course:
             doses=self.doses,
             samples=[Sample(time_h=t, output=output) for t in times],
             covariates=self.covariates,
+            # The states begin with the first record, which without a dose would be the first sample.
+            changes=() if self.doses else (CovariateValues(time_h=0.0, values={}),),
         )
         records = records_from([patient], self.model.spec)
         if area:

@@ -2,7 +2,9 @@
 
 Every quantity the engine evaluates at run time that depends on parameters, covariates, random effects or
 context alone becomes a *slot*: the entries of the rate matrix, bioavailability, lag, initial values, and so
-on. Whether the system is linear in its states between events is found from its Jacobian, not declared.
+on. Whether the system is linear in its states between events is found from its equations, not declared. A
+linear system is multiplied out. A nonlinear one, and every prediction, stays in the file's own lines: each
+quantity that varies with the states or in time is one line (`program`), used by name.
 """
 
 from __future__ import annotations
@@ -10,8 +12,11 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
+from troughline.model.linearity import number, surely_nonlinear
+from troughline.model.program import Line, needed
 from troughline.model.spec import CONTEXT_NAMES, ErrorModel, ModelSpec, Output
 
 LINEAR, VARYING, NONLINEAR = 0, 1, 2
@@ -40,7 +45,7 @@ class InputSlots:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputForm:
-    """One output: its prediction as an expression of states and slots, and the slots of its error."""
+    """One output: its prediction as an expression of states, slots and lines, and the slots of its error."""
 
     prediction: Any
     additive: int
@@ -51,7 +56,10 @@ class OutputForm:
 
 @dataclass(frozen=True, kw_only=True)
 class Derivation:
-    """A model as algebra. Expressions are SymPy's; symbols are listed in the order the engine passes them."""
+    """A model as algebra. Expressions are SymPy's; symbols are listed in the order the engine passes them.
+
+    `lines`: the quantities that `rhs` and the predictions use by name, each after those it uses itself.
+    """
 
     kind: int
     theta: tuple[Any, ...]
@@ -67,13 +75,19 @@ class Derivation:
     constant: tuple[Entry, ...]
     initial: tuple[int, ...]
     rhs: tuple[Any, ...]
+    lines: tuple[Line, ...]
     inputs: tuple[InputSlots, ...]
     gate_slots: tuple[tuple[int, int], ...]
     outputs: tuple[OutputForm, ...]
-    rates_use_time: bool
     slots_use_context: bool
     outputs_use_time: bool
     error_uses_effects: bool
+
+    @property
+    def rate_symbols(self) -> set[Any]:
+        """Every symbol that a right-hand side uses, itself or through a line."""
+        used = [*self.rhs, *(e for _, e in needed(self.lines, self.rhs))]
+        return {s for e in used for s in e.free_symbols}
 
 
 @dataclass
@@ -97,6 +111,11 @@ def derive(spec: ModelSpec, *, areas: bool = False) -> Derivation:
     after the model's own, give them (mg/L·h for a concentration), so that AUC is one minus the other.
     """
     return _Deriver(spec, areas).derivation()
+
+
+def kind_of(spec: ModelSpec) -> int:
+    """Whether a model is linear between events, linear and varying in time, or nonlinear."""
+    return _Deriver(spec, areas=False).system()[0]
 
 
 def _decides_by(expression: Any, states: set[Any]) -> bool:
@@ -144,35 +163,37 @@ class _Deriver:
         self.slots = _Slots()
         self.slot_symbols: dict[int, Any] = {}
         self.placeholders: dict[Any, Any] = {}
+        self.meanings: dict[Any, Any] = {}
+        area_names = [f"x_area_{o.name}" for o in spec.outputs] if areas else []
+        self.all_states = (*self.states, *(symbol(name, **real) for name in area_names))
         self.full = self._environment(self.leaves)
+        self.lines: list[Line] = []
+        self.inner = self._named_environment()
+        self.settled: dict[Any, Any] = {}
+
+    def system(self) -> tuple[int, list[Any], list[dict[int, Any]], list[Any]]:
+        """The kind, the right-hand sides, and of a linear model their Jacobian and their values at zero."""
+        right = self._rhs(self.inner)
+        if self.areas:
+            right += [self._expr(o.prediction, self.inner) for o in self.spec.outputs]
+        if surely_nonlinear(needed(self.lines, right), right, self.states, self._values()):
+            return NONLINEAR, right, [], []
+        kind, jacobian, known = self._multiplied_out()
+        return kind, right, jacobian, known
 
     def derivation(self) -> Derivation:
-        rhs_full = self._rhs(self.full)
-        n_core = len(self.states)
-        states = self.states
-        if self.areas:
-            states = (*states, *(self.sp.Symbol(f"x_area_{o.name}", real=True) for o in self.spec.outputs))
-            rhs_full = [*rhs_full, *(self._expr(o.prediction, self.full) for o in self.spec.outputs)]
-        jacobian, known = self._jacobian(rhs_full, states)
-        linear = not any(_decides_by(f, set(states)) for f in rhs_full) and all(
-            not (e.free_symbols & set(states)) for row in jacobian for e in row.values()
-        )
-        rates = [e for row in jacobian for e in row.values()] + known
-        uses_time = any(e.free_symbols & self.time for e in rates)
-        kind = (VARYING if uses_time else LINEAR) if linear else NONLINEAR
+        n_core, states = len(self.states), self.all_states
+        kind, right, jacobian, known = self.system()
         matrix: tuple[Entry, ...] = ()
         constant: tuple[Entry, ...] = ()
         rhs: tuple[Any, ...] = ()
-        if linear:
+        if kind != NONLINEAR:
             matrix = tuple(
                 self._entry(i, j, e) for i, row in enumerate(jacobian) for j, e in sorted(row.items())
             )
             constant = tuple(self._entry(i, 0, e) for i, e in enumerate(known) if e != 0)
         else:
-            inner = self._slotted_environment()
-            rhs = tuple(self._settled(f) for f in self._rhs(inner))
-            if self.areas:
-                rhs = (*rhs, *(self._settled(self._expr(o.prediction, inner)) for o in self.spec.outputs))
+            rhs = tuple(self._settled(f) for f in right)
         initial = [
             -1 if s.initial is None else self.slots.of(self._expr(s.initial, self.full))
             for s in self.spec.states
@@ -204,55 +225,103 @@ class _Deriver:
             constant=constant,
             initial=tuple(initial),
             rhs=rhs,
+            lines=tuple((s, self.settled[s]) for s, _ in self.lines if s in self.settled),
             inputs=inputs,
             gate_slots=gate_slots,
             outputs=outputs,
-            rates_use_time=uses_time,
             slots_use_context=any(s.free_symbols & context for s in others),
             outputs_use_time=self._outputs_use_time(outputs, slots, symbols),
             error_uses_effects=any(e.free_symbols & set(self.effects) for e in error_slots),
         )
 
+    def _multiplied_out(self) -> tuple[int, list[dict[int, Any]], list[Any]]:
+        """The kind of the model by its equations without lines, their Jacobian, and their values at zero."""
+        states = self.all_states
+        env = dict(self.full)
+        for name, expression in self.spec.variables:
+            env[name] = self._expr(expression, env)
+        rhs = self._rhs(env)
+        if self.areas:
+            rhs += [self._expr(o.prediction, env) for o in self.spec.outputs]
+        jacobian, known = self._jacobian(rhs, states)
+        rates = [e for row in jacobian for e in row.values()]
+        if any(_decides_by(f, set(states)) for f in rhs) or any(e.free_symbols & set(states) for e in rates):
+            return NONLINEAR, [], []
+        uses_time = any(e.free_symbols & self.time for e in (*rates, *known))
+        return VARYING if uses_time else LINEAR, jacobian, known
+
+    def _values(self) -> dict[Any, Any]:
+        """A number for every leaf and placeholder, near those of the file."""
+        spec = self.spec
+        near = [
+            p.value + 0.01 * (abs(p.value) or 1.0) * (0.5 + i % 7) / 7 for i, p in enumerate(spec.parameters)
+        ]
+        codes = [1.0 if c.default is None else c.default for c in spec.covariates]
+        effects = [0.05 + 0.01 * (i % 5) for i in range(len(self.effects))]
+        gates, context = [0.75] * len(self.gates), [7.25, 3.5, 150.5, 12.125]
+        values: dict[Any, Any] = {}
+        for symbols, numbers in (
+            (self.theta, near), (self.covariates, codes), (self.effects, effects), (self.gates, gates),
+            (self.context, context),
+        ):  # fmt: skip
+            values.update((s, Fraction(v)) for s, v in zip(symbols, numbers, strict=True))
+        leaves = {s: number(self.sp, v) for s, v in values.items()}
+        values.update((s, number(self.sp, e.xreplace(leaves))) for s, e in self.meanings.items())
+        return values
+
     def _environment(self, leaves: Mapping[str, Any]) -> dict[str, Any]:
-        """Every name as an expression of leaves and states."""
+        """Every name that uses no state as an expression of leaves, and the states."""
         env = dict(leaves)
         for name, expression in self.spec.individual:
             env[name] = self._expr(expression, env)
         env.update(zip((s.name for s in self.spec.states), self.states, strict=True))
-        for name, expression in self.spec.variables:
-            env[name] = self._expr(expression, env)
         return env
 
-    def _slotted_environment(self) -> dict[str, Any]:
-        """Every name as an expression of slots, states and time: what does not vary in time is a slot."""
+    def _named_environment(self) -> dict[str, Any]:
+        """Every name for a right-hand side: what neither varies in time nor with a state will be a slot,
+        everything else is a line.
+        """
         env: dict[str, Any] = dict(zip(CONTEXT_NAMES, self.context, strict=True))
-        for name, leaf in self.leaves.items():
-            if name not in CONTEXT_NAMES:
-                env[name] = self._lazy(leaf)
-        for name, expression in self.spec.individual:
-            whole = self.full[name]
-            fixed = not (whole.free_symbols & self.time)
-            env[name] = self._lazy(whole) if fixed else self._expr(expression, env)
+        env.update((n, self._lazy(leaf)) for n, leaf in self.leaves.items() if n not in CONTEXT_NAMES)
         env.update(zip((s.name for s in self.spec.states), self.states, strict=True))
-        for name, expression in self.spec.variables:
-            env[name] = self._expr(expression, env)
+        still = dict(self.full)
+        moving = {*CONTEXT_NAMES[:2], *(s.name for s in self.spec.states)}
+        for name, expression in (*self.spec.individual, *self.spec.variables):
+            if expression.names & moving:
+                env[name] = self._line(name, self._expr(expression, env))
+                moving.add(name)
+            else:
+                still[name] = self._expr(expression, still)
+                env[name] = self._lazy(still[name])
         return env
+
+    def _line(self, name: str, expression: Any) -> Any:
+        """The symbol of a line; what is a number or a symbol stays what it is."""
+        if expression.is_Atom:
+            return expression
+        symbol = self.sp.Symbol(f"v_{name}", real=True)
+        self.lines.append((symbol, expression))
+        return symbol
 
     def _lazy(self, expression: Any) -> Any:
         """A placeholder for an expression that becomes a slot if it is used; numbers stay numbers."""
         if expression.is_number:
             return expression
         if expression not in self.placeholders:
-            self.placeholders[expression] = self.sp.Symbol(f"later_{len(self.placeholders)}", real=True)
+            symbol = self.sp.Symbol(f"later_{len(self.placeholders)}", real=True)
+            self.placeholders[expression], self.meanings[symbol] = symbol, expression
         return self.placeholders[expression]
 
     def _settled(self, expression: Any) -> Any:
-        """The expression with slots in place of the placeholders that it uses."""
-        used = {
-            symbol: self._slot_symbol(self.slots.of(meaning))
-            for meaning, symbol in self.placeholders.items()
-            if symbol in expression.free_symbols
-        }
+        """The expression with slots in place of the placeholders that it and its lines use."""
+        for symbol, line in needed(self.lines, [expression]):
+            if symbol not in self.settled:
+                self.settled[symbol] = self._with_slots(line)
+        return self._with_slots(expression)
+
+    def _with_slots(self, expression: Any) -> Any:
+        free = expression.free_symbols
+        used = {s: self._slot_symbol(self.slots.of(e)) for s, e in self.meanings.items() if s in free}
         return expression.xreplace(used)
 
     def _slot_symbol(self, index: int) -> Any:
@@ -330,7 +399,7 @@ class _Deriver:
     def _output(self, output: Output) -> OutputForm:
         error: ErrorModel = output.error
         return OutputForm(
-            prediction=self._settled(self._expr(output.prediction, self._slotted_environment())),
+            prediction=self._settled(self._expr(output.prediction, self.inner)),
             additive=self._optional(error.additive),
             proportional=self._optional(error.proportional),
             power=self._optional(error.power),
@@ -342,8 +411,8 @@ class _Deriver:
     ) -> bool:
         """Whether a slot that an output or its error needs depends on time or context."""
         at = {symbol: i for i, symbol in enumerate(symbols)}
-        needed: set[int] = set()
-        for o in outputs:
-            needed |= {at[s] for s in o.prediction.free_symbols if s in at}
-            needed |= {k for k in (o.additive, o.proportional, o.power) if k >= 0}
-        return any(slots[k].free_symbols & set(self.context) for k in needed)
+        predictions = [o.prediction for o in outputs]
+        lines = [e for _, e in needed(list(self.settled.items()), predictions)]
+        used = {at[s] for e in (*predictions, *lines) for s in e.free_symbols if s in at}
+        used |= {k for o in outputs for k in (o.additive, o.proportional, o.power) if k >= 0}
+        return any(slots[k].free_symbols & set(self.context) for k in used)

@@ -62,6 +62,14 @@ def _check_sources(sections: Sections, report: Report) -> None:
         if source is not None and source not in sections.sources:
             hint = did_you_mean(source, sections.sources, "sources")
             report.error("unknown-source", path, f"unknown source {source!r}; {hint}")
+    header = sections.header
+    if header is None or header.source is not None or not (sections.sources or header.calibrated):
+        return
+    # A calibrated model stands on nothing but its sources; elsewhere a gap is worth a word.
+    report_gap = report.error if header.calibrated else report.warning
+    for source, path in places[1:]:
+        if source is None:
+            report_gap("no-source", path[:-1], "names no source, and neither does [model]: add `source`")
 
 
 def _check_parameters(sections: Sections, report: Report) -> None:
@@ -139,7 +147,7 @@ def _check_system(sections: Sections, names: Mapping[str, Definition], report: R
         check_compartment(dose.compartment, states, ("doses", i, "compartment"), report)
         if dose.rate is not None and dose.duration is not None:
             report.error("dose", ("doses", i), "has a rate and a duration: either follows from the other")
-    if not sections.doses:
+    if not sections.doses and not sections.dose_free:
         report.warning("no-doses", ("doses",), "no [[doses]]: doses of a table have no place to enter")
 
 

@@ -47,10 +47,10 @@ class TextTable:
 
 def structure_of(spec: ModelSpec) -> str:
     """How a model is solved, found from its equations; nothing is compiled."""
-    from troughline.model.symbolic import LINEAR, NONLINEAR, VARYING, derive
+    from troughline.model.symbolic import LINEAR, NONLINEAR, VARYING, kind_of
 
     names = {LINEAR: "linear between events", VARYING: "linear, varying in time", NONLINEAR: "nonlinear"}
-    return names[derive(spec).kind]
+    return names[kind_of(spec)]
 
 
 def parameter_table(spec: ModelSpec) -> TextTable:

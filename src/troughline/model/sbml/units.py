@@ -15,6 +15,10 @@ _BASES: dict[str, tuple[str, str, dict[str, str]]] = {
     "[length]": ("dm", "metre", {"scale": "-1", "multiplier": "1"}),
     "[substance]": ("mol", "mole", {"scale": "0", "multiplier": "1"}),
     "[pressure]": ("mmHg", "pascal", {"scale": "0", "multiplier": "133.322387415"}),
+    # Units that are counted and never converted: to SBML each is an item.
+    "[activity]": ("U", "item", {"scale": "0", "multiplier": "1"}),
+    "[international_activity]": ("IU", "item", {"scale": "0", "multiplier": "1"}),
+    "[arbitrary_activity]": ("AU", "item", {"scale": "0", "multiplier": "1"}),
 }
 _LITRE = ("L", "litre", {"scale": "0", "multiplier": "1"})
 _TAKEN = frozenset({"gram", "item", "kilogram", "litre", "metre", "mole", "newton", "pascal", "second"})
