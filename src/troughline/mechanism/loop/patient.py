@@ -62,6 +62,9 @@ OUT_STATES = 22
 ON_TREATMENT, TOXIC, PROGRESSED, WITHDRAWN, LIVER = 0, 1, 2, 3, 4
 NEVER = 1e9
 MOST_CHANGE = 0.3  # of a state in one step, relative to its size and 0.2
+SESSION_DAYS = 10.0  # after a session of local therapy, parts of a step follow what it does
+SESSION_CHANGE = 0.06  # of a state in one part, relative to its size and 0.2
+FIRST_PART_H = 0.25  # the first part after a session, before its speed is known
 
 
 @device
@@ -76,6 +79,26 @@ def day_of(before: Any, after: Any, wanted: Any, day: Any, days: Any) -> Any:
     if after <= before:
         return day + days
     return day + days * (wanted - before) / (after - before)
+
+
+@device
+def in_parts(
+    theta: Any, cov: Any, eta: Any, personal: Any, x: Any, hours: Any, part: Any, f: Any, d: Any, y: Any,
+    g: Any, unused: Any,
+) -> Any:  # fmt: skip
+    """One step after a session, in parts no longer than its states' speed allows; returns the last speed.
+
+    What a session kills, it kills within hours to days, at a rate that falls by half as fast: one step of a
+    day would take the rate at its start for the whole.
+    """
+    left = hours
+    speed = 0.0
+    while left > 1e-9:
+        part = min(part, left)
+        speed = step(theta, cov, eta, personal, x, part, f, d, y, g, unused)
+        left -= part
+        part = max(FIRST_PART_H, SESSION_CHANGE / max(speed, 1e-9))
+    return speed
 
 
 @device
@@ -171,6 +194,7 @@ def one_patient(
 
     stale = False
     speed = 0.0
+    session = -NEVER
     watch(theta, c, e, personal, x, now)
     start_mm = now[O_SUM_OF_DIAMETERS_SEEN] * math.exp(rules[RULE_ERROR] * noise[i, 0])
     start_viable = now[O_VIABLE_DIAMETERS] * math.exp(rules[RULE_VIABLE_ERROR] * noise[i, 1])
@@ -182,7 +206,7 @@ def one_patient(
         while event < events.shape[0] and events[event, 0] <= day:
             if events[event, 0] >= day - 0.5:
                 x[int(events[event, 1])] += events[event, 2]
-                changed = day
+                changed = session = day
                 stale = True
             event += 1
         if sample < samples.shape[0] and samples[sample] <= day:
@@ -254,7 +278,11 @@ def one_patient(
         a_death, a_lesion, a_limiting = now[O_DEATH_HAZARD], now[O_LESION_HAZARD_NOW], now[O_LIMITING_HAZARD]
         a_severe, a_withdrawal = now[O_SEVERE_HAZARD], now[O_WITHDRAWAL_HAZARD]
         a_dropout = now[O_DROPOUT_HAZARD]
-        speed = step(theta, c, e, personal, x, hours, f, d, y, g, unused)
+        if day - session < SESSION_DAYS:
+            part = FIRST_PART_H if day == session else SESSION_CHANGE / max(speed, 1e-9)
+            speed = in_parts(theta, c, e, personal, x, hours, part, f, d, y, g, unused)
+        else:
+            speed = step(theta, c, e, personal, x, hours, f, d, y, g, unused)
         watch(theta, c, e, personal, x, now)
         if math.isnan(now[O_DEATH_HAZARD]) or not math.isfinite(now[O_SUM_OF_DIAMETERS_SEEN]):
             result[OUT_STATUS] = 2.0
