@@ -99,7 +99,10 @@ class Problem:
         """The fit at x."""
         chosen = self.set_at(x)
         both = two_arms(self.runner, self.patients, chosen)
-        found = {**sharp_quantities(self.runner, both, chosen), **doubling(self.runner, self.patients, chosen)}
+        found = {
+            **sharp_quantities(self.runner, both, chosen),
+            **doubling(self.runner, self.patients, chosen),
+        }
         self.runs += 1
         own = [t.residual(found[t.quantity]) for t in self.targets]
         return Fit(np.array(x), np.array([*own, *(math.sqrt(self.prior) * x)]), found)

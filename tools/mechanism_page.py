@@ -40,8 +40,8 @@ def write_sets(chosen: Sequence[ParameterSet], root: Path) -> None:
     """calibrated.toml: every set with its values, spreads and weighted sum of squares."""
     potency = read_potency()
     lines = [
-        "# Equally good sets of the mechanism, written by tools/calibrate_mechanism.py; the best of each",
-        "# reading of potency first. The potencies themselves stand in potency.toml. Units: that file's.",
+        "# Sets of the mechanism that fit about as well, written by tools/calibrate_mechanism.py; the best",
+        "# of each reading of potency first. Potencies: potency.toml. Units as in the mechanism's file.",
     ]
     for s in chosen:
         own = {k: v for k, v in s.values.items() if k not in potency[s.reading]}
@@ -116,7 +116,14 @@ def _sets_table(
             else "not run"
         )
         rows.append([f"`{name}`", *by_reading, shown])
-    head = ("quantity", "Kd: best", "Kd: all sets", "IC50: best", "IC50: all sets", "95 % profile (Kd)")
+    head = (
+        "quantity",
+        "Kd: best",
+        "Kd: all sets",
+        "IC50: best",
+        "IC50: all sets",
+        "profile at the fit's widths (Kd)",
+    )
     return table(head, rows)
 
 

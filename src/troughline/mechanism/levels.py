@@ -26,7 +26,7 @@ def level_quantities(runner: Runner, patients: Patients, chosen: ParameterSet) -
     """Medians over patients at the full dose, of whom none stops or dies, and the share with low IL-2.
 
     `exposure-trough` (mg/L) on day 28 and `exposure-auc` (mg·h/L over 12 h) on day 60 of 400 mg twice daily;
-    `exposure-fall`, the area on day 120 over that on day 15; `trametinib-erk`, the change of ERK in the tumour
+    `exposure-fall`, the area on day 120 over that on day 15; `trametinib-erk`, the change of the tumour's ERK
     after 28 days of trametinib alone, in %; `il-2-low`, in % the patients below the cut of Huy at the start.
     """
     treated = without_limits(patients.with_spread(runner.mechanism, chosen.sd))

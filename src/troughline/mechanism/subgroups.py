@@ -1,7 +1,7 @@
 """What the mechanism says of kinds of patients: liver, cause of the disease, spread.
 
-The same virtual patients are given one covariate and run again, so that a group differs by that alone. A trial's
-or a registry's group differs by more.
+The same virtual patients are given one covariate and run again, so that a group differs by that alone. A
+trial's or a registry's group differs by more.
 """
 
 from __future__ import annotations
