@@ -33,7 +33,7 @@ from troughline.mechanism.runner import Runner, load_runner
 from troughline.mechanism.targets import read_targets
 from troughline.mechanism.weights import balance, balance_features
 
-RISE = 3.84  # of the sum of squares at the fit's own widths, which are narrower than the printed errors
+RISE = 3.84  # 95 % quantile of chi-squared with one degree of freedom, at the printed errors
 FRESH = 20_260_202  # another seed: what is reported is not what was fitted
 
 

@@ -58,6 +58,10 @@ class Fit:
         """The sum of squares, prior included."""
         return float(self.residuals @ self.residuals)
 
+    def squares_at(self, widths: Floats) -> float:
+        """The same with each residual times its factor (n_residuals,)."""
+        return float(np.sum((widths * self.residuals) ** 2))
+
 
 def read_fitted(path: Path = FITTED) -> tuple[list[Quantity], float]:
     """The fitted quantities and the precision of the prior on each x."""
@@ -79,6 +83,9 @@ class Problem:
         population = read_populations()["sharp"]
         self.patients: Patients = draw_patients(runner.mechanism, runner.kinetics, population, n=n, seed=seed)
         self.runs = 0
+        own = [t.narrowing for t in self.targets]
+        self.printed = np.array([*own, *np.ones(len(self.quantities))])
+        """Factors of the residuals at the printed standard errors; the prior as it is."""
 
     def set_at(self, x: Floats, name: str = "fit") -> ParameterSet:
         """The parameter set at x."""
@@ -139,46 +146,53 @@ class Problem:
         return fit, a
 
     def profile_end(self, fit: Fit, a: Floats, index: int, side: int, rise: float) -> float | None:
-        """Where the sum of squares, the others refitted, has risen by `rise`; None past 4 widths.
+        """Where the sum of squares at the printed errors, the others refitted, has risen by `rise`.
+
+        None past 4 widths of the prior.
 
         The others follow by Gauss–Newton steps with the slopes of the optimum.
         """
         free = np.arange(len(fit.x)) != index
-        b = a[:, free]
+        w = self.printed
+        b = a[:, free] * w[:, None]
         inverse = np.linalg.inv(b.T @ b + 0.02 * np.eye(b.shape[1]))
 
         def refitted(at: Fit) -> Fit:
             best = at
             for _ in range(2):
                 x = best.x.copy()
-                x[free] -= np.clip(inverse @ (b.T @ best.residuals), -1.0, 1.0)
+                x[free] -= np.clip(inverse @ (b.T @ (w * best.residuals)), -1.0, 1.0)
                 trial = self.at(x)
-                if trial.squares >= best.squares:
+                if trial.squares_at(w) >= best.squares_at(w):
                     break
                 best = trial
             return best
 
-        inside, last, span = fit.x[index], fit.squares, 0.5
+        least = fit.squares_at(w)
+        inside, last, span = fit.x[index], least, 0.5
         at = fit
         while abs(at.x[index] - fit.x[index]) < 4.0:
             x = at.x.copy()
             x[index] += side * span
             at = refitted(self.at(x))
-            if at.squares - fit.squares > rise:
-                share = (rise - (last - fit.squares)) / max(at.squares - last, 1e-9)
+            now = at.squares_at(w)
+            if now - least > rise:
+                share = (rise - (last - least)) / max(now - last, 1e-9)
                 return float(inside + share * (at.x[index] - inside))
-            inside, last, span = at.x[index], at.squares, span * 1.6
+            inside, last, span = at.x[index], now, span * 1.6
         return None
 
     def equal_fits(
         self, fit: Fit, a: Floats, *, rise: float, wanted: int, tries: int, seed: int
     ) -> list[Fit]:
-        """Sets that fit as well, to within `rise`, and meet every tolerance that the best meets.
+        """Sets within `rise` of the best at the printed errors, that meet every tolerance that it meets.
 
-        Drawn from the normal law of the linearised fit, farther first; each is run, none is trusted.
+        Drawn from the normal law of the linearised fit; each is run, none is trusted.
         """
         rng = np.random.default_rng(seed)
-        values, vectors = np.linalg.eigh(a.T @ a)
+        w = self.printed
+        b = a * w[:, None]
+        values, vectors = np.linalg.eigh(b.T @ b)
         spread = vectors / np.sqrt(np.maximum(values, self.prior))
         met = [t for t in self.targets if t.met(fit.quantities[t.quantity])]
         kept: list[Fit] = []
@@ -186,7 +200,7 @@ class Problem:
             direction = rng.standard_normal(len(fit.x))
             radius = math.sqrt(rise * rng.uniform(0.2, 0.9)) / np.linalg.norm(direction)
             trial = self.at(fit.x + spread @ (direction * radius))
-            good = trial.squares - fit.squares <= rise
+            good = trial.squares_at(w) - fit.squares_at(w) <= rise
             if good and all(t.met(trial.quantities[t.quantity]) for t in met):
                 kept.append(trial)
             if len(kept) == wanted:

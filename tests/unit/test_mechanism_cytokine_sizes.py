@@ -20,6 +20,6 @@ def test_the_search_finds_where_the_power_is_wanted() -> None:
 
 
 def test_a_search_that_ends_at_its_bound_says_so() -> None:
-    """Power without any effect of the drug, and power that no size gives: neither is a size that was found."""
+    """Power without any effect of the drug, and power that no size gives: neither is a size found."""
     assert search(lambda _: 95.0, 0.02, 2.0, wanted=90.0, steps=6) == (0.02, "lower")
     assert search(lambda _: 5.0, 0.02, 2.0, wanted=90.0, steps=6) == (2.0, "upper")
