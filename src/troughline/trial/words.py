@@ -41,8 +41,7 @@ def methods(setup: Setup) -> list[str]:
     """How the numbers were made."""
     file = setup.file
     words = [
-        f"{file.trial.replicates} virtual trials with each of {len(setup.sets)} parameter sets that fit "
-        "about as well "
+        f"{file.trial.replicates} virtual trials with each of {len(setup.sets)} equally good parameter sets "
         f"({', '.join(dict.fromkeys(s.reading for s in setup.sets))} as reading of potency). Intervals hold "
         f"the central {100 * file.trial.level:g} % over trials and sets: chance of a trial of this size, and "
         "what calibration leaves open within these sets; not whether the model is right.",

@@ -34,7 +34,7 @@ from troughline.mechanism.loop.contract import (
     start,
     watch,
 )
-from troughline.mechanism.loop.exponential import step
+from troughline.mechanism.loop.exponential import in_parts, step
 from troughline.mechanism.loop.pharmacokinetics import pk_now, pk_prepare, pk_slot
 from troughline.mechanism.loop.response import NOT_EVALUABLE, PROGRESSIVE, better, read_image
 
@@ -63,8 +63,6 @@ ON_TREATMENT, TOXIC, PROGRESSED, WITHDRAWN, LIVER = 0, 1, 2, 3, 4
 NEVER = 1e9
 MOST_CHANGE = 0.3  # of a state in one step, relative to its size and 0.2
 SESSION_DAYS = 10.0  # after a session of local therapy, parts of a step follow what it does
-SESSION_CHANGE = 0.06  # of a state in one part, relative to its size and 0.2
-FIRST_PART_H = 0.25  # the first part after a session, before its speed is known
 
 
 @device
@@ -79,26 +77,6 @@ def day_of(before: Any, after: Any, wanted: Any, day: Any, days: Any) -> Any:
     if after <= before:
         return day + days
     return day + days * (wanted - before) / (after - before)
-
-
-@device
-def in_parts(
-    theta: Any, cov: Any, eta: Any, personal: Any, x: Any, hours: Any, part: Any, f: Any, d: Any, y: Any,
-    g: Any, unused: Any,
-) -> Any:  # fmt: skip
-    """One step after a session, in parts no longer than its states' speed allows; returns the last speed.
-
-    What a session kills, it kills within hours to days, at a rate that falls by half as fast: one step of a
-    day would take the rate at its start for the whole.
-    """
-    left = hours
-    speed = 0.0
-    while left > 1e-9:
-        part = min(part, left)
-        speed = step(theta, cov, eta, personal, x, part, f, d, y, g, unused)
-        left -= part
-        part = max(FIRST_PART_H, SESSION_CHANGE / max(speed, 1e-9))
-    return speed
 
 
 @device
@@ -279,8 +257,9 @@ def one_patient(
         a_severe, a_withdrawal = now[O_SEVERE_HAZARD], now[O_WITHDRAWAL_HAZARD]
         a_dropout = now[O_DROPOUT_HAZARD]
         if day - session < SESSION_DAYS:
-            part = FIRST_PART_H if day == session else SESSION_CHANGE / max(speed, 1e-9)
-            speed = in_parts(theta, c, e, personal, x, hours, part, f, d, y, g, unused)
+            speed = in_parts(
+                theta, c, e, personal, x, hours, 0.0 if day == session else speed, f, d, y, g, unused
+            )
         else:
             speed = step(theta, c, e, personal, x, hours, f, d, y, g, unused)
         watch(theta, c, e, personal, x, now)
