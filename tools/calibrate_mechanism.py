@@ -2,6 +2,7 @@
 
     python tools/calibrate_mechanism.py                  # fit, print what each target got
     python tools/calibrate_mechanism.py --write          # also write the sets and the page's tables
+    python tools/calibrate_mechanism.py --profiles-only  # only profile the stored sets, write their table
     python tools/calibrate_mechanism.py --cytokines      # only size the stored sets' cytokines anew
 
 Least squares over the calibrated targets of `mechanism/data/targets.toml`, with a weak prior on every fitted
@@ -10,7 +11,8 @@ that the sum of squares is smooth. Held-out targets are read only after the fit.
 target potency: how well each quantity is determined (profiles), sets that fit as well, and weights that make
 the best set's virtual patients match the calibrated numbers, with the effective sample size they leave.
 
-The same numbers come out of every run. It takes about half an hour on a core.
+The same numbers come out of every run. It takes about half an hour on a core, with
+--profiles about an hour.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from pathlib import Path
 import numpy as np
 from mechanism_cytokines import sized_cytokines
 from mechanism_fit import Fit, Floats, Problem
-from mechanism_page import write_beside, write_page, write_sets
+from mechanism_page import write_beside, write_fitted, write_page, write_sets
 from mechanism_report import held_out, target_rows
 
 from troughline.mechanism.parameters import ParameterSet, read_sets
@@ -41,13 +43,20 @@ def main() -> None:
     """Fit both readings, print, and with --write put the sets and the page's tables in their places."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--write", action="store_true", help="write the sets and the page")
-    parser.add_argument("--patients", type=int, default=1500, help="virtual patients an arm in the fit")
+    parser.add_argument("--patients", type=int, default=4000, help="virtual patients an arm in the fit")
     parser.add_argument("--rounds", type=int, default=6, help="rounds of the search")
     parser.add_argument("--sets", type=int, default=8, help="sets wanted for the first reading")
     parser.add_argument("--profiles", action="store_true", help="profile every fitted quantity too")
+    parser.add_argument("--profiles-only", action="store_true", help="only profile the stored sets")
     parser.add_argument("--cytokines", action="store_true", help="only size the stored sets' cytokines anew")
     options = parser.parse_args()
     runner, targets = load_runner(), read_targets()
+    if options.profiles_only:
+        stored = read_sets()
+        problem = Problem(runner, targets, n=options.patients, reading=stored[0].reading)
+        at = problem.at(problem.place(stored[0]))
+        write_fitted(_profiles(problem, at, problem.slopes(at)), stored, Path(__file__).resolve().parents[1])
+        return
     if options.cytokines:
         stored = [_cytokines(runner, s) for s in read_sets()]
         write_sets(stored, Path(__file__).resolve().parents[1])

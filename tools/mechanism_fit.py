@@ -44,6 +44,23 @@ class Quantity:
             return self.start + self.width * x
         return 1.0 / (1.0 + math.exp(-(math.log(self.start / (1.0 - self.start)) + self.width * x)))
 
+    def place(self, value: float) -> float:
+        """The x of a value."""
+        if self.kind == "log":
+            return math.log(value / self.start) / self.width
+        if self.kind == "linear":
+            return (value - self.start) / self.width
+        odds = value / (1.0 - value) * (1.0 - self.start) / self.start
+        return math.log(odds) / self.width
+
+    def of(self, chosen: ParameterSet) -> float:
+        """The quantity's value in a set."""
+        if self.name == "follow_up_power":
+            return chosen.follow_up_power
+        if self.name.startswith("sd."):
+            return chosen.sd[self.name.removeprefix("sd.")]
+        return chosen.values[self.name]
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -101,6 +118,10 @@ class Problem:
             else:
                 values[quantity.name] = value
         return ParameterSet(id=name, reading=self.reading, values=values, sd=sd, follow_up_power=power)
+
+    def place(self, chosen: ParameterSet) -> Floats:
+        """The x of a set."""
+        return np.array([q.place(q.of(chosen)) for q in self.quantities])
 
     def at(self, x: Floats) -> Fit:
         """The fit at x."""

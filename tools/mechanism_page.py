@@ -81,6 +81,15 @@ def write_page(
     page.write_text(text, encoding="utf-8")
 
 
+def write_fitted(
+    profiles: Mapping[str, tuple[float | None, float | None]], chosen: Sequence[ParameterSet], root: Path
+) -> None:
+    """The page with the table of what was fitted written anew."""
+    page = root / PAGE
+    text = between(page.read_text(encoding="utf-8"), "sets", _sets_table(chosen, profiles))
+    page.write_text(text, encoding="utf-8")
+
+
 def write_beside(found: Mapping[str, float], root: Path) -> None:
     """The page with what the best set says beside the targets."""
     rows = [[label, f"{found[key]:.3g}"] for key, label in BESIDE.items()]
@@ -97,15 +106,9 @@ def _sets_table(
     rows: list[list[str]] = []
     for quantity in read_fitted()[0]:
         name = quantity.name
-
-        def value(s: ParameterSet, name: str = name) -> float:
-            if name == "follow_up_power":
-                return s.follow_up_power
-            return s.sd[name.removeprefix("sd.")] if name.startswith("sd.") else s.values[name]
-
-        by_reading = []
+        by_reading: list[str] = []
         for reading in ("Kd", "IC50"):
-            values = [value(s) for s in chosen if s.reading == reading]
+            values = [quantity.of(s) for s in chosen if s.reading == reading]
             by_reading += (
                 [f"{values[0]:.3g}", f"{min(values):.3g} to {max(values):.3g}"] if values else ["", ""]
             )
@@ -122,7 +125,7 @@ def _sets_table(
         "Kd: all sets",
         "IC50: best",
         "IC50: all sets",
-        "profile at the fit's widths (Kd)",
+        "profile at the printed errors (Kd)",
     )
     return table(head, rows)
 
