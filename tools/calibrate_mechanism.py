@@ -11,8 +11,7 @@ that the sum of squares is smooth. Held-out targets are read only after the fit.
 target potency: how well each quantity is determined (profiles), sets that fit as well, and weights that make
 the best set's virtual patients match the calibrated numbers, with the effective sample size they leave.
 
-The same numbers come out of every run. It takes about half an hour on a core, with
---profiles about an hour.
+The same numbers come out of every run. It takes about half an hour on a core.
 """
 
 from __future__ import annotations
