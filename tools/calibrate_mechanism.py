@@ -1,7 +1,9 @@
-"""Calibrate the mechanism of sorafenib to trials: targets in, equally good parameter sets and a page out.
+"""Calibrate the mechanism of sorafenib to trials: targets in, sets that fit about as well and a page out.
 
     python tools/calibrate_mechanism.py                  # fit, print what each target got
     python tools/calibrate_mechanism.py --write          # also write the sets and the page's tables
+    python tools/calibrate_mechanism.py --profiles-only  # only profile the stored sets, write their table
+    python tools/calibrate_mechanism.py --cytokines      # only size the stored sets' cytokines anew
 
 Least squares over the calibrated targets of `mechanism/data/targets.toml`, with a weak prior on every fitted
 quantity (`fitted.toml`); the same virtual patients stand in both arms and at every point of the search, so
@@ -16,28 +18,24 @@ trials that no fit has seen, and the other tables of the page: tools/predict_mec
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from mechanism_cytokines import sized_cytokines
 from mechanism_fit import Fit, Floats, Problem
-from mechanism_page import write_beside, write_page, write_sets
+from mechanism_page import write_beside, write_fitted, write_page, write_sets
 from mechanism_report import held_out, target_rows
 
-from troughline.mechanism.cytokines import cytokine_powers
-from troughline.mechanism.parameters import ParameterSet
+from troughline.mechanism.parameters import ParameterSet, read_sets
 from troughline.mechanism.population import draw_patients, read_populations
 from troughline.mechanism.predictions import scaled, two_arms
 from troughline.mechanism.runner import Runner, load_runner
 from troughline.mechanism.targets import read_targets
 from troughline.mechanism.weights import balance, balance_features
 
-RISE = 3.84  # 95 % quantile of chi-squared with one degree of freedom
-SIZES = {200: 10, 400: 37, 800: 10}
-CYTOKINES = {"TNF_drug": "tnf-power-400", "TNFR_drug": "tnfr-power-400", "sFas_drug": "fas-power-400"}
-WANTED_POWER = 90.0
+RISE = 3.84  # 95 % quantile of chi-squared with one degree of freedom, at the printed errors
 FRESH = 20_260_202  # another seed: what is reported is not what was fitted
 
 
@@ -45,12 +43,24 @@ def main() -> None:
     """Fit both readings, print, and with --write put the sets and the page's tables in their places."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--write", action="store_true", help="write the sets and the page")
-    parser.add_argument("--patients", type=int, default=1500, help="virtual patients an arm in the fit")
+    parser.add_argument("--patients", type=int, default=4000, help="virtual patients an arm in the fit")
     parser.add_argument("--rounds", type=int, default=6, help="rounds of the search")
-    parser.add_argument("--sets", type=int, default=8, help="equally good sets wanted for the first reading")
+    parser.add_argument("--sets", type=int, default=8, help="sets wanted for the first reading")
     parser.add_argument("--profiles", action="store_true", help="profile every fitted quantity too")
+    parser.add_argument("--profiles-only", action="store_true", help="only profile the stored sets")
+    parser.add_argument("--cytokines", action="store_true", help="only size the stored sets' cytokines anew")
     options = parser.parse_args()
     runner, targets = load_runner(), read_targets()
+    if options.profiles_only:
+        stored = read_sets()
+        problem = Problem(runner, targets, n=options.patients, reading=stored[0].reading)
+        at = problem.at(problem.place(stored[0]))
+        write_fitted(_profiles(problem, at, problem.slopes(at)), stored, Path(__file__).resolve().parents[1])
+        return
+    if options.cytokines:
+        stored = [_cytokines(runner, s) for s in read_sets()]
+        write_sets(stored, Path(__file__).resolve().parents[1])
+        return
     found: dict[str, list[tuple[ParameterSet, Fit]]] = {}
     solved: dict[str, tuple[Problem, Fit, Floats]] = {}
     x = None
@@ -104,22 +114,8 @@ def _profiles(problem: Problem, best: Fit, slopes: Floats) -> dict[str, tuple[fl
 
 
 def _cytokines(runner: Runner, chosen: ParameterSet) -> ParameterSet:
-    """The size of each cytokine's change under full stress, set so that 37 patients would show it."""
-    population = read_populations()["sharp"]
-    patients = draw_patients(runner.mechanism, runner.kinetics, population, n=300, seed=FRESH)
-    values: dict[str, float] = {}
-    for name, key in CYTOKINES.items():
-        low, high = math.log(0.02), math.log(0.95 if name == "sFas_drug" else 2.0)
-        for _ in range(6):
-            middle = 0.5 * (low + high)
-            trial = replace(chosen, values={**chosen.values, **values, name: math.exp(middle)})
-            marker = key.split("-", 1)[0]
-            power = cytokine_powers(
-                runner, patients, trial, {400: SIZES[400]}, seed=3, draws=150, markers=(marker,)
-            )[key]
-            low, high = (middle, high) if power < WANTED_POWER else (low, middle)
-        values[name] = math.exp(0.5 * (low + high))
-    return replace(chosen, values={**chosen.values, **values})
+    """The set with the sizes of its cytokines' changes."""
+    return sized_cytokines(runner, chosen, say=lambda line: print(line, flush=True))
 
 
 def weights_needed(runner: Runner, chosen: ParameterSet) -> Mapping[str, float]:

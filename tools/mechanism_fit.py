@@ -44,6 +44,23 @@ class Quantity:
             return self.start + self.width * x
         return 1.0 / (1.0 + math.exp(-(math.log(self.start / (1.0 - self.start)) + self.width * x)))
 
+    def place(self, value: float) -> float:
+        """The x of a value."""
+        if self.kind == "log":
+            return math.log(value / self.start) / self.width
+        if self.kind == "linear":
+            return (value - self.start) / self.width
+        odds = value / (1.0 - value) * (1.0 - self.start) / self.start
+        return math.log(odds) / self.width
+
+    def of(self, chosen: ParameterSet) -> float:
+        """The quantity's value in a set."""
+        if self.name == "follow_up_power":
+            return chosen.follow_up_power
+        if self.name.startswith("sd."):
+            return chosen.sd[self.name.removeprefix("sd.")]
+        return chosen.values[self.name]
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -57,6 +74,10 @@ class Fit:
     def squares(self) -> float:
         """The sum of squares, prior included."""
         return float(self.residuals @ self.residuals)
+
+    def squares_at(self, widths: Floats) -> float:
+        """The same with each residual times its factor (n_residuals,)."""
+        return float(np.sum((widths * self.residuals) ** 2))
 
 
 def read_fitted(path: Path = FITTED) -> tuple[list[Quantity], float]:
@@ -79,6 +100,9 @@ class Problem:
         population = read_populations()["sharp"]
         self.patients: Patients = draw_patients(runner.mechanism, runner.kinetics, population, n=n, seed=seed)
         self.runs = 0
+        own = [t.narrowing for t in self.targets]
+        self.printed = np.array([*own, *np.ones(len(self.quantities))])
+        """Factors of the residuals at the printed standard errors; the prior as it is."""
 
     def set_at(self, x: Floats, name: str = "fit") -> ParameterSet:
         """The parameter set at x."""
@@ -95,11 +119,18 @@ class Problem:
                 values[quantity.name] = value
         return ParameterSet(id=name, reading=self.reading, values=values, sd=sd, follow_up_power=power)
 
+    def place(self, chosen: ParameterSet) -> Floats:
+        """The x of a set."""
+        return np.array([q.place(q.of(chosen)) for q in self.quantities])
+
     def at(self, x: Floats) -> Fit:
         """The fit at x."""
         chosen = self.set_at(x)
         both = two_arms(self.runner, self.patients, chosen)
-        found = {**sharp_quantities(self.runner, both, chosen), **doubling(self.runner, chosen)}
+        found = {
+            **sharp_quantities(self.runner, both, chosen),
+            **doubling(self.runner, self.patients, chosen),
+        }
         self.runs += 1
         own = [t.residual(found[t.quantity]) for t in self.targets]
         return Fit(np.array(x), np.array([*own, *(math.sqrt(self.prior) * x)]), found)
@@ -136,46 +167,53 @@ class Problem:
         return fit, a
 
     def profile_end(self, fit: Fit, a: Floats, index: int, side: int, rise: float) -> float | None:
-        """Where the sum of squares, the others refitted, has risen by `rise`; None past 4 widths.
+        """Where the sum of squares at the printed errors, the others refitted, has risen by `rise`.
+
+        None past 4 widths of the prior.
 
         The others follow by Gauss–Newton steps with the slopes of the optimum.
         """
         free = np.arange(len(fit.x)) != index
-        b = a[:, free]
+        w = self.printed
+        b = a[:, free] * w[:, None]
         inverse = np.linalg.inv(b.T @ b + 0.02 * np.eye(b.shape[1]))
 
         def refitted(at: Fit) -> Fit:
             best = at
             for _ in range(2):
                 x = best.x.copy()
-                x[free] -= np.clip(inverse @ (b.T @ best.residuals), -1.0, 1.0)
+                x[free] -= np.clip(inverse @ (b.T @ (w * best.residuals)), -1.0, 1.0)
                 trial = self.at(x)
-                if trial.squares >= best.squares:
+                if trial.squares_at(w) >= best.squares_at(w):
                     break
                 best = trial
             return best
 
-        inside, last, span = fit.x[index], fit.squares, 0.5
+        least = fit.squares_at(w)
+        inside, last, span = fit.x[index], least, 0.5
         at = fit
         while abs(at.x[index] - fit.x[index]) < 4.0:
             x = at.x.copy()
             x[index] += side * span
             at = refitted(self.at(x))
-            if at.squares - fit.squares > rise:
-                share = (rise - (last - fit.squares)) / max(at.squares - last, 1e-9)
+            now = at.squares_at(w)
+            if now - least > rise:
+                share = (rise - (last - least)) / max(now - last, 1e-9)
                 return float(inside + share * (at.x[index] - inside))
-            inside, last, span = at.x[index], at.squares, span * 1.6
+            inside, last, span = at.x[index], now, span * 1.6
         return None
 
     def equal_fits(
         self, fit: Fit, a: Floats, *, rise: float, wanted: int, tries: int, seed: int
     ) -> list[Fit]:
-        """Sets that fit as well, to within `rise`, and meet every tolerance that the best meets.
+        """Sets within `rise` of the best at the printed errors, that meet every tolerance that it meets.
 
-        Drawn from the normal law of the linearised fit, farther first; each is run, none is trusted.
+        Drawn from the normal law of the linearised fit; each is run, none is trusted.
         """
         rng = np.random.default_rng(seed)
-        values, vectors = np.linalg.eigh(a.T @ a)
+        w = self.printed
+        b = a * w[:, None]
+        values, vectors = np.linalg.eigh(b.T @ b)
         spread = vectors / np.sqrt(np.maximum(values, self.prior))
         met = [t for t in self.targets if t.met(fit.quantities[t.quantity])]
         kept: list[Fit] = []
@@ -183,7 +221,7 @@ class Problem:
             direction = rng.standard_normal(len(fit.x))
             radius = math.sqrt(rise * rng.uniform(0.2, 0.9)) / np.linalg.norm(direction)
             trial = self.at(fit.x + spread @ (direction * radius))
-            good = trial.squares - fit.squares <= rise
+            good = trial.squares_at(w) - fit.squares_at(w) <= rise
             if good and all(t.met(trial.quantities[t.quantity]) for t in met):
                 kept.append(trial)
             if len(kept) == wanted:

@@ -40,8 +40,8 @@ def write_sets(chosen: Sequence[ParameterSet], root: Path) -> None:
     """calibrated.toml: every set with its values, spreads and weighted sum of squares."""
     potency = read_potency()
     lines = [
-        "# Equally good sets of the mechanism, written by tools/calibrate_mechanism.py; the best of each",
-        "# reading of potency first. The potencies themselves stand in potency.toml. Units: that file's.",
+        "# Sets of the mechanism that fit about as well, written by tools/calibrate_mechanism.py; the best",
+        "# of each reading of potency first. Potencies: potency.toml. Units as in the mechanism's file.",
     ]
     for s in chosen:
         own = {k: v for k, v in s.values.items() if k not in potency[s.reading]}
@@ -82,6 +82,15 @@ def write_page(
     page.write_text(text, encoding="utf-8")
 
 
+def write_fitted(
+    profiles: Mapping[str, tuple[float | None, float | None]], chosen: Sequence[ParameterSet], root: Path
+) -> None:
+    """The page with the table of what was fitted written anew."""
+    page = root / PAGE
+    text = between(page.read_text(encoding="utf-8"), "sets", _sets_table(chosen, profiles))
+    page.write_text(text, encoding="utf-8")
+
+
 def write_beside(found: Mapping[str, float], root: Path) -> None:
     """The page with what the best set says beside the targets."""
     rows = [[label, f"{found[key]:.3g}"] for key, label in BESIDE.items()]
@@ -98,15 +107,9 @@ def _sets_table(
     rows: list[list[str]] = []
     for quantity in read_fitted()[0]:
         name = quantity.name
-
-        def value(s: ParameterSet, name: str = name) -> float:
-            if name == "follow_up_power":
-                return s.follow_up_power
-            return s.sd[name.removeprefix("sd.")] if name.startswith("sd.") else s.values[name]
-
-        by_reading = []
+        by_reading: list[str] = []
         for reading in ("Kd", "IC50"):
-            values = [value(s) for s in chosen if s.reading == reading]
+            values = [quantity.of(s) for s in chosen if s.reading == reading]
             by_reading += (
                 [f"{values[0]:.3g}", f"{min(values):.3g} to {max(values):.3g}"] if values else ["", ""]
             )
@@ -117,7 +120,14 @@ def _sets_table(
             else "not run"
         )
         rows.append([f"`{name}`", *by_reading, shown])
-    head = ("quantity", "Kd: best", "Kd: all sets", "IC50: best", "IC50: all sets", "95 % profile (Kd)")
+    head = (
+        "quantity",
+        "Kd: best",
+        "Kd: all sets",
+        "IC50: best",
+        "IC50: all sets",
+        "profile at the printed errors (Kd)",
+    )
     return table(head, rows)
 
 

@@ -8,10 +8,12 @@ import numpy as np
 
 from troughline.mechanism.cytokines import cytokine_powers
 from troughline.mechanism.heldout import add_second_drug, asia_quantities, surrogacy, trough_bands
+from troughline.mechanism.levels import level_quantities
 from troughline.mechanism.parameters import ParameterSet
 from troughline.mechanism.population import Patients, draw_patients, read_populations
 from troughline.mechanism.predictions import doubling, scaled, sharp_quantities, two_arms
 from troughline.mechanism.runner import Runner
+from troughline.mechanism.subgroups import subgroup_quantities
 from troughline.mechanism.targets import Target
 from troughline.mechanism.treatment import read_second_drugs
 
@@ -35,7 +37,7 @@ def held_out(
 
     west, east = patients("sharp"), patients("asia-pacific")
     both = two_arms(runner, west, chosen)
-    found = {**sharp_quantities(runner, both, chosen), **doubling(runner, chosen)}
+    found = {**sharp_quantities(runner, both, chosen), **doubling(runner, west, chosen)}
     found |= asia_quantities(
         runner, east, chosen, ttp_day=FIRST_VISIT_SHARE * VISIT_DAYS, os_months=by_id["asia-os-placebo"].value
     )
@@ -56,6 +58,8 @@ def held_out(
         for name, months in zip(("below", "inside", "above"), bands.months, strict=True):
             found[f"noda-os-{name}{suffix}"] = months
         found[f"noda-middle-best{suffix}"] = 100.0 * bands.middle_best
+    found |= subgroup_quantities(runner, west, chosen)
+    found |= level_quantities(runner, west, chosen)
     found |= cytokine_powers(runner, west.take(np.arange(400)), chosen, SIZES, seed=5)
     return found
 

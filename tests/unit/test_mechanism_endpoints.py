@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from statistics import NormalDist
+
 import numpy as np
 import pytest
 
 from tests.unit.mechanism_sample import patients, runner
 from troughline.mechanism.endpoints import (
     TimeToEvent,
+    doubling_days,
     growth_mm_per_day,
     kaplan_meier,
     log_hazard_ratio,
@@ -16,8 +20,8 @@ from troughline.mechanism.endpoints import (
     survival_at,
 )
 from troughline.mechanism.parameters import ParameterSet, read_potency, read_sets
-from troughline.mechanism.population import Drawn, individual_values
-from troughline.mechanism.predictions import sorafenib_arm, two_arms
+from troughline.mechanism.population import Drawn, draw_patients, individual_values, read_populations
+from troughline.mechanism.predictions import doubling, sorafenib_arm, two_arms
 from troughline.mechanism.targets import read_targets, squares
 from troughline.mechanism.treatment import six_weekly, sorafenib_levels
 from troughline.mechanism.weights import balance
@@ -81,17 +85,47 @@ def test_an_arm_without_events_has_no_hazard_ratio() -> None:
         log_hazard_ratio(a, none)
 
 
-def test_growth_is_the_slope_until_progression() -> None:
-    """A sum that grows by 0.1 mm a day has that slope, whatever is measured after progression."""
+def test_growth_is_the_slope_on_treatment() -> None:
+    """A sum that grows by 0.1 mm a day has that slope, whatever is measured after progression or a stop."""
     r, few = runner(), patients(3)
     c = r.run(few, sorafenib_arm(), six_weekly(6), threads=1)
     visits = np.array([42.0, 84.0, 126.0, 168.0])
     c.seen[:] = 50.0 + 0.1 * visits
     c.progressed[:] = False
+    c.stop_day[:] = np.nan
     np.testing.assert_allclose(growth_mm_per_day(c, tuple(visits), np.full(3, 50.0)), 0.1)
     c.progressed[0], c.progression_day[0] = True, 84.0
     c.seen[0, 2:] = 500.0
     np.testing.assert_allclose(growth_mm_per_day(c, tuple(visits), np.full(3, 50.0)), 0.1)
+    c.stop_day[1], c.stop_day[2] = 90.0, 20.0
+    c.seen[1, 2:] = 500.0
+    slopes = growth_mm_per_day(c, tuple(visits), np.full(3, 50.0))
+    np.testing.assert_allclose(slopes[:2], 0.1)
+    assert np.isnan(slopes[2])
+
+
+def test_a_sum_doubles_in_its_start_over_its_slope() -> None:
+    """50 mm at 0.1 mm a day: 500 days; never where it shrinks."""
+    days = doubling_days(np.array([0.1, -0.1, 0.0, np.nan]), np.full(4, 50.0))
+    np.testing.assert_allclose(days, [500.0, np.inf, np.inf, np.nan])
+
+
+def test_doubling_times_are_those_of_the_patients_drawn() -> None:
+    """Shares and median of the individual doubling times, within the population's bounds (An 2015).
+
+    The law that growth is drawn from has more slow tumours than the patients who are accepted.
+    """
+    r, chosen = runner(), read_sets(reading="Kd")[0]
+    sharp = read_populations()["sharp"]
+    some = draw_patients(r.mechanism, r.kinetics, sharp, n=2000, seed=3, sd=chosen.sd, values=chosen.values)
+    days = individual_values(r.mechanism, ["doubling_time"], some, chosen.values)["doubling_time"] / 24.0
+    assert 11.0 <= days.min() <= days.max() <= 851.0
+    found = doubling(r, some, chosen)
+    assert found["doubling-slow"] == pytest.approx(100.0 * np.mean(days > 9.0 * 30.4375))
+    assert found["doubling-fast"] == pytest.approx(100.0 * np.mean(days < 3.0 * 30.4375))
+    assert found["doubling-mean"] == pytest.approx(np.median(days) / 30.4375)
+    law = NormalDist(math.log(chosen.values["doubling"]), chosen.sd["eta_growth"])
+    assert found["doubling-slow"] < 100.0 * (1.0 - law.cdf(math.log(9.0 * 30.4375))) - 1.0
 
 
 def test_balancing_reaches_its_averages_with_few_weights_moved() -> None:

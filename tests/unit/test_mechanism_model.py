@@ -66,7 +66,8 @@ def test_every_parameter_names_a_source_that_the_file_has() -> None:
     assert {p.source for p in spec.parameters} <= set(spec.sources)
     verified = [p.name for p in spec.parameters if p.verified]
     assert all(spec.sources[p.source].id != "assumed" for p in spec.parameters if p.verified)
-    assert len(verified) >= 12
+    # death_child_pugh is none of them: its two medians are verified, their use as a log hazard is assumed.
+    assert len(verified) >= 11
 
 
 def test_without_a_drug_the_signals_stand_still_and_the_tumour_doubles_in_its_time() -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from tests.unit.test_trial_run import made
 from troughline.issues import InputError
-from troughline.trial.assumed import movable, status_of, with_factors
+from troughline.trial.assumed import SHARES, movable, status_of, with_factors
 from troughline.trial.cells import the_runner
-from troughline.trial.combinations import rank
+from troughline.trial.combinations import rank, scenarios_of
 from troughline.trial.run import run_trial
 from troughline.trial.synergy import bliss_excess, dose_for, loewe_index
 
@@ -90,6 +90,20 @@ def test_a_moved_fraction_stays_one() -> None:
     values = with_factors(spec, {}, {"protect_resistant": 3.0, "half_akt": 2.0})
     assert values["protect_resistant"] == pytest.approx(2.85 / (0.05 + 2.85))
     assert values["half_akt"] == pytest.approx(2.0 * known["half_akt"].value_as_written)
+
+
+def test_the_draws_take_the_shares_of_stress_whole() -> None:
+    """What a second block adds to stress is not known: each draw has its own shares, the given drugs none."""
+    setup = made(trial=LONG, combinations={"drugs": ["refametinib"], "n": 60, "draws": 12})
+    scenarios = scenarios_of(setup)
+    assert all(not s.factors for s in scenarios if not s.drawn)
+    spec = the_runner().mechanism
+    for name in SHARES:
+        assert name not in movable(spec)
+        drawn = [s.factors[name] for s in scenarios if s.drawn]
+        assert 0.0 <= min(drawn) < 0.4 < 0.6 < max(drawn) <= 1.0
+        assert with_factors(spec, {}, {name: 0.37})[name] == 0.37
+    assert any("all of a block of MEK" in line for line in rank(setup, [{}], workers=1)["definition"])
 
 
 def test_sensitivity_without_salib_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -143,14 +143,26 @@ def share(flags: Flags, weight: Floats | None = None) -> float:
     return float(np.average(flags, weights=weight))
 
 
-def growth_mm_per_day(courses: Courses, visit_days: tuple[float, ...], start_mm: Floats) -> Floats:
-    """Slope of each patient's measured sums against time, mm/day (n,); NaN with no image after the start.
+def doubling_days(growth: Floats, start_mm: Floats) -> Floats:
+    """Days in which each patient's sum of diameters doubles at a slope `growth` (mm/day), (n,).
 
-    Images until treatment stops or progression; least squares with the start as first point.
+    The start over the slope; inf where the sum does not grow, NaN where there is no slope.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        days = start_mm / growth
+    return np.where(growth <= 0.0, np.inf, days)
+
+
+def growth_mm_per_day(courses: Courses, visit_days: tuple[float, ...], start_mm: Floats) -> Floats:
+    """Slope of each patient's measured sums against time on treatment, mm/day (n,).
+
+    Images until the first line stops or progression, whichever is first, that day's image included; least
+    squares with the start as first point. NaN with no such image after the start.
     """
     days = np.concatenate(([0.0], np.asarray(visit_days)))
     sums = np.column_stack([start_mm, courses.seen])
     last = np.where(courses.progressed, courses.progression_day, np.inf)
+    last = np.fmin(last, courses.stop_day)
     use = np.isfinite(sums) & (days[None, :] <= last[:, None])
     n = use.sum(axis=1)
     t = np.where(use, days, 0.0)

@@ -30,14 +30,16 @@ def exact_course(
     pk_effects: Floats,
     doses: Sequence[tuple[float, float]],
     sample_days: Sequence[float],
+    sessions: Sequence[tuple[float, str]] = (),
     theta: Floats | None = None,
     tolerance: float = 1e-9,
 ) -> Floats:
     """The outputs at `sample_days` (n_samples, n_outputs), and the concentration (mg/L) as last column.
 
     `covariates`, `pk_covariates`, `effects`, `pk_effects`: one patient's row. `doses`: (hour, mg) in order;
-    the time to the next is its interval, that of the last the one before. No second drug, no progression.
-    Hazards are per hour. Raises `ValueError` where the solver fails.
+    the time to the next is its interval, that of the last the one before. `sessions`: (day, `tace` or
+    `ablation`) of local therapy. No second drug, no progression. Hazards are per hour. Raises `ValueError`
+    where the solver fails, and for a session that the mechanism has no state for.
     """
     from scipy.integrate import solve_ivp
 
@@ -73,7 +75,12 @@ def exact_course(
         module.pk_dose(slots, amount, x[n:])
 
     asked = 24.0 * np.asarray(sample_days, dtype=np.float64)
-    stops = _stops(doses, asked, opens)
+    states = [s.name for s in runner.mechanism.states]
+    unknown = sorted({kind for _, kind in sessions} - set(states))
+    if unknown:
+        raise ValueError(f"the mechanism has no state for a session of {', '.join(unknown)}")
+    shots = [(24.0 * day, states.index(kind)) for day, kind in sessions]
+    stops = _stops(doses, [*asked.tolist(), *(t for t, _ in shots)], float(asked.max()), opens)
     given = dict(doses)
     times = [t for t, _ in doses]
     rows: list[Floats] = []
@@ -92,6 +99,9 @@ def exact_course(
             cov[drug] = float(module.pk_level(slots, x[n:]))
             module.observe(values, cov, effects, personal, x[:n], y)
             rows.append(np.append(y, cov[drug]))
+        for shot, state in shots:
+            if shot == end:
+                x[state] += 1.0
         if end in given:
             place = times.index(end)
             spans = np.diff(times) if len(times) > 1 else np.array([12.0])
@@ -102,8 +112,9 @@ def exact_course(
     return np.array(rows)
 
 
-def _stops(doses: Sequence[tuple[float, float]], asked: Floats, opens: float) -> list[float]:
-    end = float(asked.max())
+def _stops(
+    doses: Sequence[tuple[float, float]], asked: Sequence[float], end: float, opens: float
+) -> list[float]:
     times = [t for t, _ in doses]
     turns = [t + opens for i, t in enumerate(times) if i + 1 == len(times) or t + opens < times[i + 1]]
-    return sorted({s for s in (*times, *turns, *asked.tolist()) if s <= end})
+    return sorted({s for s in (*times, *turns, *asked) if s <= end})

@@ -28,7 +28,9 @@ class ParameterSet:
 
 
 def read_sets(path: Path = CALIBRATED, *, reading: str | None = None) -> tuple[ParameterSet, ...]:
-    """The equally good sets of the data file, the best of each reading first; of one `reading` or of both.
+    """The sets of the data file, which fit about as well, the best of each reading first.
+
+    Of one `reading` or of both.
 
     Raises `ValueError` where there is none.
     """

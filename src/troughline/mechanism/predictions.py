@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troughline.mechanism.endpoints import (
+    doubling_days,
     growth_mm_per_day,
     log_hazard_ratio,
     median_between_visits,
@@ -20,6 +20,7 @@ from troughline.mechanism.endpoints import (
     survival_at,
     survival_times,
 )
+from troughline.mechanism.population import individual_values
 from troughline.mechanism.treatment import Arm, DoseLevel, Protocol, six_weekly, sorafenib_levels
 from troughline.units import DAYS_PER_MONTH
 
@@ -127,6 +128,7 @@ def sharp_quantities(
     slope = growth_mm_per_day(s, both.protocol.visit_days, start)
     use = np.isfinite(slope)
     found[f"{prefix}-growth"] = float(np.average(slope[use], weights=None if w is None else w[use]))
+    found[f"{prefix}-sum-doubling"] = float(np.median(doubling_days(slope[use], start[use])))
     slow = use & (slope < found[f"{prefix}-growth"])
     for name, rows in (("slow", slow), ("fast", use & ~slow)):
         times = survival_times(s, None, w)
@@ -140,27 +142,17 @@ def sharp_quantities(
     return found
 
 
-def growth_quantities(chosen: ParameterSet, median_days: float, sd: float) -> dict[str, float]:
-    """Doubling times without treatment: the pooled one, and the shares under 3 and over 9 months, in %."""
-    from statistics import NormalDist
+def doubling(runner: Runner, patients: Patients, chosen: ParameterSet) -> dict[str, float]:
+    """Volume doubling times without treatment of these patients: the median in months, and the shares in %.
 
-    cdf = NormalDist().cdf
-
-    month = DAYS_PER_MONTH
+    The shares are those under 3 and over 9 months. Who is drawn counts, within a population's bounds and with
+    its causes of the disease, not the law that the patients' growth is drawn from.
+    """
+    treated = patients.with_spread(runner.mechanism, chosen.sd)
+    days = individual_values(runner.mechanism, ["doubling_time"], treated, chosen.values)["doubling_time"]
+    months = days / (24.0 * DAYS_PER_MONTH)
     return {
-        "doubling-mean": median_days / month,
-        "doubling-fast": 100.0 * cdf(math.log(3.0 * month / median_days) / sd),
-        "doubling-slow": 100.0 * cdf(-math.log(9.0 * month / median_days) / sd),
+        "doubling-mean": float(np.median(months)),
+        "doubling-fast": 100.0 * share(months < 3.0),
+        "doubling-slow": 100.0 * share(months > 9.0),
     }
-
-
-def doubling(runner: Runner, chosen: ParameterSet) -> dict[str, float]:
-    """Those of a set."""
-    file = {p.name: p.value_as_written for p in runner.mechanism.parameters}
-    names = runner.mechanism.subject_effects
-    sd = float(
-        np.sqrt(runner.mechanism.covariance("subject")[names.index("eta_growth")][names.index("eta_growth")])
-    )
-    return growth_quantities(
-        chosen, chosen.values.get("doubling", file["doubling"]), chosen.sd.get("eta_growth", sd)
-    )

@@ -17,7 +17,8 @@ class Target:
     """One published number, or one that was asked of the model.
 
     `quantity` is what `Trials.quantities` predicts for it. `value` in `unit`; `low` to `high` is what counts
-    as approached; `sd` the standard error used as the width of the fit, on the log scale where `log`.
+    as approached; `sd` the width of the fit, on the log scale where `log`; `printed_sd` the printed standard
+    error where the fit's width is narrower, else 0.
     `printed`: what the source says where it gives no number of this kind (a direction, a visit).
     """
 
@@ -34,6 +35,12 @@ class Target:
     verified: bool
     note: str
     printed: str = ""
+    printed_sd: float = 0.0
+
+    @property
+    def narrowing(self) -> float:
+        """The fit's width over the printed standard error; 1 where there is no other than the fit's."""
+        return self.sd / self.printed_sd if self.printed_sd > 0.0 else 1.0
 
     def residual(self, predicted: float) -> float:
         """(predicted − value)/sd, on the log scale where the target is; 0 inside an interval without sd."""
@@ -94,6 +101,7 @@ def read_targets(path: Path = TARGETS) -> tuple[Target, ...]:
                 verified=bool(item.get("verified", verified)),
                 note=item.get("note", ""),
                 printed=item.get("printed", ""),
+                printed_sd=float(item.get("printed_sd", 0.0)),
             )
         )
     return tuple(found)

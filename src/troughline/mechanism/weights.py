@@ -1,4 +1,7 @@
-"""Weights of virtual patients that give wanted averages with as little change as possible."""
+"""Weights of virtual patients that give wanted averages with as little change as possible.
+
+Only how much weighting would be needed is reported: no trial, interval or prediction uses a weight.
+"""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from troughline.mechanism.treatment import Arm, DoseLevel, Protocol, sorafenib_levels
 from troughline.progress import Progress, silent
-from troughline.trial.assumed import movable, status_of, with_factors
+from troughline.trial.assumed import STRESS, drawn_shares, movable, status_of, with_factors
 from troughline.trial.cells import patients_of, the_runner
 from troughline.trial.gather import middle
 from troughline.trial.schedule import in_threads
@@ -93,6 +93,7 @@ def scenarios_of(setup: Setup) -> list[Scenario]:
             moved["toxicity"] = min(given[name].get("toxicity", 0.0) * float(toxic), 20.0)
             drugs[name] = moved
         factors = dict(zip(free, np.exp(MECHANISM_SPREAD * rng.standard_normal(len(free))), strict=True))
+        factors |= drawn_shares(rng)
         made.append(Scenario(place=d % len(setup.sets), drugs=drugs, factors=factors, drawn=True))
     return made
 
@@ -168,7 +169,7 @@ def rank(
     level = setup.file.trial.level
     ordered = sorted(rows, key=lambda row: row["rank"])
     return {
-        "definition": list(DEFINITION),
+        "definition": [*DEFINITION, STRESS],
         "control": SORAFENIB,
         "level": level,
         "patients": asked.n,

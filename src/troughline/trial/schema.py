@@ -57,7 +57,7 @@ class Header(Strict):
 
 
 class Model(Strict):
-    """Which reading of target potency, and all equally good sets or the best of each reading."""
+    """Which reading of target potency, and all sets or the best of each reading."""
 
     reading: Literal["Kd", "IC50", "both"] = "both"
     sets: Literal["all", "best"] = "all"

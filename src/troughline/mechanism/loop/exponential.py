@@ -91,3 +91,29 @@ def step(
         change = (g[i] - d[i] * y[i]) - (f[i] - d[i] * x[i])
         x[i] = y[i] + h * second_phi(d[i] * h) * change
     return speed
+
+
+SESSION_CHANGE = 0.06  # of a state in one part, relative to its size and 0.2
+FIRST_PART_H = 0.25  # the first part, where no speed is known
+
+
+@device
+def in_parts(
+    theta: Any, cov: Any, eta: Any, personal: Any, x: Any, hours: Any, speed: Any, f: Any, d: Any, y: Any,
+    g: Any, unused: Any,
+) -> Any:  # fmt: skip
+    """x after `hours`, in parts no longer than the speed of its states allows; returns the last speed, 1/h.
+
+    For the days after a session of local therapy: what a session kills, it kills within hours to days, at a
+    rate that falls by half as fast, and one step of a day would take the rate at its start for the whole.
+    `speed`: that of the part before, 0 where none is known.
+    """
+    left = hours
+    part = FIRST_PART_H
+    while left > 1e-9:
+        if speed > 0.0:
+            part = max(FIRST_PART_H, SESSION_CHANGE / speed)
+        part = min(part, left)
+        speed = step(theta, cov, eta, personal, x, part, f, d, y, g, unused)
+        left -= part
+    return speed

@@ -38,7 +38,7 @@ from troughline.mechanism.loop.contract import (
     start,
     watch,
 )
-from troughline.mechanism.loop.exponential import step
+from troughline.mechanism.loop.exponential import in_parts, step
 from troughline.mechanism.loop.pharmacokinetics import pk_now, pk_prepare, pk_slot
 from troughline.mechanism.loop.response import NOT_EVALUABLE, PROGRESSIVE, better, read_image
 
@@ -71,11 +71,13 @@ AT_DAY, AT_CHANGED, AT_SLOT, AT_VISIT, AT_SAMPLE, AT_EVENT, AT_LIMITS = 8, 9, 10
 AT_DEATH, AT_LESION, AT_LIMITING, AT_SEVERE, AT_WITHDRAWAL, AT_DROPOUT, AT_DUE = 15, 16, 17, 18, 19, 20, 21
 AT_STALE, AT_SPEED, AT_START, AT_START_VIABLE, AT_NADIR, AT_NADIR_VIABLE = 22, 23, 24, 25, 26, 27
 AT_TRUE_NADIR, AT_AREA, AT_AREA_DAYS, AT_ENDED, AT_PAUSED, AT_LAST = 28, 29, 30, 31, 32, 33
-N_AT = 34
+AT_SESSION = 34
+N_AT = 35
 # Values of OUT_STOP_WHY.
 ON_TREATMENT, TOXIC, PROGRESSED, WITHDRAWN, LIVER = 0, 1, 2, 3, 4
 NEVER = 1e9
 MOST_CHANGE = 0.3  # of a state in one step, relative to its size and 0.2
+SESSION_DAYS = 10.0  # after a session of local therapy, parts of a step follow what it does
 
 
 @device
@@ -196,6 +198,7 @@ def one_patient(
     e_dropout, e_limiting = threshold(u[U_DROPOUT]), threshold(u[U_LIMITING])
     stale = False
     speed = 0.0
+    session = -NEVER
     start_mm = now[O_SUM_OF_DIAMETERS_SEEN] * math.exp(rules[RULE_ERROR] * noise[i, 0])
     start_viable = now[O_VIABLE_DIAMETERS] * math.exp(rules[RULE_VIABLE_ERROR] * noise[i, 1])
     nadir_mm, nadir_viable, true_nadir = start_mm, start_viable, now[O_SUM_OF_DIAMETERS_SEEN]
@@ -213,7 +216,7 @@ def one_patient(
         h_death, h_lesion, h_limiting = kept[AT_DEATH], kept[AT_LESION], kept[AT_LIMITING]
         h_severe, h_withdrawal, h_dropout = kept[AT_SEVERE], kept[AT_WITHDRAWAL], kept[AT_DROPOUT]
         e_limiting = kept[AT_DUE]
-        stale, speed = kept[AT_STALE] > 0.5, kept[AT_SPEED]
+        stale, speed, session = kept[AT_STALE] > 0.5, kept[AT_SPEED], kept[AT_SESSION]
         start_mm, start_viable = kept[AT_START], kept[AT_START_VIABLE]
         nadir_mm, nadir_viable = kept[AT_NADIR], kept[AT_NADIR_VIABLE]
         true_nadir = kept[AT_TRUE_NADIR]
@@ -224,7 +227,7 @@ def one_patient(
         while event < events.shape[0] and events[event, 0] <= day:
             if events[event, 0] >= day - 0.5:
                 x[int(events[event, 1])] += events[event, 2]
-                changed = day
+                changed = session = day
                 stale = True
             event += 1
         if sample < samples.shape[0] and samples[sample] <= day:
@@ -303,7 +306,12 @@ def one_patient(
         a_death, a_lesion, a_limiting = now[O_DEATH_HAZARD], now[O_LESION_HAZARD_NOW], now[O_LIMITING_HAZARD]
         a_severe, a_withdrawal = now[O_SEVERE_HAZARD], now[O_WITHDRAWAL_HAZARD]
         a_dropout = now[O_DROPOUT_HAZARD]
-        speed = step(theta, c, e, personal, x, hours, f, d, y, g, unused)
+        if day - session < SESSION_DAYS:
+            speed = in_parts(
+                theta, c, e, personal, x, hours, 0.0 if day == session else speed, f, d, y, g, unused
+            )
+        else:
+            speed = step(theta, c, e, personal, x, hours, f, d, y, g, unused)
         watch(theta, c, e, personal, x, now)
         if math.isnan(now[O_DEATH_HAZARD]) or not math.isfinite(now[O_SUM_OF_DIAMETERS_SEEN]):
             result[OUT_STATUS] = 2.0
@@ -450,7 +458,7 @@ def one_patient(
     kept[AT_DEATH], kept[AT_LESION], kept[AT_LIMITING] = h_death, h_lesion, h_limiting
     kept[AT_SEVERE], kept[AT_WITHDRAWAL], kept[AT_DROPOUT] = h_severe, h_withdrawal, h_dropout
     kept[AT_DUE] = e_limiting
-    kept[AT_STALE], kept[AT_SPEED] = 1.0 if stale else 0.0, speed
+    kept[AT_STALE], kept[AT_SPEED], kept[AT_SESSION] = 1.0 if stale else 0.0, speed, session
     kept[AT_START], kept[AT_START_VIABLE] = start_mm, start_viable
     kept[AT_NADIR], kept[AT_NADIR_VIABLE] = nadir_mm, nadir_viable
     kept[AT_TRUE_NADIR] = true_nadir
