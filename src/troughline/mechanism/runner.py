@@ -36,7 +36,8 @@ class Courses:
     `death_day` and `died`; `progression_day` (of the visit, or of the last image) and `progressed` by RECIST
     1.1, `progression_reason` (1 growth, 2 new lesion), `viable_*` by mRECIST; `best`, `viable_best`, `first`:
     0 not evaluable, 1 complete, 2 partial, 3 stable, 4 progressive; `stop_day` of the first line with
-    `stop_why` (0 on treatment, 1 toxicity, 2 progression, 3 other, 4 liver); `reductions`; `dose_mg` in all;
+    `stop_why` (0 on treatment, 1 toxicity, 2 progression, 3 other, 4 liver); `reductions` of the first line
+    to a lower dose, `next_reductions` of the second; `dose_mg` in all;
     `severe_day`, `limiting_day`: first toxicity of grade 3 or more, and that limits the dose; `mean_level`
     while on treatment, mg/L; `states_at_progression` (n, n_states); `seen` (n, n_visits) sums of diameters as
     measured, mm; `sampled` (n, n_samples, n_outputs + 1): the outputs at the sample days, in their units, and
@@ -56,6 +57,7 @@ class Courses:
     stop_day: Floats
     stop_why: NDArray[np.int64]
     reductions: NDArray[np.int64]
+    next_reductions: NDArray[np.int64]
     dose_mg: Floats
     severe_day: Floats
     limiting_day: Floats
@@ -130,13 +132,16 @@ class Runner:
         *,
         values: Mapping[str, float] | None = None,
         sample_days: Sequence[float] = (),
+        last_day: Floats | None = None,
         keep_states: bool = False,
         max_step_days: float | None = None,
         threads: int | None = None,
     ) -> Courses:
         """The course of every patient in an arm.
 
-        `values` replaces typical values (the file's units). `sample_days`: when the outputs are kept. With
+        `values` replaces typical values (the file's units). `sample_days`: when the outputs are kept.
+        `last_day` (n,): the day on which each patient's data end, if before the horizon (rounded down to
+        half days); nothing is seen later. With
         `keep_states` `sampled` has the states too, after the outputs and the concentration. `threads`: None
         for the number of cores; the numbers are the same whatever it is.
 
@@ -154,6 +159,9 @@ class Runner:
         rules = rule_table(arm, protocol, max_step_days=max_step_days)
         events = event_table(arm, protocol, [s.name for s in self.mechanism.states])
         visits = np.asarray(protocol.visit_days, dtype=np.float64)
+        ends = np.full(n, protocol.horizon_days) if last_day is None else np.floor(2.0 * last_day) / 2.0
+        if ends.shape != (n,) or not np.all(ends >= 0.0):
+            raise ValueError(f"last_day must be {n} days of 0 or more")
         columns = len(layout.outputs) + 1 + (layout.n_states if keep_states else 0)
         out = np.zeros((n, at.OUT_STATES + layout.n_states))
         seen = np.full((n, len(visits)), np.nan)
@@ -167,7 +175,8 @@ class Runner:
             arguments = (
                 theta, pk_theta, patients.covariates[part].copy(), patients.pk_covariates[part],
                 eta[part], pk_eta[part], uniform[part], noise[part], plan, sizes, rules, events, visits,
-                samples, np.zeros((end - begin, layout.work)), out[part], seen[part], sampled[part],
+                samples, ends[part], np.zeros((end - begin, layout.work)), out[part], seen[part],
+                sampled[part],
             )  # fmt: skip
             if self.device == "cuda":
                 blocks = -(-(end - begin) // 64)
@@ -224,6 +233,7 @@ def _courses(out: Floats, seen: Floats, sampled: Floats) -> Courses:
         stop_day=days(at.OUT_STOP),
         stop_why=whole(at.OUT_STOP_WHY),
         reductions=whole(at.OUT_REDUCTIONS),
+        next_reductions=whole(at.OUT_NEXT_REDUCTIONS),
         dose_mg=out[:, at.OUT_DOSE],
         severe_day=days(at.OUT_SEVERE),
         limiting_day=days(at.OUT_LIMITING),

@@ -106,7 +106,7 @@ def write_module(mechanism: ModelSpec, pk: ModelSpec, device: str) -> tuple[str,
 
 _ARGUMENTS = (
     "theta", "pk_theta", "cov", "pk_cov", "eta", "pk_eta", "uniform", "noise", "plan", "plan_size", "rules",
-    "events", "visits", "samples", "work", "out", "seen", "sampled",
+    "events", "visits", "samples", "last_day", "work", "out", "seen", "sampled",
 )  # fmt: skip
 
 

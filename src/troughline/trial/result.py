@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from troughline.progress import Progress, silent
 from troughline.results import Estimate, plain
-from troughline.trial.cells import MARKERS, ROUTES
+from troughline.trial.cells import MARKERS, ROUTES, WHY
 from troughline.trial.gather import middle, succeeds, wilson
-from troughline.trial.statistics import ENDPOINTS, UNITS, WHY
+from troughline.trial.statistics import ENDPOINTS, UNITS
 from troughline.trial.stream import RESPONSES
 
 if TYPE_CHECKING:

@@ -43,8 +43,8 @@ from troughline.mechanism.loop.response import NOT_EVALUABLE, PROGRESSIVE, bette
 # Places in `rules`.
 RULE_HORIZON, RULE_HOLD, RULE_STOP_SHARE, RULE_STOP_PROGRESSED, RULE_NEXT_LINE_AFTER = 0, 1, 2, 3, 4
 RULE_LIVER_STOP, RULE_STEP, RULE_ERROR, RULE_VIABLE_ERROR = 5, 6, 7, 8
-RULE_SHRINK, RULE_GROW, RULE_LEAST, RULE_GONE = 9, 10, 11, 12
-N_RULES = 13
+RULE_SHRINK, RULE_GROW, RULE_LEAST, RULE_GONE, RULE_MOST = 9, 10, 11, 12, 13
+N_RULES = 14
 # Columns of `plan` for a line and a dose level: dose, interval in slots of 12 h, then the second drug.
 PLAN_DOSE, PLAN_SLOTS, PLAN_SECOND = 0, 1, 2
 # Columns of `uniform`.
@@ -56,8 +56,8 @@ OUT_DEATH, OUT_DIED, OUT_PROGRESSION, OUT_PROGRESSED, OUT_REASON = 0, 1, 2, 3, 4
 OUT_VIABLE_PROGRESSION, OUT_VIABLE_PROGRESSED, OUT_BEST, OUT_VIABLE_BEST = 5, 6, 7, 8
 OUT_STOP, OUT_REDUCTIONS, OUT_DOSE, OUT_SEVERE, OUT_LIMITING, OUT_DROPOUT = 9, 10, 11, 12, 13, 14
 OUT_NEXT_LINE, OUT_LESION, OUT_STATUS, OUT_FIRST, OUT_MEAN_LEVEL, OUT_STOP_WHY = 15, 16, 17, 18, 19, 20
-OUT_TRUE_PROGRESSION = 21
-OUT_STATES = 22
+OUT_TRUE_PROGRESSION, OUT_NEXT_REDUCTIONS = 21, 22
+OUT_STATES = 23
 # Values of OUT_STOP_WHY.
 ON_TREATMENT, TOXIC, PROGRESSED, WITHDRAWN, LIVER = 0, 1, 2, 3, 4
 NEVER = 1e9
@@ -79,6 +79,18 @@ def day_of(before: Any, after: Any, wanted: Any, day: Any, days: Any) -> Any:
 
 
 @device
+def lowers(plan: Any, line: Any, level: Any) -> Any:
+    """Whether a level of a line gives less a day of sorafenib or of a second drug than the one before."""
+    less = (
+        plan[line, level, PLAN_DOSE] * plan[line, level - 1, PLAN_SLOTS]
+        < plan[line, level - 1, PLAN_DOSE] * plan[line, level, PLAN_SLOTS]
+    )
+    for k in range(PLAN_SECOND, plan.shape[2]):
+        less = less or plan[line, level, k] < plan[line, level - 1, k]
+    return less
+
+
+@device
 def one_patient(
     i: Any,
     theta: Any,
@@ -95,6 +107,7 @@ def one_patient(
     events: Any,
     visits: Any,
     samples: Any,
+    last_day: Any,
     work: Any,
     out: Any,
     seen: Any,
@@ -118,6 +131,8 @@ def one_patient(
     g = row[at : at + N]
     at += N
     unused = row[at : at + N]
+    at += N
+    kept = row[at : at + N]
     at += N
     space = row[at : at + 7 * N_PK * N_PK]
     at += 7 * N_PK * N_PK
@@ -147,7 +162,7 @@ def one_patient(
         for j in range(sampled.shape[2]):
             sampled[i, k, j] = math.nan
 
-    horizon = rules[RULE_HORIZON]
+    horizon = min(rules[RULE_HORIZON], last_day[i])
     line, level = 0, 0
     treated = plan_size[0] > 0
     progressed_seen = False
@@ -254,8 +269,17 @@ def one_patient(
         a_death, a_lesion, a_limiting = now[O_DEATH_HAZARD], now[O_LESION_HAZARD_NOW], now[O_LIMITING_HAZARD]
         a_severe, a_withdrawal = now[O_SEVERE_HAZARD], now[O_WITHDRAWAL_HAZARD]
         a_dropout = now[O_DROPOUT_HAZARD]
+        for k in range(N):
+            kept[k] = x[k]
         speed = step(theta, c, e, personal, x, hours, f, d, y, g, unused)
         watch(theta, c, e, personal, x, now)
+        if not math.isfinite(now[O_SUM_OF_DIAMETERS_SEEN]):
+            # Too long a step for a tumour as fast as this: the same days again in quarters of a day.
+            for k in range(N):
+                x[k] = kept[k]
+            for _ in range(2 * n_slots):
+                speed = step(theta, c, e, personal, x, 6.0, f, d, y, g, unused)
+            watch(theta, c, e, personal, x, now)
         if math.isnan(now[O_DEATH_HAZARD]) or not math.isfinite(now[O_SUM_OF_DIAMETERS_SEEN]):
             result[OUT_STATUS] = 2.0
             break
@@ -263,6 +287,9 @@ def one_patient(
         h_death += 0.5 * hours * (a_death + now[O_DEATH_HAZARD])
         if h_death >= e_death:
             result[OUT_DEATH] = day_of(before, h_death, e_death, day, days)
+            result[OUT_DIED] = 1.0
+        elif now[O_SUM_OF_DIAMETERS_SEEN] > rules[RULE_MOST]:
+            result[OUT_DEATH] = day + days
             result[OUT_DIED] = 1.0
         alive = result[OUT_DIED] < 0.5
         until = result[OUT_DEATH] if not alive else day + days
@@ -314,7 +341,8 @@ def one_patient(
                 else:
                     level += 1
                     slot = 0
-                    result[OUT_REDUCTIONS] += 1.0
+                    if lowers(plan, line, level):
+                        result[OUT_REDUCTIONS if line == 0 else OUT_NEXT_REDUCTIONS] += 1.0
                     hold_until = day + days + rules[RULE_HOLD]
                     changed = day + days
             if why != ON_TREATMENT:
@@ -375,8 +403,8 @@ def one_patient(
                         changed = day
                         result[OUT_STOP] = day
                         result[OUT_STOP_WHY] = float(PROGRESSED)
-                    if plan_size.shape[0] > 1 and plan_size[1] > 0 and not treated:
-                        next_line_day = day + rules[RULE_NEXT_LINE_AFTER]
+                        if plan_size.shape[0] > 1 and plan_size[1] > 0:
+                            next_line_day = day + rules[RULE_NEXT_LINE_AFTER]
             visit += 1
 
     if result[OUT_STOP] >= NEVER and plan_size[0] > 0:
