@@ -53,6 +53,11 @@ def cell_of(setup: Any, arm: int = 1) -> cells.Cell:
     return next(c for c in run.cells_of(setup, [dict(setup.population.scale)]) if c.arm_index == arm)
 
 
+def columns_of(setup: Any) -> dict[str, Any]:
+    """What became of the patients of the second arm's first cell."""
+    return dict(cells.run_cell(cell_of(setup)).columns)
+
+
 LONG = {"title": "t", "replicates": 1, "horizon_months": 19}
 FOLLOW = {"shortest_months": 6.0, "longest_months": 19.0}
 ARMS = [{"id": "placebo", "n": 300, "sorafenib": "none"}, {"id": "sorafenib", "n": 300}]
@@ -60,8 +65,8 @@ ARMS = [{"id": "placebo", "n": 300, "sorafenib": "none"}, {"id": "sorafenib", "n
 
 def test_every_number_ends_with_the_patients_data() -> None:
     """Followed to a day each: nothing is dated later, and what lies before is that of the uncut course."""
-    whole = cells.run_cell(cell_of(made(trial=LONG, arm=ARMS))).columns
-    cut = cells.run_cell(cell_of(made(trial=LONG, arm=ARMS, follow_up=FOLLOW))).columns
+    whole = columns_of(made(trial=LONG, arm=ARMS))
+    cut = columns_of(made(trial=LONG, arm=ARMS, follow_up=FOLLOW))
     ended = np.asarray(cut["os_day"], dtype=float)
     for name in ("ttp_day", "mttp_day", "stop_day", "severe_day", "limiting_day", "next_line_day"):
         assert np.all(np.nan_to_num(np.asarray(cut[name], dtype=float)) <= ended + 1e-9), name
@@ -77,7 +82,7 @@ def test_every_number_ends_with_the_patients_data() -> None:
 
 def test_who_dies_treated_is_not_on_treatment() -> None:
     """Of those whose first line nothing ended, the dead are told from those still treated."""
-    columns = cells.run_cell(cell_of(made(trial=LONG, arm=ARMS))).columns
+    columns = columns_of(made(trial=LONG, arm=ARMS))
     why, died = np.asarray(columns["stop_why"]), np.asarray(columns["died"])
     assert not died[why == WHY.index("on treatment")].any()
     assert died[why == WHY.index("died on treatment")].all()
@@ -101,10 +106,10 @@ def test_time_on_treatment_counts_who_goes_on_as_going_on() -> None:
 def test_a_dose_that_goes_on_is_not_reduced() -> None:
     """`hold`: after the week the same dose; nobody's is counted as reduced. `reduce`: some are."""
     held = [*ARMS[:1], {**ARMS[1], "toxicity": "hold"}]
-    columns = cells.run_cell(cell_of(made(trial=LONG, arm=held))).columns
+    columns = columns_of(made(trial=LONG, arm=held))
     assert np.isfinite(np.asarray(columns["limiting_day"], dtype=float)).any()
     assert not np.asarray(columns["reductions"]).any()
-    assert np.asarray(cells.run_cell(cell_of(made(trial=LONG, arm=ARMS))).columns["reductions"]).any()
+    assert np.asarray(columns_of(made(trial=LONG, arm=ARMS))["reductions"]).any()
 
 
 def test_the_waterfall_starts_where_the_response_starts() -> None:
@@ -112,7 +117,7 @@ def test_the_waterfall_starts_where_the_response_starts() -> None:
 
     A lesion ends the count of responses, so what is measured on that day may lie lower.
     """
-    columns = cells.run_cell(cell_of(made(trial=LONG, arm=[{**a, "n": 2000} for a in ARMS]))).columns
+    columns = columns_of(made(trial=LONG, arm=[{**a, "n": 2000} for a in ARMS]))
     best, change = np.asarray(columns["best"]), np.asarray(columns["best_change_percent"], dtype=float)
     lesion = np.asarray(columns["reason"]) == 2
     assert np.count_nonzero(best == 2) > 20
@@ -122,11 +127,9 @@ def test_the_waterfall_starts_where_the_response_starts() -> None:
 
 def test_a_second_line_is_for_those_whom_progression_stopped() -> None:
     """Stopped by toxicity or by choice: no second line; its reductions are counted apart."""
+    drug = read_second_drugs()["regorafenib"]
     second = tuple(
-        DoseLevel(
-            dose_mg=400.0 * part, second={k: v * part for k, v in read_second_drugs()["regorafenib"].items()}
-        )
-        for part in (1.0, 0.5)
+        DoseLevel(dose_mg=400.0 * part, second={k: v * part for k, v in drug.items()}) for part in (1.0, 0.5)
     )
     arm = replace(sorafenib_arm(), second_line=second)
     alone, both = (runner().run(patients(600), a, six_weekly(19), threads=1) for a in (sorafenib_arm(), arm))
@@ -141,7 +144,7 @@ def test_a_second_line_is_for_those_whom_progression_stopped() -> None:
 
 def test_shares_of_stops_have_a_word_each() -> None:
     """The statistics of a trial name every reason, and the shares add to 100 %."""
-    columns = cells.run_cell(cell_of(made(trial=LONG, arm=ARMS))).columns
+    columns = columns_of(made(trial=LONG, arm=ARMS))
     found = statistics_of({"a": columns}, (), sizes=(), grid=np.array([0.0]), risk_grid=np.array([0.0]))
     assert len(found.stops["a"]) == len(WHY)
     assert found.stops["a"].sum() == pytest.approx(100.0)

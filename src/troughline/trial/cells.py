@@ -135,7 +135,7 @@ def run_cell(cell: Cell) -> CellResult:
 
 
 def _last_day(cell: Cell, patients: Patients) -> Floats:
-    """The day on which each patient's data end (n,): of the follow-up if the file has one, else the horizon."""
+    """The day on which each patient's data end (n,): of the file's follow-up, or else the horizon."""
     if cell.cut is None:
         return np.full(len(patients), cell.protocol.horizon_days)
     low, high = cell.cut
@@ -174,7 +174,7 @@ def _columns(
 
 
 def _best_change(courses: Courses, protocol: Protocol, start: Floats) -> Floats:
-    """The lowest measured sum until progression against the measured start, in % (n,); NaN without an image."""
+    """The lowest measured sum until progression against the measured start, % (n,); NaN without an image."""
     days = np.asarray(protocol.visit_days)
     last = np.where(courses.progressed, courses.progression_day, np.inf)
     seen = np.where(days[None, :] <= last[:, None], courses.seen, np.nan)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from troughline.mechanism.predictions import scaled
 from troughline.mechanism.treatment import Arm, DoseLevel, Protocol, sorafenib_levels
 from troughline.progress import Progress, silent
 from troughline.trial.assumed import movable, status_of, with_factors
@@ -149,6 +150,7 @@ def rank(
         k: patients_of(
             setup.population, chosen, clearance=setup.file.population.clearance, n=asked.n,
             seed=setup.file.trial.seed,
+            values=scaled(the_runner(setup.file.population.clearance), chosen, scales[k]),
         )
         for k, chosen in enumerate(setup.sets)
     }  # fmt: skip
@@ -187,7 +189,6 @@ def _run(
 ) -> Seen:
     """One arm in one scenario."""
     from troughline.mechanism.heldout import without_limits
-    from troughline.mechanism.predictions import scaled
 
     runner = the_runner(setup.file.population.clearance)
     values = scaled(runner, setup.sets[scenario.place], scales[scenario.place])

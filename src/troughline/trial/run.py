@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +21,9 @@ from troughline.trial.cells import (
     REPLICATE_SEEDS,
     Cell,
     CellResult,
-    patients_of,
     the_runner,
 )
+from troughline.trial.matching import MatchError, match_one
 from troughline.trial.schedule import run_in_order
 from troughline.trial.statistics import TrialStatistics, statistics_of
 from troughline.trial.stream import PatientFile
@@ -34,7 +35,6 @@ Floats = NDArray[np.float64]
 Columns = Mapping[str, NDArray[Any]]
 GRID_DAYS, RISK_DAYS = 7.0, 84.0
 SHOWN = 200
-MATCH_PATIENTS, MATCH_SEED = 2000, 4_000_037
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,8 +95,11 @@ def run_trial(
         raise _refusal(setup, "scheduler", str(error), "run.scheduler") from None
     except MissingLibrary as error:
         raise _refusal(setup, "salib", str(error), "sensitivity") from None
+    except MatchError as error:
+        raise _refusal(setup, "match-placebo", str(error), "population.match_placebo") from None
     except RunError as error:
-        raise _refusal(setup, "not-finite", str(error), None) from None
+        remedy = "growth or doses beyond what the mechanism can follow; take step_days shorter"
+        raise _refusal(setup, "not-finite", f"{error}: {remedy}", "population.scale") from None
     return TrialOutcome(
         setup=setup, contents=contents, findings=setup.findings, n_patients=gathered.n_patients
     )
@@ -208,29 +211,17 @@ def cells_of(setup: Setup, scales: list[Mapping[str, float]]) -> Iterator[Cell]:
 def match_scales(
     setup: Setup, *, workers: int | None, progress: Progress = silent
 ) -> list[Mapping[str, float]]:
-    """Factors on typical values for each set: those of the population, and what its placebo arm asks for."""
+    """Factors on typical values for each set: those of the population, and what its placebo arm asks for.
+
+    Raises `MatchError`.
+    """
     from concurrent.futures import ThreadPoolExecutor
 
-    from troughline.mechanism.heldout import asia_scales
-    from troughline.mechanism.parameters import ParameterSet
-
-    given = setup.population.scale
-    match = setup.file.population.match_placebo
-    if match is None:
-        return [dict(given) for _ in setup.sets]
+    if setup.file.population.match_placebo is None:
+        return [dict(setup.population.scale) for _ in setup.sets]
     progress("matching the placebo arm", 0, len(setup.sets))
-    runner = the_runner(setup.file.population.clearance)
-
-    def one(chosen: ParameterSet) -> Mapping[str, float]:
-        patients = patients_of(
-            setup.population, chosen, clearance=setup.file.population.clearance, n=MATCH_PATIENTS,
-            seed=setup.file.trial.seed + MATCH_SEED,
-        )  # fmt: skip
-        found = asia_scales(runner, patients, chosen, ttp_day=match.ttp_day, os_months=match.os_months)
-        return {**given, **{k: v * given.get(k, 1.0) for k, v in found.items()}}
-
     with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(one, setup.sets))
+        return list(pool.map(partial(match_one, setup), setup.sets))
 
 
 def _warm(setup: Setup) -> None:

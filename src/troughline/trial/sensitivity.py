@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from troughline.mechanism.predictions import scaled
 from troughline.progress import Progress, silent
 from troughline.trial.assumed import movable, status_of, with_factors
 from troughline.trial.cells import MARKERS, patients_of, the_runner
@@ -64,7 +65,7 @@ def screen(
     parameters = movable(runner.mechanism)
     patients = patients_of(
         setup.population, setup.sets[0], clearance=setup.file.population.clearance, n=asked.n,
-        seed=setup.file.trial.seed,
+        seed=setup.file.trial.seed, values=scaled(runner, setup.sets[0], scales[0]),
     )  # fmt: skip
     seed = setup.file.trial.seed % 2**31
 
@@ -174,7 +175,6 @@ def _run(
 ) -> Floats:
     """The prediction (NaN where an arm has no event), then what could be measured (`MEASURED`)."""
     from troughline.mechanism.endpoints import log_hazard_ratio, progression_times, survival_times
-    from troughline.mechanism.predictions import scaled
 
     asked = setup.file.sensitivity
     assert asked is not None

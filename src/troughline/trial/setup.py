@@ -226,6 +226,7 @@ def _limits(file: TrialFile, drugs: Mapping[str, Any], fault: Any) -> None:
 
 def _probe(population: Population, chosen: ParameterSet, file: TrialFile, fault: Any) -> None:
     """Draw a few patients: a population that (almost) nobody satisfies shows here."""
+    from troughline.mechanism.predictions import scaled
     from troughline.trial.cells import patients_of, the_runner
 
     runner = the_runner(file.population.clearance)
@@ -236,7 +237,8 @@ def _probe(population: Population, chosen: ParameterSet, file: TrialFile, fault:
             return
     try:
         clearance = file.population.clearance
-        patients_of(population, chosen, clearance=clearance, n=PROBE, seed=file.trial.seed)
+        values = scaled(runner, chosen, population.scale)
+        patients_of(population, chosen, clearance=clearance, n=PROBE, seed=file.trial.seed, values=values)
     except ValueError as error:
         fault("population", str(error), "population")
 

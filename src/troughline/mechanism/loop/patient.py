@@ -274,12 +274,14 @@ def one_patient(
         speed = step(theta, c, e, personal, x, hours, f, d, y, g, unused)
         watch(theta, c, e, personal, x, now)
         if not math.isfinite(now[O_SUM_OF_DIAMETERS_SEEN]):
-            # Too long a step for a tumour as fast as this: the same days again in quarters of a day.
+            # Too long a step for a tumour as fast as this: the same days again by the hour.
             for k in range(N):
                 x[k] = kept[k]
-            for _ in range(2 * n_slots):
-                speed = step(theta, c, e, personal, x, 6.0, f, d, y, g, unused)
-            watch(theta, c, e, personal, x, now)
+            for _ in range(12 * n_slots):
+                speed = step(theta, c, e, personal, x, 1.0, f, d, y, g, unused)
+                watch(theta, c, e, personal, x, now)
+                if now[O_SUM_OF_DIAMETERS_SEEN] > rules[RULE_MOST]:
+                    break
         if math.isnan(now[O_DEATH_HAZARD]) or not math.isfinite(now[O_SUM_OF_DIAMETERS_SEEN]):
             result[OUT_STATUS] = 2.0
             break
