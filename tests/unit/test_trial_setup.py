@@ -9,6 +9,7 @@ import pytest
 
 import troughline
 from troughline.issues import InputError
+from troughline.trial.people import words_of
 from troughline.trial.setup import check_trial, load_trial, setup_of
 from troughline.trial.treatments import at_dose, together
 
@@ -96,6 +97,74 @@ def test_a_visit_past_the_horizon_is_refused() -> None:
 def test_other_faults_are_named(changes: dict[str, Any], words: str) -> None:
     """What is wrong stands in the line."""
     assert any(words in line for line in faults(**changes))
+
+
+def against(target: str, quantity: str, arm: str, control: str | None = None) -> dict[str, Any]:
+    """A trial's change that holds a quantity against a target of the mechanism."""
+    return {"target": [{"id": "t", "target": target, "quantity": quantity, "arm": arm, "control": control}]}
+
+
+BY_HAND = {"id": "t", "arm": "placebo", "value": 7.9, "low": 7.0, "high": 9.0, "use": "shown", "source": "x"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (against("sharp-os-placebo", "os_1_year", "placebo"), "a value of os_median, not of os_1_year"),
+        (against("sharp-ttp-placebo-between", "ttp_median", "placebo"), "a value of ttp_between"),
+        (
+            against("sharp-os-placebo", "os_median", "sorafenib"),
+            "a value of placebo, and the arm 'sorafenib'",
+        ),
+        (
+            against("sharp-os-hr", "os_hr", "placebo", "sorafenib"),
+            "a value of sorafenib, and the arm 'placebo'",
+        ),
+        (against("noda-os-below", "os_median", "sorafenib"), "not a number of an arm"),
+        (against("surrogacy-slope", "os_hr", "sorafenib", "placebo"), "not a number of an arm"),
+        ({"target": [{**BY_HAND, "quantity": "os_1_year", "unit": "month"}]}, "os_1_year is in %"),
+        ({"target": [{**BY_HAND, "quantity": "os_median", "unit": "day"}]}, "os_median is in month"),
+    ],
+)
+def test_a_value_is_held_against_its_own_quantity(changes: dict[str, Any], words: str) -> None:
+    """Another quantity, another unit, another arm, or a number of no arm: refused with what it is."""
+    [line] = faults(**changes)
+    assert words in line
+    assert "target.1" in line
+
+
+def test_a_value_of_the_quantity_is_taken() -> None:
+    """The quantity's own target, and one by hand in another spelling of the unit."""
+    for changes in (
+        against("sharp-os-hr", "os_hr", "sorafenib", "placebo"),
+        {"target": [{**BY_HAND, "quantity": "os_median", "unit": "mo"}]},
+    ):
+        setup, found = setup_of(trial(**changes), name="trial.toml")
+        assert setup is not None, [f.line() for f in found]
+
+
+def test_bounds_are_in_days() -> None:
+    """Doubling times of 30 to 400 days, as all times in a trial file: in h for the mechanism, 720 to 9600;
+    a rate a day is a 24th an hour; millimetres stay.
+    """
+    accept = {
+        "doubling_time": [30, 400],
+        "k_net": [0.001, 0.1],
+        "sum_of_diameters": [20, 200],
+        "frailty": [0.1, 9],
+    }
+    setup, found = setup_of(trial(population={"accept": accept}), name="trial.toml")
+    assert setup is not None, [f.line() for f in found]
+    bounds = setup.population.accept
+    assert bounds["doubling_time"] == (720.0, 9600.0)
+    assert bounds["k_net"] == pytest.approx((0.001 / 24, 0.1 / 24))
+    assert bounds["sum_of_diameters"] == (20.0, 200.0)
+    assert bounds["frailty"] == (0.1, 9.0)
+    words = words_of(setup.file.population, setup.population)
+    assert "doubling_time accepted from 30 to 400 days" in words
+    [line] = faults(population={"accept": {"shoe_size": [40, 44]}})
+    assert "population.accept" in line
+    assert "no covariate or individual quantity 'shoe_size'" in line
 
 
 def test_a_file_that_is_no_toml_is_refused(tmp_path: Path) -> None:

@@ -88,8 +88,8 @@ class Population(Strict):
     """Who is treated: a population of the mechanism with some of it replaced.
 
     Shares of `etiology` (HBV, HCV, other), `child_pugh` (A, B), `bclc` (B: no vascular invasion or spread,
-    C: with it) add to 1. `accept`: bounds of covariates and individual quantities of the mechanism (its
-    units inside: h, mg, L). `scale` multiplies typical values; `clearance` the clearance of sorafenib.
+    C: with it) add to 1. `accept`: bounds of covariates and individual quantities of the mechanism, times
+    in days and rates a day, with the values that `scale` and `match_placebo` leave. `scale` multiplies typical values; `clearance` the clearance of sorafenib.
     """
 
     base: str = "sharp"

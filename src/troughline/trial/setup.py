@@ -92,7 +92,7 @@ def _resolved(file: TrialFile, name: str, sha256: str, found: Findings) -> Setup
     try:
         population = drawable(file.population)
     except ValueError as error:
-        fault("population", str(error), "population.base")
+        fault("population", str(error), "population.base" if "on file" in str(error) else "population.accept")
         return None
     if found.errors or protocol is None:
         return None
@@ -195,8 +195,9 @@ def _pairs(file: TrialFile, fault: Any) -> tuple[tuple[str, str], ...]:
 def _targets(file: TrialFile, fault: Any) -> None:
     from troughline.cohort.studyfile_messages import did_you_mean
     from troughline.mechanism.targets import read_targets
+    from troughline.trial.targets import mismatch
 
-    known = {t.id for t in read_targets()} if any(t.target for t in file.target) else set[str]()
+    known = {t.id: t for t in read_targets()} if any(t.target for t in file.target) else {}
     ids = [a.id for a in file.arm]
     for k, target in enumerate(file.target):
         place = f"target.{k + 1}"
@@ -207,6 +208,9 @@ def _targets(file: TrialFile, fault: Any) -> None:
             given = getattr(target, key)
             if given is not None and given not in ids:
                 fault("unknown-arm", f"no arm {given!r}", f"{place}.{key}")
+        wrong = mismatch(target, known.get(target.target or ""), {a.id: a for a in file.arm})
+        if wrong is not None:
+            fault("target", wrong, f"{place}.quantity")
 
 
 def _limits(file: TrialFile, drugs: Mapping[str, Any], fault: Any) -> None:
