@@ -11,7 +11,7 @@ import troughline
 from troughline.issues import InputError
 from troughline.trial.people import words_of
 from troughline.trial.setup import check_trial, load_trial, setup_of
-from troughline.trial.treatments import at_dose, together
+from troughline.trial.treatments import at_dose, halved, together
 
 EXAMPLES = Path(troughline.__file__).parent / "examples"
 
@@ -183,6 +183,32 @@ def test_a_dose_is_an_occupancy() -> None:
     assert at_dose({"egfr": 0.8, "toxicity": 1.0}, 0.5) == pytest.approx({"egfr": 2 / 3, "toxicity": 0.5})
     assert at_dose({"egfr": 0.8}, 1.0) == pytest.approx({"egfr": 0.8})
     assert at_dose({"egfr": 0.8}, 0.0) == {"egfr": 0.0}
+
+
+def test_reductions_are_whole_tablets() -> None:
+    """Half of 400 mg is a tablet of 200 mg; half of 200 mg is one tablet half as often."""
+    assert halved(400.0, 12.0) == [(400.0, 12.0), (200.0, 12.0), (200.0, 24.0)]
+    assert halved(200.0, 24.0) == [(200.0, 24.0), (200.0, 48.0), (200.0, 96.0)]
+    assert halved(600.0, 24.0) == [(600.0, 24.0), (600.0, 48.0), (600.0, 96.0)]
+    assert halved(200.0, 168.0) == [(200.0, 168.0), (200.0, 336.0)]
+
+
+def test_too_much_toxicity_names_its_limit() -> None:
+    """15 times sorafenib's at twice the dose is 30; the most is 20, which is no fraction."""
+    arm = {"id": "a", "n": 20, "second": [{"drug": "x", "dose": 2.0}]}
+    lines = faults(drug=[{"id": "x", "blocks": {"mek": 0.5}, "toxicity": 15.0}], arm=[arm])
+    assert any("from 0 to 20 times sorafenib's at 4 mg/L, not 30" in line for line in lines)
+
+
+def test_a_sensitivity_is_checked_before_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An arm against itself is a fault; SALib that is not there is a warning with its key."""
+    [line] = faults(sensitivity={"arm": "placebo", "control": "placebo"})
+    assert "held against itself" in line
+    assert "sensitivity.control" in line
+    monkeypatch.setattr("troughline.trial.sensitivity.has_salib", lambda: False)
+    asked = {"arm": "sorafenib", "control": "placebo"}
+    found = setup_of(trial(sensitivity=asked), name="trial.toml")[1]
+    assert [f.line() for f in found if "SALib is not installed" in f.line()]
 
 
 def test_two_drugs_leave_the_product() -> None:

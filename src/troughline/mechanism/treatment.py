@@ -19,6 +19,7 @@ NODES = tuple(name.removeprefix("second_") for name in DRIVEN if name.startswith
 CRITERIA = Path(__file__).resolve().parent / "data" / "criteria.toml"
 SECOND_DRUGS = Path(__file__).resolve().parent / "data" / "second_drugs.toml"
 SLOT_H = 12.0
+LONGEST_INTERVAL_H = 336.0
 MOST_TOXICITY = 20.0
 """The most toxicity that second drugs may add, in units of sorafenib's at 4 mg/L."""
 
@@ -38,7 +39,7 @@ class DoseLevel:
         if not 0.0 <= self.dose_mg < np.inf:
             raise ValueError(f"dose_mg must be 0 or more, not {self.dose_mg}")
         slots = self.interval_h / SLOT_H
-        if not 1 <= slots <= 28 or slots != round(slots):
+        if not 1 <= slots <= LONGEST_INTERVAL_H / SLOT_H or slots != round(slots):
             raise ValueError(f"interval_h must be a multiple of 12 h up to 336 h, not {self.interval_h}")
         unknown = sorted(set(self.second) - set(NODES))
         if unknown:

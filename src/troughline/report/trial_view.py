@@ -150,7 +150,7 @@ def hazard_ratios(results: Json) -> list[HazardRatio]:
             e = estimate_of(one, f"{endpoint}_hr")
             if e is None or e["value"] is None:
                 continue
-            sized = [s for s in one["success"] if s["endpoint"] == endpoint]
+            sized = [s for s in one["success"] if s["endpoint"] == endpoint and not s.get("label")]
             planned = max(sized, key=lambda s: s["n"]) if sized else None
             found.append(
                 HazardRatio(
@@ -167,7 +167,8 @@ def success_by_size(results: Json) -> list[Success]:
     found: list[Success] = []
     for one in results["comparisons"]:
         for endpoint in ENDPOINTS:
-            rows = sorted((s for s in one["success"] if s["endpoint"] == endpoint), key=lambda s: s["n"])
+            sized = [s for s in one["success"] if s["endpoint"] == endpoint and not s.get("label")]
+            rows = sorted(sized, key=lambda s: s["n"])
             if rows:
                 columns = {k: tuple(r[k] for r in rows) for k in ("n", "share", "low", "high", "trials")}
                 found.append(

@@ -23,6 +23,7 @@ from troughline.trial.cells import (
     CellResult,
     the_runner,
 )
+from troughline.trial.gather import equally
 from troughline.trial.matching import MatchError, match_one
 from troughline.trial.schedule import run_in_order
 from troughline.trial.statistics import TrialStatistics, statistics_of
@@ -66,6 +67,16 @@ class Gathered:
     def set_of(self) -> NDArray[np.int64]:
         """The place of the set of each trial."""
         return np.repeat(np.arange(len(self.setup.sets)), self.setup.file.trial.replicates)
+
+    @property
+    def reading_of(self) -> NDArray[np.object_]:
+        """The reading of potency of each trial."""
+        return np.array([s.reading for s in self.setup.sets], dtype=object)[self.set_of]
+
+    @property
+    def weight(self) -> Floats:
+        """A weight for each trial: every reading of potency counts the same, however many sets it has."""
+        return equally(list(self.reading_of))
 
 
 def run_trial(

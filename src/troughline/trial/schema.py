@@ -89,7 +89,8 @@ class Population(Strict):
 
     Shares of `etiology` (HBV, HCV, other), `child_pugh` (A, B), `bclc` (B: no vascular invasion or spread,
     C: with it) add to 1. `accept`: bounds of covariates and individual quantities of the mechanism, times
-    in days and rates a day, with the values that `scale` and `match_placebo` leave. `scale` multiplies typical values; `clearance` the clearance of sorafenib.
+    in days and rates a day, with the values that `scale` and `match_placebo` leave. `scale` multiplies
+    typical values; `clearance` the clearance of sorafenib.
     """
 
     base: str = "sharp"
@@ -217,7 +218,8 @@ class Arm(Strict):
     """An arm of `n` patients.
 
     `sorafenib`: the label's doses, none, or a regimen. After a dose-limiting toxicity the dose is held for a
-    week; then `toxicity` says: `reduce` (the label's next level; a regimen: half, then a quarter), `hold`
+    week; then `toxicity` says: `reduce` (the label's next level; a regimen: half, then a quarter, in
+    whole tablets), `hold`
     (the same dose goes on), `stop`. Whatever it says, a share of `stop_share` stops for good.
     """
 

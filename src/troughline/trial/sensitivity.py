@@ -40,9 +40,14 @@ class MissingLibrary(ValueError):
     """SALib is not installed."""
 
 
+def has_salib() -> bool:
+    """Whether SALib is installed."""
+    return importlib.util.find_spec("SALib") is not None
+
+
 def need_salib() -> None:
     """Raise `MissingLibrary` where SALib cannot be imported."""
-    if importlib.util.find_spec("SALib") is None:
+    if not has_salib():
         raise MissingLibrary("the trial file asks for [sensitivity], and SALib is not installed")
 
 

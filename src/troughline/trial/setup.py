@@ -79,6 +79,7 @@ def setup_of(data: dict[str, Any], *, name: str, sha256: str = "") -> tuple[Setu
 def _resolved(file: TrialFile, name: str, sha256: str, found: Findings) -> Setup | None:
     from troughline.mechanism.parameters import read_sets
     from troughline.trial.people import drawable
+    from troughline.trial.sensitivity import has_salib
 
     def fault(code: str, message: str, place: str) -> None:
         found.add(Severity.ERROR, code, message, file=name, column=place)
@@ -89,6 +90,11 @@ def _resolved(file: TrialFile, name: str, sha256: str, found: Findings) -> Setup
     pairs = _pairs(file, fault)
     _targets(file, fault)
     _limits(file, drugs, fault)
+    if file.sensitivity is not None and not has_salib():
+        found.add(
+            Severity.WARNING, "salib", "SALib is not installed: the trial will not be run with [sensitivity]",
+            file=name, column="sensitivity",
+        )  # fmt: skip
     try:
         population = drawable(file.population)
     except ValueError as error:
@@ -223,6 +229,8 @@ def _limits(file: TrialFile, drugs: Mapping[str, Any], fault: Any) -> None:
             if one not in drugs:
                 fault("unknown-drug", f"{one!r} is no second drug with a target", "combinations.drugs")
     if file.sensitivity is not None:
+        if file.sensitivity.arm == file.sensitivity.control:
+            fault("same-arm", f"{file.sensitivity.arm!r} is held against itself", "sensitivity.control")
         for key in ("arm", "control"):
             if getattr(file.sensitivity, key) not in [a.id for a in file.arm]:
                 fault("unknown-arm", f"no arm {getattr(file.sensitivity, key)!r}", f"sensitivity.{key}")

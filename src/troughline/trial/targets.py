@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from troughline.trial.gather import middle
+from troughline.trial.gather import FEWEST, middle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,7 +93,9 @@ def target_rows(gathered: Gathered) -> list[dict[str, Any]]:
         low = shipped.low if shipped else given.low or 0.0
         high = shipped.high if shipped else given.high or 0.0
         values = predictions_of(gathered, given)
-        predicted, below, above = middle(values, gathered.setup.file.trial.level)
+        predicted, below, above = middle(values, gathered.setup.file.trial.level, gathered.weight)
+        if len(values) < FEWEST:
+            below = above = math.nan
         by_set = [middle(values[gathered.set_of == s], 0.5)[0] for s in range(len(gathered.setup.sets))]
         rows.append({
             "id": given.id,
