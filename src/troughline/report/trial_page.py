@@ -11,9 +11,9 @@ from troughline.report.page import linked
 from troughline.report.rendering import environment, stylesheet
 from troughline.report.trial_tables import trial_tables
 from troughline.report.trial_view import (
-    arm_table,
+    arm_tables,
     combination_name,
-    comparison_rows,
+    comparison_table,
     endpoint_name,
     target_counts,
     target_rows,
@@ -42,6 +42,7 @@ def render_trial_page(results: Json, figures: Sequence[Drawing], *, patients: bo
     `patients`: whether `patients.parquet` stands beside the page.
     """
     drawn = {f.name: f for f in figures}
+    comparisons = comparison_table(results)
     return (
         environment(nice=micro, linked=linked, whole=count)
         .get_template("trial_page.html.j2")
@@ -51,15 +52,19 @@ def render_trial_page(results: Json, figures: Sequence[Drawing], *, patients: bo
             figures=drawn,
             patients=patients,
             tables=list(trial_tables(results)),
-            sections=[(i, words) for i, words, needs in _SECTIONS if any(n in drawn for n in needs)],
+            sections=[
+                (i, words if i != "comparisons" or comparisons["success"] else "Hazard ratios")
+                for i, words, needs in _SECTIONS
+                if any(n in drawn for n in needs)
+            ],
             facts=_facts(results),
             level=percent(results["level"]),
-            arms=arm_table(results),
+            arms=arm_tables(results),
             treatments=_treatments(results),
-            comparisons=comparison_rows(results),
+            comparisons=comparisons,
             targets=target_rows(results),
             target_counts=target_counts(results),
-            combinations=combination_table(results),
+            combinations=combination_tables(results),
             measurements=_measurements(results),
             design=design_rows(results),
             findings=view.finding_groups(results["issues"]),
@@ -92,10 +97,10 @@ def _treatments(results: Json) -> list[tuple[str, str, list[str]]]:
     ]
 
 
-def combination_table(results: Json) -> Json:
-    """The ranking as a table of text: benefit, toxicity, synergy at signal and survival, robustness."""
+def combination_tables(results: Json) -> Json:
+    """The ranking as two tables: benefit, toxicity and robustness; synergy at signals and survival."""
     if not results["combinations"]:
-        return {"definition": [], "header": [], "rows": []}
+        return {"definition": [], "benefit": {}, "synergy": {}}
     rows = sorted(results["combinations"]["rows"], key=lambda r: r["rank"])
 
     def span(r: Json, key: str) -> str:
@@ -105,40 +110,46 @@ def combination_table(results: Json) -> Json:
         ends = interval(r.get(f"{key}_low"), r.get(f"{key}_high"), value=value)
         return f"{number(value)} ({ends})" if ends else number(value)
 
+    def toxic(r: Json) -> str:
+        cut = r.get("toxicity_cut")
+        return span(r, "toxic") + (f"; toxicity cut in {count(cut)}" if cut else "")
+
     return {
         "definition": results["combinations"]["definition"],
-        "header": (
-            "",
-            "Added to sorafenib",
-            "HR death",
-            "HR progression",
-            "Stopped by toxicity, %",
-            "Signal blocked",
-            "Bliss, signal",
-            "Loewe, signal",
-            "Bliss, survival",
-            "Loewe, survival",
-            "Best in",
-            "Robust in",
-        ),
-        "rows": [
-            (
-                count(r["rank"]),
-                combination_name(r),
-                span(r, "os_hr"),
-                span(r, "ttp_hr"),
-                span(r, "toxic"),
-                number(r["signal"]),
-                span(r, "bliss_signal"),
-                span(r, "loewe_signal"),
-                span(r, "bliss_survival"),
-                span(r, "loewe_survival"),
-                percent(r["p_best"]),
-                percent(r["robust"]),
-            )
-            for r in rows
-        ],
-    }
+        "benefit": {
+            "header": (
+                "", "Added to sorafenib", "HR death", "HR progression", "Stopped by toxicity, %", "Best in",
+                "Robust in",
+            ),
+            "rows": [
+                (
+                    count(r["rank"]), combination_name(r), span(r, "os_hr"), span(r, "ttp_hr"), toxic(r),
+                    percent(r["p_best"]), percent(r["robust"]),
+                )
+                for r in rows
+            ],
+        },
+        "synergy": {
+            "header": (
+                "", "Added to sorafenib", "ERK blocked", "Bliss, ERK", "Loewe, ERK", "AKT blocked",
+                "Bliss, AKT", "Loewe, AKT", "Bliss, survival", "Loewe, survival",
+            ),
+            "rows": [
+                (
+                    count(r["rank"]), combination_name(r),
+                    *(
+                        text
+                        for node in ("erk", "akt")
+                        for text in (
+                            percent(r[f"signal_{node}"]), span(r, f"bliss_{node}"), span(r, f"loewe_{node}")
+                        )
+                    ),
+                    span(r, "bliss_survival"), span(r, "loewe_survival"),
+                )
+                for r in rows
+            ],
+        },
+    }  # fmt: skip
 
 
 def _measurements(results: Json) -> list[tuple[str, str]]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _WIDTH, _HEIGHT, _ACROSS, _LEFT = 1.8, 1.15, 3, 0.5
+_KEY, _LINE = 6.3, 0.18
 _TICKS = (
     (0.01, 0.1, 1.0, 10.0, 100.0), (0.1, 0.3, 1.0, 3.0, 10.0, 30.0),
     (0.25, 0.5, 1.0, 2.0, 4.0), (0.5, 0.7, 1.0, 1.4, 2.0),
@@ -32,14 +33,16 @@ def sketch_markers(results: Json) -> Sketch:
     markers = list(dict.fromkeys(str(m["marker"]) for a in arms for m in a["markers"]))
     colours, names = arm_colours(results), arm_names(results)
     rows = -(-len(markers) // _ACROSS)
-    sheet = style.sheet(0.5 + rows * (_HEIGHT + 0.55) + 0.1)
+    key = [(shortened(micro(names[a]), 40), c) for a, c in colours.items()]
+    top = _LINE * (len(_lines(key)) - 1)
+    sheet = style.sheet(0.5 + top + rows * (_HEIGHT + 0.55) + 0.1)
     listed: list[str] = []
     for k, marker in enumerate(markers):
         row, column = divmod(k, _ACROSS)
         axes = style.panel(
             sheet,
             left=_LEFT + column * (_WIDTH + 0.46),
-            top=0.62 + row * (_HEIGHT + 0.55),
+            top=0.62 + top + row * (_HEIGHT + 0.55),
             width=_WIDTH,
             height=_HEIGHT,
         )
@@ -74,7 +77,7 @@ def sketch_markers(results: Json) -> Sketch:
         heading(axes, marker_name(marker), pad=4)
         if k + _ACROSS >= len(markers):
             axes.set_xlabel("day")
-    _key(sheet, [(shortened(micro(names[a]), 28), c) for a, c in colours.items()])
+    _key(sheet, key)
     return Sketch(
         sheet,
         "Markers over time, as a ratio to the start",
@@ -84,13 +87,28 @@ def sketch_markers(results: Json) -> Sketch:
     )
 
 
-def _key(sheet: Figure, arms: list[tuple[str, str]]) -> None:
-    axes = style.panel(sheet, left=_LEFT, top=0.1, width=6.3, height=0.16)
-    style.bare(axes)
-    axes.set_xlim(0, 6.3)
-    axes.set_ylim(0, 1)
+def _lines(arms: list[tuple[str, str]]) -> list[list[tuple[str, str]]]:
+    """The names of the arms in lines that are not wider than the key."""
+    lines: list[list[tuple[str, str]]] = [[]]
     x = 0.0
     for words, colour in arms:
-        axes.plot([x, x + 0.2], [0.5, 0.5], color=colour, linewidth=2.4)
-        axes.text(x + 0.26, 0.5, words, va="center", fontsize=style.SMALL, color=style.text_color(colour))
-        x += 0.26 + style.text_width_in(words) + 0.2
+        width = 0.26 + style.text_width_in(words) + 0.2
+        if lines[-1] and x + width > _KEY:
+            lines.append([])
+            x = 0.0
+        lines[-1].append((words, colour))
+        x += width
+    return lines
+
+
+def _key(sheet: Figure, arms: list[tuple[str, str]]) -> None:
+    for k, line in enumerate(_lines(arms)):
+        axes = style.panel(sheet, left=_LEFT, top=0.1 + _LINE * k, width=_KEY, height=0.16)
+        style.bare(axes)
+        axes.set_xlim(0, _KEY)
+        axes.set_ylim(0, 1)
+        x = 0.0
+        for words, colour in line:
+            axes.plot([x, x + 0.2], [0.5, 0.5], color=colour, linewidth=2.4)
+            axes.text(x + 0.26, 0.5, words, va="center", fontsize=style.SMALL, color=style.text_color(colour))
+            x += 0.26 + style.text_width_in(words) + 0.2
