@@ -148,3 +148,12 @@ def test_shares_of_stops_have_a_word_each() -> None:
     found = statistics_of({"a": columns}, (), sizes=(), grid=np.array([0.0]), risk_grid=np.array([0.0]))
     assert len(found.stops["a"]) == len(WHY)
     assert found.stops["a"].sum() == pytest.approx(100.0)
+
+
+def test_the_liver_ends_no_treatment_at_its_limit_and_would_at_a_lower_one() -> None:
+    """docs/mechanism.md: nobody on sorafenib reaches a score worsened by 2; the rule itself works."""
+    usual, low = sorafenib_arm(), replace(sorafenib_arm(), liver_stop=0.3)
+    runs = [runner().run(patients(600), arm, six_weekly(24), threads=1) for arm in (usual, low)]
+    stops = [np.count_nonzero(c.stop_why == WHY.index("liver")) for c in runs]
+    assert stops[0] == 0
+    assert stops[1] > 0

@@ -144,10 +144,11 @@ def few_trials(gathered: Gathered) -> Finding | None:
     if not few:
         return None
     words = ", ".join(f"{n} {f'under {label}' if label else 'in all'}" for label, n in few)
+    bands = ", and bands in figures run from about the least to about the greatest" if few[0][0] == "" else ""
     return Finding(
         Severity.WARNING, "few-trials",
-        f"fewer than {FEWEST} virtual trials ({words}): no interval over them is given, and bands in figures "
-        "run from about the least to about the greatest of them; take more replicates",
+        f"fewer than {FEWEST} virtual trials ({words}): no interval over them is given{bands}; take more "
+        "replicates",
         file=gathered.setup.name, column="trial.replicates",
     )  # fmt: skip
 
@@ -298,7 +299,7 @@ def _comparison(gathered: Gathered, arm: str, control: str) -> Json:
         "estimates": estimates,
         "by_set": by_set,
         "success": _success(gathered, arm, control),
-        "hazard_ratios": {e: ratio[e] for e in ("os", "ttp")},
+        "hazard_ratios": ratio,
     }
 
 

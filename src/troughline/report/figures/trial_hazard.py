@@ -61,7 +61,7 @@ def sketch_hazard(results: Json) -> Sketch:
         axes.plot([one.value], [y], "o", color=colour, markersize=6.5, zorder=5,
                   markeredgecolor="#ffffff", markeredgewidth=1.0)  # fmt: skip
         who = f"{names[one.arm]} against {names[one.control]}"
-        name_beside(axes, y - 0.17, shortened(micro(names[one.arm]), 40), bold=True, colour=colour)
+        name_beside(axes, y - 0.17, short_names(results, 40)[one.arm], bold=True, colour=colour)
         against = f", against {short_names(results)[one.control]}" if several else ""
         under = shortened(micro(f"{ENDPOINTS[one.endpoint].name}{against}"), 56)
         name_beside(axes, y + 0.2, under, colour=style.MUTED)
@@ -77,7 +77,8 @@ def sketch_hazard(results: Json) -> Sketch:
         "Hazard ratios over the replicates of the trial",
         "Large dot: median over the trials of all parameter sets. Line: the middle "
         f"{percent(results['level'])} of them, where there are enough. Small dots: single "
-        f"trials{_shown(rows)}. Shown in: share of these trials with two-sided p < {results['setup']['alpha']:g} in favour of the first arm.",
+        f"trials{_shown(rows)}. Shown in: share of these trials with "
+        f"two-sided p < {results['setup']['alpha']:g} in favour of the first arm.",
         "Forest plot. " + "; ".join(listed) + ".",
     )
 

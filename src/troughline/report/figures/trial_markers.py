@@ -9,10 +9,9 @@ import numpy as np
 
 from troughline.report.figures import style
 from troughline.report.figures.drawing import Sketch
-from troughline.report.figures.parts import shortened
 from troughline.report.figures.style import Json
-from troughline.report.figures.trial_parts import arm_colours, arm_names, heading
-from troughline.report.numbers import micro, number
+from troughline.report.figures.trial_parts import arm_colours, arm_names, heading, short_names
+from troughline.report.numbers import number
 from troughline.report.trial_view import marker_name
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ def sketch_markers(results: Json) -> Sketch:
     markers = list(dict.fromkeys(str(m["marker"]) for a in arms for m in a["markers"]))
     colours, names = arm_colours(results), arm_names(results)
     rows = -(-len(markers) // _ACROSS)
-    key = [(shortened(micro(names[a]), 40), c) for a, c in colours.items()]
+    key = [(short_names(results, 40)[a], c) for a, c in colours.items()]
     top = _LINE * (len(_lines(key)) - 1)
     sheet = style.sheet(0.5 + top + rows * (_HEIGHT + 0.55) + 0.1)
     listed: list[str] = []
