@@ -49,7 +49,8 @@ def test_a_drug_at_no_effect_is_nothing() -> None:
     )
     [row] = rank(setup, [{}], workers=1)["rows"]
     assert row["os_hr"] == pytest.approx(1.0, abs=2 / 60)
-    assert row["bliss_signal"] == pytest.approx(0.0, abs=1e-6)
+    for node in ("erk", "akt"):
+        assert row[f"bliss_{node}"] == pytest.approx(0.0, abs=1e-6)
     assert row["rank"] == 1 and row["p_best"] == 1.0  # noqa: PT018
     assert row["robust"] is None
 
@@ -65,7 +66,8 @@ def test_ranking_is_whole_and_the_same_for_any_workers() -> None:
     assert [row["rank"] for row in one["rows"]] == [1, 2, 3]
     assert sum(row["p_best"] for row in one["rows"]) == pytest.approx(1.0)
     both = next(r for r in one["rows"] if "+" in r["id"])
-    assert both["signal"] > 0.0
+    assert both["signal_erk"] > 0.0
+    assert both["signal_akt"] > 0.0
     assert both["toxic"] >= max(r["toxic"] for r in one["rows"] if "+" not in r["id"]) - 20.0
 
 
@@ -77,8 +79,41 @@ def test_two_drugs_at_one_node_have_an_index() -> None:
     drugs = [{"id": name, "blocks": {"raf": 0.5}} for name in ("one", "two")]
     setup = made(trial=LONG, drug=drugs, combinations={"drugs": ["one", "two"], "n": 60, "draws": 0})
     both = next(r for r in rank(setup, [{}], workers=2)["rows"] if "+" in r["id"])
-    assert both["loewe_signal"] == pytest.approx(2 / 3, abs=0.06)
-    assert both["loewe_signal_sets"] == 1
+    assert both["loewe_erk"] == pytest.approx(2 / 3, abs=0.06)
+    assert both["loewe_erk_sets"] == 1
+
+
+def test_drugs_on_different_nodes_are_no_synergy() -> None:
+    """A block of MEK leaves AKT as it is, one of AKT leaves ERK: at each node the pair does what one does.
+
+    In a mean of both signals the same two drugs have an excess of −0.1 and more.
+    """
+    setup = made(trial=LONG, combinations={"drugs": ["refametinib", "akt-inhibitor"], "n": 60, "draws": 0})
+    both = next(r for r in rank(setup, [{}], workers=2)["rows"] if "+" in r["id"])
+    for node in ("erk", "akt"):
+        assert abs(both[f"bliss_{node}"]) < 0.05
+        assert both[f"signal_{node}"] > 0.1
+
+
+def test_an_index_of_doses_needs_an_effect() -> None:
+    """A drug of next to no effect: no index at survival, though a ratio of doses could be computed."""
+    drugs = [{"id": name, "blocks": {"egfr": 0.002}} for name in ("one", "two")]
+    setup = made(trial=LONG, drug=drugs, combinations={"drugs": ["one", "two"], "n": 60, "draws": 0})
+    both = next(r for r in rank(setup, [{}], workers=2)["rows"] if "+" in r["id"])
+    assert both["loewe_survival"] is None
+    assert both["loewe_survival_sets"] == 0
+    assert both["loewe_erk"] is None
+
+
+def test_toxicity_that_is_cut_is_said() -> None:
+    """15 times sorafenib's at the usual dose, twice the dose: 30, of which 20 count, and the row says so."""
+    setup = made(
+        trial=LONG,
+        drug=[{"id": "harsh", "blocks": {"egfr": 0.5}, "toxicity": 15.0}],
+        combinations={"drugs": ["harsh"], "doses": [1.0, 2.0], "n": 60, "draws": 0, "pairs": False},
+    )
+    cut = {row["id"]: row["toxicity_cut"] for row in rank(setup, [{}], workers=2)["rows"]}
+    assert cut == {"harsh:1": 0, "harsh:2": 1}
 
 
 def test_a_moved_fraction_stays_one() -> None:

@@ -18,7 +18,14 @@ from troughline.report.figures.trial_plan import draw_trial_figures, planned_tri
 from troughline.report.sensitivity_view import sensitivity_words
 from troughline.report.trial_page import render_trial_page
 from troughline.report.trial_tables import trial_tables
-from troughline.report.trial_view import hazard_ratios, success_by_size, target_rows, value_text
+from troughline.report.trial_view import (
+    arm_tables,
+    comparison_table,
+    hazard_ratios,
+    success_by_size,
+    target_rows,
+    value_text,
+)
 from troughline.report.trial_write import trial_files, write_trial_report
 
 FIGURES = [
@@ -178,6 +185,73 @@ def test_status_tells_what_has_a_hazard_ratio() -> None:
     assert exit_status(results) == 1
     results["comparisons"][1]["estimates"] = []
     assert exit_status(results) == 2
+
+
+SEVEN = tuple(f"sorafenib with a second drug, number {k}" for k in range(7))
+
+
+def seven_arms() -> Json:
+    """A trial of seven arms with long names, in the same patients."""
+    results = sample()
+    arm = results["arms"][1]
+    results["arms"] = [{**arm, "id": f"arm {k}", "label": name} for k, name in enumerate(SEVEN)]
+    one = results["comparisons"][0]
+    results["comparisons"] = [
+        {
+            **one,
+            "arm": f"arm {k}",
+            "control": "arm 0",
+            "label": f"{SEVEN[k]} against {SEVEN[0]}",
+            "success": [],
+        }
+        for k in range(1, 7)
+    ]
+    results["targets"] = []
+    return results
+
+
+def test_seven_arms_have_seven_names_and_no_wide_table() -> None:
+    """Every arm in the key of the markers, no table with more than four arms, no empty column of success."""
+    results = seven_arms()
+    figures = draw_trial_figures(results)
+    markers = next(f.svg for f in figures if f.name == "markers")
+    hazard = next(f.svg for f in figures if f.name == "hazard-ratios")
+    for name in SEVEN:
+        assert f">{name}<" in markers
+        assert name == SEVEN[0] or f">{name}<" in hazard
+    assert "…" not in hazard
+    tables = arm_tables(results)
+    assert [len(t["arms"]) for t in tables] == [4, 3]
+    assert [name for t in tables for name in t["arms"]] == list(SEVEN)
+    text = Page(render_trial_page(results, figures)).text
+    assert "probability of success" not in text
+    assert "not computed" not in text
+
+
+def test_success_is_told_by_reading_of_potency() -> None:
+    """Pooled with the same weight, and beside it under each reading."""
+    results = sample()
+    one = results["comparisons"][0]
+    one["success"] = [
+        {"endpoint": "os", "n": 300, "label": label, "share": share, "low": 0.1, "high": 0.9, "trials": 8}
+        for label, share in (("", 0.5), ("Kd", 0.4), ("IC50", 0.6))
+    ]
+    assert comparison_table(results)["rows"][0][-1] == "50% (Kd 40%, IC50 60%)"
+    assert hazard_ratios(results)[0].success == 0.5
+
+
+def test_figure_and_table_of_responses_agree() -> None:
+    """The figure prints the medians of the table where the table has them, though bars are means."""
+    results = sample()
+    arm = results["arms"][0]
+    arm["responses"]["recist"] = {"CR": 0.0, "PR": 3.4, "SD": 60.0, "PD": 30.0, "NE": 6.6}
+    arm["estimates"] += [estimate("orr", 4.2, 1.0, 7.0, "%"), estimate("dcr", 66.0, 60.0, 70.0, "%")]
+    results["arms"] = [arm]
+    results["comparisons"], results["targets"] = [], []
+    svg = next(f.svg for f in draw_trial_figures(results) if f.name == "response")
+    assert ">4%<" in svg
+    assert ">66%<" in svg
+    assert ">63%<" not in svg
 
 
 def test_a_target_without_a_label_is_named_by_what_it_is() -> None:

@@ -13,7 +13,7 @@ import pytest
 from tests.unit.test_trial_setup import trial
 from troughline.issues import InputError
 from troughline.trial import cells, run, stream
-from troughline.trial.gather import middle, succeeds, wilson
+from troughline.trial.gather import effective, equally, middle, middles, succeeds, wilson
 from troughline.trial.run import run_trial
 from troughline.trial.setup import Setup, setup_of, with_replicates, with_seed, with_size
 from troughline.trial.statistics import numbers_of
@@ -181,3 +181,51 @@ def test_more_exposure_means_a_higher_level(tmp_path: Path) -> None:
         )
 
     assert 1.5 < level(path_b) / level(path_a) < 2.5
+
+
+def test_readings_of_potency_weigh_the_same() -> None:
+    """100 trials of one reading and 40 of the other: a quarter of the weight is half of either.
+
+    Equal weights give NumPy's quantiles; unweighted, the first reading would hold 5/7 of what is pooled.
+    """
+    rng = np.random.default_rng(3)
+    one, other = rng.uniform(0, 1, 100), rng.uniform(2, 3, 40)
+    values, weight = np.concatenate([one, other]), equally(["Kd"] * 100 + ["IC50"] * 40)
+    assert weight[:100].sum() == pytest.approx(weight[100:].sum())
+    _, low, high = middle(values, 0.5, weight)
+    assert low == pytest.approx(np.median(one), abs=0.03)
+    assert high == pytest.approx(np.median(other), abs=0.05)
+    plain = middle(values, 0.8)
+    assert plain == pytest.approx(tuple(np.quantile(values, [0.5, 0.1, 0.9])))
+    assert middle(values, 0.8, np.full(140, 7.0)) == pytest.approx(plain)
+    assert effective(weight) == pytest.approx(140**2 / (100 * 0.7**2 + 40 * 1.75**2))
+    columns = np.column_stack([values, 1 - values])
+    for column, triple in zip(columns.T, zip(*middles(columns, 0.9, weight), strict=True), strict=True):
+        assert triple == pytest.approx(middle(column, 0.9, weight))
+
+
+def test_few_trials_have_no_interval() -> None:
+    """Four trials, two with each reading: medians without intervals, a finding, success by reading."""
+    setup = made(
+        trial={"title": "t", "replicates": 2, "horizon_months": 6, "primary": "mttp"}, model={"sets": "best"}
+    )
+    contents = run_trial(setup, workers=2).contents
+    hazard = [e for e in contents["comparisons"][0]["estimates"] if e["name"] == "ttp_hr"]
+    assert [e["label"] for e in hazard] == ["", "Kd", "IC50"]
+    assert all(e["value"] is not None and e["low"] is None and e["high"] is None for e in hazard)
+    assert all("fewer than 40 trials" in e["note"] for e in hazard)
+    assert any(f["code"] == "few-trials" for f in contents["issues"])
+    assert "% of virtual trials" not in contents["sentence"]
+    success = contents["comparisons"][0]["success"]
+    assert {s["endpoint"] for s in success} == {"os", "ttp", "mttp"}
+    shares = {s["label"]: s["share"] for s in success if s["endpoint"] == "ttp"}
+    assert shares[""] == pytest.approx((shares["Kd"] + shares["IC50"]) / 2)
+
+
+def test_the_sentence_names_every_comparison() -> None:
+    """Three arms: both comparisons with their ratios stand in it."""
+    arms = [{"id": "placebo", "n": 20, "sorafenib": "none"}, {"id": "sorafenib", "n": 20},
+            {"id": "half", "n": 20, "sorafenib": {"dose_mg": 200}}]  # fmt: skip
+    sentence = run_trial(made(arm=arms), workers=2).contents["sentence"]
+    assert "sorafenib against placebo" in sentence
+    assert "half against placebo" in sentence

@@ -10,8 +10,9 @@ import pytest
 import troughline
 from troughline.issues import InputError
 from troughline.mechanism.trial_designs import known_targets
+from troughline.trial.people import words_of
 from troughline.trial.setup import check_trial, load_trial, setup_of
-from troughline.trial.treatments import assumed_of, at_dose, together
+from troughline.trial.treatments import assumed_of, at_dose, halved, together
 
 EXAMPLES = Path(troughline.__file__).parent / "examples"
 
@@ -147,6 +148,74 @@ def test_other_faults_are_named(changes: dict[str, Any], words: str) -> None:
     assert any(words in line for line in faults(**changes))
 
 
+def against(target: str, quantity: str, arm: str, control: str | None = None) -> dict[str, Any]:
+    """A trial's change that holds a quantity against a target of the mechanism."""
+    return {"target": [{"id": "t", "target": target, "quantity": quantity, "arm": arm, "control": control}]}
+
+
+BY_HAND = {"id": "t", "arm": "placebo", "value": 7.9, "low": 7.0, "high": 9.0, "use": "shown", "source": "x"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (against("sharp-os-placebo", "os_1_year", "placebo"), "a value of os_median, not of os_1_year"),
+        (against("sharp-ttp-placebo-between", "ttp_median", "placebo"), "a value of ttp_between"),
+        (
+            against("sharp-os-placebo", "os_median", "sorafenib"),
+            "a value of placebo, and the arm 'sorafenib'",
+        ),
+        (
+            against("sharp-os-hr", "os_hr", "placebo", "sorafenib"),
+            "a value of sorafenib, and the arm 'placebo'",
+        ),
+        (against("noda-os-below", "os_median", "sorafenib"), "not a number of an arm"),
+        (against("surrogacy-slope", "os_hr", "sorafenib", "placebo"), "not a number of an arm"),
+        ({"target": [{**BY_HAND, "quantity": "os_1_year", "unit": "month"}]}, "os_1_year is in %"),
+        ({"target": [{**BY_HAND, "quantity": "os_median", "unit": "day"}]}, "os_median is in month"),
+    ],
+)
+def test_a_value_is_held_against_its_own_quantity(changes: dict[str, Any], words: str) -> None:
+    """Another quantity, another unit, another arm, or a number of no arm: refused with what it is."""
+    [line] = faults(**changes)
+    assert words in line
+    assert "target.1" in line
+
+
+def test_a_value_of_the_quantity_is_taken() -> None:
+    """The quantity's own target, and one by hand in another spelling of the unit."""
+    for changes in (
+        against("sharp-os-hr", "os_hr", "sorafenib", "placebo"),
+        {"target": [{**BY_HAND, "quantity": "os_median", "unit": "mo"}]},
+    ):
+        setup, found = setup_of(trial(**changes), name="trial.toml")
+        assert setup is not None, [f.line() for f in found]
+
+
+def test_bounds_are_in_days() -> None:
+    """Doubling times of 30 to 400 days, as all times in a trial file: in h for the mechanism, 720 to 9600;
+    a rate a day is a 24th an hour; millimetres stay.
+    """
+    accept = {
+        "doubling_time": [30, 400],
+        "k_net": [0.001, 0.1],
+        "sum_of_diameters": [20, 200],
+        "frailty": [0.1, 9],
+    }
+    setup, found = setup_of(trial(population={"accept": accept}), name="trial.toml")
+    assert setup is not None, [f.line() for f in found]
+    bounds = setup.population.accept
+    assert bounds["doubling_time"] == (720.0, 9600.0)
+    assert bounds["k_net"] == pytest.approx((0.001 / 24, 0.1 / 24))
+    assert bounds["sum_of_diameters"] == (20.0, 200.0)
+    assert bounds["frailty"] == (0.1, 9.0)
+    words = words_of(setup.file.population, setup.population)
+    assert "doubling_time accepted from 30 to 400 days" in words
+    [line] = faults(population={"accept": {"shoe_size": [40, 44]}})
+    assert "population.accept" in line
+    assert "no covariate or individual quantity 'shoe_size'" in line
+
+
 def test_a_file_that_is_no_toml_is_refused(tmp_path: Path) -> None:
     """One line with the file's name."""
     path = tmp_path / "trial.toml"
@@ -163,6 +232,32 @@ def test_a_dose_is_an_occupancy() -> None:
     assert at_dose({"egfr": 0.8, "toxicity": 1.0}, 0.5) == pytest.approx({"egfr": 2 / 3, "toxicity": 0.5})
     assert at_dose({"egfr": 0.8}, 1.0) == pytest.approx({"egfr": 0.8})
     assert at_dose({"egfr": 0.8}, 0.0) == {"egfr": 0.0}
+
+
+def test_reductions_are_whole_tablets() -> None:
+    """Half of 400 mg is a tablet of 200 mg; half of 200 mg is one tablet half as often."""
+    assert halved(400.0, 12.0) == [(400.0, 12.0), (200.0, 12.0), (200.0, 24.0)]
+    assert halved(200.0, 24.0) == [(200.0, 24.0), (200.0, 48.0), (200.0, 96.0)]
+    assert halved(600.0, 24.0) == [(600.0, 24.0), (600.0, 48.0), (600.0, 96.0)]
+    assert halved(200.0, 168.0) == [(200.0, 168.0), (200.0, 336.0)]
+
+
+def test_too_much_toxicity_names_its_limit() -> None:
+    """15 times sorafenib's at twice the dose is 30; the most is 20, which is no fraction."""
+    arm = {"id": "a", "n": 20, "second": [{"drug": "x", "dose": 2.0}]}
+    lines = faults(drug=[{"id": "x", "blocks": {"mek": 0.5}, "toxicity": 15.0}], arm=[arm])
+    assert any("from 0 to 20 times sorafenib's at 4 mg/L, not 30" in line for line in lines)
+
+
+def test_a_sensitivity_is_checked_before_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An arm against itself is a fault; SALib that is not there is a warning with its key."""
+    [line] = faults(sensitivity={"arm": "placebo", "control": "placebo"})
+    assert "held against itself" in line
+    assert "sensitivity.control" in line
+    monkeypatch.setattr("troughline.trial.sensitivity.has_salib", lambda: False)
+    asked = {"arm": "sorafenib", "control": "placebo"}
+    found = setup_of(trial(sensitivity=asked), name="trial.toml")[1]
+    assert [f.line() for f in found if "SALib is not installed" in f.line()]
 
 
 def test_two_drugs_leave_the_product() -> None:

@@ -138,13 +138,7 @@ def exit_status(contents: dict[str, Any]) -> int:
 
 def print_trial(contents: dict[str, Any], out: Path, *, report: bool = True) -> None:
     """The sentence first, then the arms, the hazard ratios, each miss, and where the files are."""
-    from troughline.report.trial_view import (
-        NOT_COMPUTED,
-        comparison_rows,
-        estimate_of,
-        measure_text,
-        target_rows,
-    )
+    from troughline.report.trial_view import comparison_table, estimate_of, measure_text, target_rows
 
     typer.echo(contents["sentence"])
     typer.echo(f"  {contents['title']}")
@@ -154,8 +148,8 @@ def print_trial(contents: dict[str, Any], out: Path, *, report: bool = True) -> 
         for a in contents["arms"]
     ]
     print_table(_HEADER, rows)
-    for who, endpoint, ratio, _, success in comparison_rows(contents):
-        shown = "" if success == NOT_COMPUTED else f"; trials that show it: {success}"
+    for who, endpoint, ratio, _, *success in comparison_table(contents)["rows"]:
+        shown = f"; trials that show it: {success[0]}" if success else ""
         typer.echo(f"  {who}, {endpoint}: hazard ratio {ratio}{shown}")
     for target in target_rows(contents):
         if target["words"] == "MISS":

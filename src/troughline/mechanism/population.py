@@ -65,8 +65,8 @@ class Population:
     """Who is treated: the distribution of each covariate, and typical values that differ here.
 
     `values`: parameters of the mechanism in this population (the file's units), such as a scaled growth.
-    `accept`: physiological bounds of covariates and individual quantities (the file's unit; times in days):
-    who lies outside is no patient.
+    `accept`: physiological bounds of covariates and individual quantities (in h, mg and L): who lies outside
+    is no patient.
     """
 
     id: str

@@ -38,7 +38,8 @@ class Courses:
     `death_day` and `died`; `progression_day` (of the visit, or of the last image) and `progressed` by RECIST
     1.1, `progression_reason` (1 growth, 2 new lesion), `viable_*` by mRECIST; `best`, `viable_best`, `first`:
     0 not evaluable, 1 complete, 2 partial, 3 stable, 4 progressive; `stop_day` of the first line with
-    `stop_why` (0 on treatment, 1 toxicity, 2 progression, 3 other, 4 liver); `reductions`; `dose_mg` in all;
+    `stop_why` (0 on treatment, 1 toxicity, 2 progression, 3 other, 4 liver); `reductions` of the first line
+    to a lower dose, `next_reductions` of the second; `dose_mg` in all;
     `severe_day`, `limiting_day`: first toxicity of grade 3 or more, and that limits the dose; `mean_level`
     while on treatment, mg/L; `states_at_progression` (n, n_states); `seen` (n, n_visits) sums of diameters as
     measured, mm; `sampled` (n, n_samples, n_outputs + 1): the outputs at the sample days, in their units, and
@@ -58,6 +59,7 @@ class Courses:
     stop_day: Floats
     stop_why: NDArray[np.int64]
     reductions: NDArray[np.int64]
+    next_reductions: NDArray[np.int64]
     dose_mg: Floats
     severe_day: Floats
     limiting_day: Floats
@@ -132,13 +134,16 @@ class Runner:
         *,
         values: Mapping[str, float] | None = None,
         sample_days: Sequence[float] = (),
+        last_day: Floats | None = None,
         keep_states: bool = False,
         max_step_days: float | None = None,
         threads: int | None = None,
     ) -> Courses:
         """The course of every patient in an arm.
 
-        `values` replaces typical values (the file's units). `sample_days`: when the outputs are kept. With
+        `values` replaces typical values (the file's units). `sample_days`: when the outputs are kept.
+        `last_day` (n,): the day on which each patient's data end, if before the horizon (rounded down to
+        half days); nothing is seen later. With
         `keep_states` `sampled` has the states too, after the outputs and the concentration. `threads`: None
         for the number of cores; the numbers are the same whatever it is.
 
@@ -148,7 +153,7 @@ class Runner:
         n, layout = len(patients), self.layout
         ready = self.prepared(
             patients, arm, protocol, values=values, sample_days=sample_days, keep_states=keep_states,
-            max_step_days=max_step_days,
+            max_step_days=max_step_days, last_day=last_day,
         )  # fmt: skip
         none = np.zeros((n, 1))
 
@@ -165,6 +170,7 @@ class Runner:
     def prepared(
         self, patients: Patients, arm: Arm, protocol: Protocol, *, values: Mapping[str, float] | None = None,
         sample_days: Sequence[float] = (), keep_states: bool = False, max_step_days: float | None = None,
+        last_day: Floats | None = None,
     ) -> Prepared:  # fmt: skip
         """The arrays that a run reads and writes, as `run` takes them. Raises `ValueError` as `run` does."""
         from troughline.mechanism.treatment import event_table, plan_table, rule_table
@@ -176,6 +182,9 @@ class Runner:
             raise ValueError("sample_days must be different days, none before day 0")
         plan, sizes = plan_table(arm)
         visits = np.asarray(protocol.visit_days, dtype=np.float64)
+        ends = np.full(n, protocol.horizon_days) if last_day is None else np.floor(2.0 * last_day) / 2.0
+        if ends.shape != (n,) or not np.all(ends >= 0.0):
+            raise ValueError(f"last_day must be {n} days of 0 or more")
         columns = len(layout.outputs) + 1 + (layout.n_states if keep_states else 0)
         return Prepared(
             patients=patients,
@@ -186,6 +195,7 @@ class Runner:
             events=event_table(arm, protocol, [s.name for s in self.mechanism.states]),
             visits=visits,
             samples=samples,
+            ends=ends,
             noise=patients.noise(len(visits)),
             out=np.zeros((n, at.OUT_STATES + layout.n_states)),
             seen=np.full((n, len(visits)), np.nan),
@@ -201,8 +211,8 @@ class Runner:
         arguments = (
             ready.theta, self.kinetics.theta, covariates, some.pk_covariates[part], some.effects[part],
             pk_effects, some.uniform[part], ready.noise[part], ready.plan, ready.sizes, rules, ready.events,
-            ready.visits, ready.samples, prescribed, spans, work, ready.out[part], ready.seen[part],
-            ready.sampled[part], morning,
+            ready.visits, ready.samples, ready.ends[part], prescribed, spans, work, ready.out[part],
+            ready.seen[part], ready.sampled[part], morning,
         )  # fmt: skip
         count = len(covariates)
         if self.device == "cuda":
@@ -229,6 +239,7 @@ class Prepared:
     events: Floats
     visits: Floats
     samples: Floats
+    ends: Floats
     noise: Floats
     out: Floats
     seen: Floats
@@ -278,6 +289,7 @@ def _courses(out: Floats, seen: Floats, sampled: Floats) -> Courses:
         stop_day=days(at.OUT_STOP),
         stop_why=whole(at.OUT_STOP_WHY),
         reductions=whole(at.OUT_REDUCTIONS),
+        next_reductions=whole(at.OUT_NEXT_REDUCTIONS),
         dose_mg=out[:, at.OUT_DOSE],
         severe_day=days(at.OUT_SEVERE),
         limiting_day=days(at.OUT_LIMITING),

@@ -112,7 +112,8 @@ def write_module(mechanism: ModelSpec, pk: ModelSpec, device: str) -> tuple[str,
 
 _ARGUMENTS = (
     "theta", "pk_theta", "cov", "pk_cov", "eta", "pk_eta", "uniform", "noise", "plan", "plan_size", "rules",
-    "events", "visits", "samples", "prescribed", "spans", "work", "out", "seen", "sampled", "morning",
+    "events", "visits", "samples", "last_day", "prescribed", "spans", "work", "out", "seen", "sampled",
+    "morning",
 )  # fmt: skip
 
 

@@ -30,6 +30,7 @@ class Stepwise:
     - `prescribed` (n, S): mg at the start of each slot of 12 h, S at least twice the horizon's days; `spans`
       (n, H + 1): the dosing interval in force on each day, h. Both may be changed while the run pauses. The
       arm's levels then say only what a second drug does at each, `level` from 0 on.
+    - `last_day` (n,): when the data of each patient end; None: at the horizon.
     - `morning` (n, H + 1): written as days pass, the level before the morning dose, mg/L.
     - A toxicity that limits the dose pauses the patient; it holds the doses for the arm's `hold_days`,
       counted from the next whole day. Where `no_lower` it ends the treatment instead.
@@ -38,11 +39,13 @@ class Stepwise:
     def __init__(
         self, runner: Runner, patients: Patients, arm: Arm, protocol: Protocol, *,
         values: Mapping[str, float] | None = None, sample_days: Sequence[float] = (),
-        prescribed: tuple[Floats, Floats, Floats] | None = None,
+        prescribed: tuple[Floats, Floats, Floats] | None = None, last_day: Floats | None = None,
     ) -> None:  # fmt: skip
         n = len(patients)
         self._runner = runner
-        self._ready = runner.prepared(patients, arm, protocol, values=values, sample_days=sample_days)
+        self._ready = runner.prepared(
+            patients, arm, protocol, values=values, sample_days=sample_days, last_day=last_day
+        )
         self._rules = self._ready.rules.copy()
         self._covariates = patients.covariates.copy()
         self._effects = patients.pk_effects.copy()
@@ -87,11 +90,16 @@ class Stepwise:
 
     @property
     def first_line_end(self) -> Floats:
-        """The day on which each patient's first line ended by now (n,), by death too; ∞ where it goes on."""
+        """The day on which each patient's first line ended by now (n,); ∞ where it goes on.
+
+        By death too, and with the patient's data (`last_day`).
+        """
         out = self._ready.out
         stopped = out[:, at.OUT_STOP] < at.NEVER
         died = np.where(out[:, at.OUT_DIED] > 0.5, out[:, at.OUT_DEATH], np.inf)
-        return np.where(stopped, np.minimum(out[:, at.OUT_STOP], died), died)
+        end = np.where(stopped, np.minimum(out[:, at.OUT_STOP], died), died)
+        over = self._kept[:, at.AT_ENDED] > 0.5
+        return np.where(over, np.minimum(end, self._kept[:, at.AT_DAY]), end)
 
     def take_effects(self, pk_effects: Floats) -> None:
         """Other random effects of the exposure (n, q) from now on: a new occasion."""

@@ -19,6 +19,9 @@ NODES = tuple(name.removeprefix("second_") for name in DRIVEN if name.startswith
 CRITERIA = Path(__file__).resolve().parent / "data" / "criteria.toml"
 SECOND_DRUGS = Path(__file__).resolve().parent / "data" / "second_drugs.toml"
 SLOT_H = 12.0
+LONGEST_INTERVAL_H = 336.0
+MOST_TOXICITY = 20.0
+"""The most toxicity that second drugs may add, in units of sorafenib's at 4 mg/L."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +39,7 @@ class DoseLevel:
         if not 0.0 <= self.dose_mg < np.inf:
             raise ValueError(f"dose_mg must be 0 or more, not {self.dose_mg}")
         slots = self.interval_h / SLOT_H
-        if not 1 <= slots <= 28 or slots != round(slots):
+        if not 1 <= slots <= LONGEST_INTERVAL_H / SLOT_H or slots != round(slots):
             raise ValueError(f"interval_h must be a multiple of 12 h up to 336 h, not {self.interval_h}")
         unknown = sorted(set(self.second) - set(NODES))
         if unknown:
@@ -44,7 +47,12 @@ class DoseLevel:
                 f"a drug with no such target: {', '.join(unknown)}; the nodes are {', '.join(NODES)}"
             )
         for node, value in self.second.items():
-            if not 0.0 <= value <= (1.0 if node != "toxicity" else 20.0):
+            if node == "toxicity" and not 0.0 <= value <= MOST_TOXICITY:
+                raise ValueError(
+                    f"toxicity of second drugs must be from 0 to {MOST_TOXICITY:g} times sorafenib's at "
+                    f"4 mg/L, not {value:g}"
+                )
+            if node != "toxicity" and not 0.0 <= value <= 1.0:
                 raise ValueError(f"{node} of a second drug must be a fraction from 0 to 1, not {value}")
 
 
@@ -90,7 +98,10 @@ class Arm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Criteria:
-    """How an image is read: RECIST 1.1's limits, and the error of a measurement (SD of its logarithm)."""
+    """How an image is read: RECIST 1.1's limits, and the error of a measurement (SD of its logarithm).
+
+    `most_mm`: a sum of diameters above it is a death.
+    """
 
     shrink: float
     grow: float
@@ -98,6 +109,7 @@ class Criteria:
     gone_mm: float
     error: float
     viable_error: float
+    most_mm: float = np.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +215,7 @@ def rule_table(arm: Arm, protocol: Protocol, *, max_step_days: float | None = No
     rules[at.RULE_STEP] = protocol.step_days if max_step_days is None else max_step_days
     rules[at.RULE_ERROR], rules[at.RULE_VIABLE_ERROR] = c.error, c.viable_error
     rules[at.RULE_SHRINK], rules[at.RULE_GROW] = c.shrink, c.grow
-    rules[at.RULE_LEAST], rules[at.RULE_GONE] = c.least_mm, c.gone_mm
+    rules[at.RULE_LEAST], rules[at.RULE_GONE], rules[at.RULE_MOST] = c.least_mm, c.gone_mm, c.most_mm
     return rules
 
 

@@ -13,10 +13,9 @@ from troughline.report.sensitivity_view import sensitivity_view
 from troughline.report.trial_dosing import dosing_table, dosing_words, regimen_table
 from troughline.report.trial_tables import trial_tables
 from troughline.report.trial_view import (
-    NOT_COMPUTED,
-    arm_table,
+    arm_tables,
     combination_name,
-    comparison_rows,
+    comparison_table,
     endpoint_name,
     target_counts,
     target_rows,
@@ -45,6 +44,7 @@ def render_trial_page(results: Json, figures: Sequence[Drawing], *, patients: bo
     `patients`: whether `patients.parquet` stands beside the page.
     """
     drawn = {f.name: f for f in figures}
+    comparisons = comparison_table(results)
     return (
         environment(nice=micro, linked=linked, whole=count)
         .get_template("trial_page.html.j2")
@@ -55,17 +55,21 @@ def render_trial_page(results: Json, figures: Sequence[Drawing], *, patients: bo
             patients=patients,
             tables=list(trial_tables(results)),
             sections=[
-                *((i, words) for i, words, needs in _SECTIONS if any(n in drawn for n in needs)),
+                *(
+                    (i, words if i != "comparisons" or comparisons["success"] else "Hazard ratios")
+                    for i, words, needs in _SECTIONS
+                    if any(n in drawn for n in needs)
+                ),
                 *([("sensitivity", "Sensitivity")] if results["sensitivity"] else []),
             ],
             facts=_facts(results),
             level=percent(results["level"]),
-            arms=arm_table(results),
+            arms=arm_tables(results),
             treatments=_treatments(results),
-            comparisons=compared(results),
+            comparisons=comparisons,
             targets=target_rows(results),
             target_counts=target_counts(results),
-            combinations=combination_table(results),
+            combinations=combination_tables(results),
             dosing=dosing_table(results),
             dosing_words=dosing_words(results),
             regimens=regimen_table(results),
@@ -101,10 +105,10 @@ def _treatments(results: Json) -> list[tuple[str, str, list[str]]]:
     ]
 
 
-def combination_table(results: Json) -> Json:
-    """The ranking as a table of text: benefit, toxicity, synergy at signal and survival, robustness."""
+def combination_tables(results: Json) -> Json:
+    """The ranking as two tables: benefit, toxicity and robustness; synergy at signals and survival."""
     if not results["combinations"]:
-        return {"definition": [], "header": [], "rows": []}
+        return {"definition": [], "benefit": {}, "synergy": {}}
     rows = sorted(results["combinations"]["rows"], key=lambda r: r["rank"])
 
     def span(r: Json, key: str) -> str:
@@ -114,48 +118,46 @@ def combination_table(results: Json) -> Json:
         ends = interval(r.get(f"{key}_low"), r.get(f"{key}_high"), value=value)
         return f"{number(value)} ({ends})" if ends else number(value)
 
+    def toxic(r: Json) -> str:
+        cut = r.get("toxicity_cut")
+        return span(r, "toxic") + (f"; toxicity cut in {count(cut)}" if cut else "")
+
     return {
         "definition": results["combinations"]["definition"],
-        "header": (
-            "",
-            "Added to sorafenib",
-            "HR death",
-            "HR progression",
-            "Stopped by toxicity, %",
-            "Signal blocked",
-            "Bliss, signal",
-            "Loewe, signal",
-            "Bliss, survival",
-            "Loewe, survival",
-            "Best in",
-            "Robust in",
-        ),
-        "rows": [
-            (
-                count(r["rank"]),
-                combination_name(r),
-                span(r, "os_hr"),
-                span(r, "ttp_hr"),
-                span(r, "toxic"),
-                number(r["signal"]),
-                span(r, "bliss_signal"),
-                span(r, "loewe_signal"),
-                span(r, "bliss_survival"),
-                span(r, "loewe_survival"),
-                percent(r["p_best"]),
-                percent(r["robust"]),
-            )
-            for r in rows
-        ],
-    }
-
-
-def compared(results: Json) -> Json:
-    """The comparisons as a table of text; the probability of success where there is one."""
-    rows = comparison_rows(results)
-    last = None if any(row[-1] != NOT_COMPUTED for row in rows) else -1
-    header = ("First arm / second arm", "Endpoint", "Hazard ratio", "By reading of potency", "Success")
-    return {"header": header[:last], "rows": [row[:last] for row in rows], "success": last is None}
+        "benefit": {
+            "header": (
+                "", "Added to sorafenib", "HR death", "HR progression", "Stopped by toxicity, %", "Best in",
+                "Robust in",
+            ),
+            "rows": [
+                (
+                    count(r["rank"]), combination_name(r), span(r, "os_hr"), span(r, "ttp_hr"), toxic(r),
+                    percent(r["p_best"]), percent(r["robust"]),
+                )
+                for r in rows
+            ],
+        },
+        "synergy": {
+            "header": (
+                "", "Added to sorafenib", "ERK blocked", "Bliss, ERK", "Loewe, ERK", "AKT blocked",
+                "Bliss, AKT", "Loewe, AKT", "Bliss, survival", "Loewe, survival",
+            ),
+            "rows": [
+                (
+                    count(r["rank"]), combination_name(r),
+                    *(
+                        text
+                        for node in ("erk", "akt")
+                        for text in (
+                            percent(r[f"signal_{node}"]), span(r, f"bliss_{node}"), span(r, f"loewe_{node}")
+                        )
+                    ),
+                    span(r, "bliss_survival"), span(r, "loewe_survival"),
+                )
+                for r in rows
+            ],
+        },
+    }  # fmt: skip
 
 
 def design_rows(results: Json) -> list[tuple[str, str]]:

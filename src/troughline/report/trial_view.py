@@ -162,7 +162,7 @@ def hazard_ratios(results: Json) -> list[HazardRatio]:
             e = estimate_of(one, f"{endpoint}_hr")
             if e is None or e["value"] is None:
                 continue
-            sized = [s for s in one["success"] if s["endpoint"] == endpoint]
+            sized = [s for s in one["success"] if s["endpoint"] == endpoint and not s.get("label")]
             planned = max(sized, key=lambda s: s["n"]) if sized else None
             found.append(
                 HazardRatio(
@@ -179,7 +179,8 @@ def success_by_size(results: Json) -> list[Success]:
     found: list[Success] = []
     for one in results["comparisons"]:
         for endpoint in ENDPOINTS:
-            rows = sorted((s for s in one["success"] if s["endpoint"] == endpoint), key=lambda s: s["n"])
+            sized = [s for s in one["success"] if s["endpoint"] == endpoint and not s.get("label")]
+            rows = sorted(sized, key=lambda s: s["n"])
             if rows:
                 columns = {k: tuple(r[k] for r in rows) for k in ("n", "share", "low", "high", "trials")}
                 found.append(
@@ -207,9 +208,19 @@ def measure_text(e: Json | None, name: str) -> str:
     return value_text(e)
 
 
-def arm_table(results: Json) -> Json:
-    """The arms as columns, what became of them as rows, all as text."""
+ARMS_ACROSS = 4
+
+
+def arm_tables(results: Json) -> list[Json]:
+    """The arms as columns, as many as a page is wide for in a table, all as text."""
     arms: list[Json] = results["arms"]
+    tables = max(-(-len(arms) // ARMS_ACROSS), 1)
+    across = -(-len(arms) // tables)
+    return [_arm_table(arms[k : k + across]) for k in range(0, len(arms), max(across, 1))]
+
+
+def _arm_table(arms: list[Json]) -> Json:
+    """Some arms as columns, what became of them as rows."""
     rows: list[tuple[str, list[str]]] = []
     for name, words in MEASURES.items():
         found = [estimate_of(a, name) for a in arms]
@@ -222,20 +233,36 @@ def arm_table(results: Json) -> Json:
     return {"arms": [micro(str(a["label"])) for a in arms], "rows": rows}
 
 
-def comparison_rows(results: Json) -> list[tuple[str, str, str, str, str]]:
-    """Who against whom, endpoint, hazard ratio over all sets and under each reading of potency, success."""
+def comparison_table(results: Json) -> Json:
+    """Who against whom, endpoint, hazard ratio over all sets and under each reading of potency, and success
+    where it was computed: `header`, `rows`, `success`.
+    """
     names = {str(a["id"]): micro(str(a["label"])) for a in results["arms"]}
-    rows: list[tuple[str, str, str, str, str]] = []
+    rows: list[tuple[str, ...]] = []
+    counted = any(one["success"] for one in results["comparisons"])
     for one in results["comparisons"]:
         for r in hazard_ratios({"comparisons": [one]}):
             readings = [(x, estimate_of(one, f"{r.endpoint}_hr", x)) for x in ("Kd", "IC50")]
             by_reading = "; ".join(f"{x} {value_text(e)}" for x, e in readings if e is not None)
-            rows.append((
+            row = (
                 f"{names[r.arm]} / {names[r.control]}", endpoint_name(r.endpoint),
                 value_text(estimate_of(one, f"{r.endpoint}_hr")), by_reading,
-                NOT_COMPUTED if r.success is None else percent(r.success),
-            ))  # fmt: skip
-    return rows
+            )  # fmt: skip
+            rows.append((*row, _success_text(one, r)) if counted else row)
+    header = ("First arm / second arm", "Endpoint", "Hazard ratio", "By reading of potency")
+    return {"header": (*header, "Success") if counted else header, "rows": rows, "success": counted}
+
+
+def _success_text(comparison: Json, r: HazardRatio) -> str:
+    """`62% (Kd 58%, IC50 66%)` of the largest size."""
+    if r.success is None:
+        return "not computed"
+    rows: list[Json] = [s for s in comparison["success"] if s["endpoint"] == r.endpoint]
+    most = max(s["n"] for s in rows)
+    split = ", ".join(
+        f"{s['label']} {percent(s['share'])}" for s in rows if s["n"] == most and s.get("label")
+    )
+    return f"{percent(r.success)} ({split})" if split else percent(r.success)
 
 
 def target_rows(results: Json) -> list[Json]:

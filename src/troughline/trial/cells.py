@@ -32,16 +32,19 @@ ROUTES = (
 )  # fmt: skip
 ADAPTED = {"PI3K/AKT": ("akt_adapted",), "JAK-STAT": ("stat_adapted",), "HIF-2α and EGFR": ("hif2", "egfr"),
            "EMT": ("emt",)}  # fmt: skip
+_ADAPTING = frozenset(name for group in ADAPTED.values() for name in group)
 LEAST_RISE = 0.1
-"""By how much an adaptation must have risen over the untreated 1 to be called a route."""
+"""By how much an adaptation must have risen over its untreated level to be called a route."""
+WHY = ("on treatment", "toxicity", "progression", "other", "liver", "died on treatment")
+"""Why the first line had ended by the end of the data, as the loop numbers it; the last is read here."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """What a cell runs: `count` patients from `first_id` on, with a set's values and standard deviations.
+    """What a cell runs: `count` patients from `first_id` on, with a set's standard deviations.
 
-    `bounds_values`: typical values for the population's bounds. `cut`: shortest and longest follow-up in
-    months, or None. `clearance`: factor on the clearance of sorafenib. `policy`: the arm's, as
+    `values`: typical values, scaled as the population asks. `cut`: shortest and longest follow-up in months,
+    or None. `clearance`: factor on the clearance of sorafenib. `policy`: the arm's, as
     `trial.policies` wrote it; empty for an arm without one, None in a trial where no arm has any.
     """
 
@@ -90,15 +93,25 @@ def the_runner(clearance: float = 1.0) -> Runner:
 
 
 def patients_of(
-    population: Population, chosen: ParameterSet, *, clearance: float, n: int, seed: int, first_id: int = 0
+    population: Population,
+    chosen: ParameterSet,
+    *,
+    clearance: float,
+    n: int,
+    seed: int,
+    first_id: int = 0,
+    values: Mapping[str, float] | None = None,
 ) -> Patients:
-    """Patients of a parameter set. Raises `ValueError` for a population that cannot be drawn."""
+    """Patients of a parameter set, within the population's bounds with the typical `values` that they have.
+
+    `values`: None for the set's own. Raises `ValueError` for a population that cannot be drawn.
+    """
     from troughline.mechanism.population import draw_patients
 
     runner = the_runner(clearance)
     return draw_patients(
         runner.mechanism, runner.kinetics, population, n=n, seed=seed, first_id=first_id, sd=chosen.sd,
-        values=chosen.values,
+        values=chosen.values if values is None else values,
     )  # fmt: skip
 
 
@@ -110,17 +123,19 @@ def run_cell(cell: Cell) -> CellResult:
     runner = the_runner(cell.clearance)
     patients = patients_of(
         cell.population, cell.chosen, clearance=cell.clearance, n=cell.count, seed=cell.seed,
-        first_id=cell.first_id,
+        first_id=cell.first_id, values=cell.values,
     )  # fmt: skip
+    last_day = _last_day(cell, patients)
     dosed = None
     if cell.policy:
         from troughline.trial.dosed import run_dosed
 
-        courses, dosed = run_dosed(runner, cell, patients)
+        courses, dosed = run_dosed(runner, cell, patients, last_day)
     else:
         courses = runner.run(
-            patients, cell.arm, cell.protocol, values=cell.values, sample_days=cell.marker_days, threads=1
-        )
+            patients, cell.arm, cell.protocol, values=cell.values, sample_days=cell.marker_days,
+            last_day=last_day, threads=1,
+        )  # fmt: skip
     places = [runner.output_names.index(m) for m in MARKERS]
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.log(courses.sampled[:, :, places] / courses.sampled[:, :1, places])
@@ -138,20 +153,28 @@ def run_cell(cell: Cell) -> CellResult:
     )  # fmt: skip
 
 
+def _last_day(cell: Cell, patients: Patients) -> Floats:
+    """The day on which each patient's data end (n,): of the file's follow-up, or else the horizon."""
+    if cell.cut is None:
+        return np.full(len(patients), cell.protocol.horizon_days)
+    low, high = cell.cut
+    return DAYS_PER_MONTH * (low + (high - low) * patients.follow_up**cell.chosen.follow_up_power)
+
+
 def _columns(
     cell: Cell, runner: Runner, patients: Patients, courses: Courses
 ) -> dict[str, NDArray[np.generic]]:
     from troughline.mechanism.endpoints import growth_mm_per_day, progression_times, survival_times
 
-    cut = np.full(len(patients), cell.protocol.horizon_days)
-    if cell.cut is not None:
-        low, high = cell.cut
-        cut = DAYS_PER_MONTH * (low + (high - low) * patients.follow_up**cell.chosen.follow_up_power)
-    os, ttp = survival_times(courses, cut), progression_times(courses, cut)
-    viable = progression_times(courses, cut, criterion="mrecist")
+    os, ttp = survival_times(courses), progression_times(courses)
+    viable = progression_times(courses, criterion="mrecist")
     names = [c.name for c in runner.mechanism.covariates]
-    start = patients.covariates[:, names.index("sum_of_diameters")]
-    severe = np.where(courses.severe_day <= cut, courses.severe_day, np.nan)
+    visits, error = cell.protocol.visit_days, cell.protocol.criteria.error
+    true_start = patients.covariates[:, names.index("sum_of_diameters")]
+    start = true_start * np.exp(error * patients.noise(len(visits))[:, 0])  # as the loop measures it
+    still = WHY.index("on treatment")
+    why = np.where(courses.died & (courses.stop_why == still), WHY.index("died on treatment"),
+                   courses.stop_why)  # fmt: skip
     made: dict[str, NDArray[np.generic]] = {"patient": patients.ids}
     for name in ("sum_of_diameters", "albumin", "etiology", "child_pugh_class", "spread"):
         made[name] = patients.covariates[:, names.index(name)]
@@ -160,17 +183,17 @@ def _columns(
         "reason": courses.progression_reason, "mttp_day": viable.day, "mprogressed": viable.event,
         "best": courses.best, "mbest": courses.viable_best,
         "best_change_percent": _best_change(courses, cell.protocol, start),
-        "growth": growth_mm_per_day(courses, cell.protocol.visit_days, start),
-        "stop_day": courses.stop_day, "stop_why": courses.stop_why, "next_line_day": courses.next_line_day,
-        "reductions": courses.reductions, "dose_mg": courses.dose_mg, "severe_day": severe,
-        "limiting_day": courses.limiting_day, "mean_level": courses.mean_level,
-        "route": _routes(runner, courses),
+        "growth": growth_mm_per_day(courses, visits, start),
+        "stop_day": courses.stop_day, "stop_why": why, "next_line_day": courses.next_line_day,
+        "reductions": courses.reductions, "next_line_reductions": courses.next_reductions,
+        "dose_mg": courses.dose_mg, "severe_day": courses.severe_day, "limiting_day": courses.limiting_day,
+        "mean_level": courses.mean_level, "route": routes_of(runner, courses),
     }  # fmt: skip
     return made
 
 
 def _best_change(courses: Courses, protocol: Protocol, start: Floats) -> Floats:
-    """The lowest measured sum until progression against the start, in % (n,); NaN without an image."""
+    """The lowest measured sum until progression against the measured start, % (n,); NaN without an image."""
     days = np.asarray(protocol.visit_days)
     last = np.where(courses.progressed, courses.progression_day, np.inf)
     seen = np.where(days[None, :] <= last[:, None], courses.seen, np.nan)
@@ -178,20 +201,28 @@ def _best_change(courses: Courses, protocol: Protocol, start: Floats) -> Floats:
     return np.asarray(100.0 * (lowest / start - 1.0), dtype=np.float64)
 
 
-def _routes(runner: Runner, courses: Courses) -> NDArray[np.int64]:
+def routes_of(runner: Runner, courses: Courses) -> NDArray[np.int64]:
     """Which route of escape each progression shows, as a place in `ROUTES` (n,).
 
     A new lesion first; then the larger of resistant and tolerant cells where it is most of the living
-    tumour; else the adaptation that has risen most over the untreated 1, if any rose by `LEAST_RISE`.
+    tumour; else the adaptation that has risen most over its untreated level, if any rose by `LEAST_RISE`.
+    The rises are those of the mechanism's states as they stand: of unlike things, on no common scale.
     """
     names = [s.name for s in runner.mechanism.states]
     x = courses.states_at_progression
+    untreated = {
+        s.name: float(s.initial.text if s.initial else 0)
+        for s in runner.mechanism.states
+        if s.name in _ADAPTING
+    }
 
     def state(name: str) -> Floats:
         return x[:, names.index(name)]
 
     sensitive, tolerant, resistant = state("sensitive"), state("tolerant"), state("resistant")
-    rises = np.column_stack([np.max([state(s) for s in group], axis=0) - 1.0 for group in ADAPTED.values()])
+    rises = np.column_stack(
+        [np.max([state(s) - untreated[s] for s in group], axis=0) for group in ADAPTED.values()]
+    )
     first = ROUTES.index(next(iter(ADAPTED)))
     adapted = np.where(
         rises.max(axis=1) >= LEAST_RISE, first + rises.argmax(axis=1), ROUTES.index("no adaptation")

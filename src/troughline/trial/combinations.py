@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from troughline.mechanism.treatment import Arm, DoseLevel, Protocol, sorafenib_levels
+from troughline.mechanism.predictions import scaled
+from troughline.mechanism.treatment import MOST_TOXICITY, Arm, DoseLevel, Protocol, sorafenib_levels
 from troughline.progress import Progress, silent
 from troughline.trial.assumed import STRESS, drawn_shares, movable, status_of, with_factors
 from troughline.trial.cells import patients_of, the_runner
-from troughline.trial.gather import middle
+from troughline.trial.gather import FEWEST, equally, middle
 from troughline.trial.schedule import in_threads
 from troughline.trial.synergy import bliss_excess, dose_for, loewe_index
 from troughline.trial.treatments import REDUCED_SECOND, at_dose, together
@@ -35,32 +36,45 @@ SPREAD = 0.5
 """SD of the logarithm of a second drug's odds of block, and of its toxicity, in draws for robustness."""
 MECHANISM_SPREAD = 0.2
 """The same of every assumed parameter of the mechanism."""
+SIGNALS = ("erk", "akt")
+LEAST_SIGNAL = 0.01
+"""A smaller share of a signal blocked is too near no effect to be divided into doses."""
+CLEAR = 1.96
+"""By how many standard errors a log hazard ratio must lie below 0 to be divided into doses."""
 DEFINITION = (
-    "Signal: what is left of the mean of phosphorylated ERK and AKT on day 28 against the control, in "
-    "patients of whom none stops; benefit and toxicity: the whole course, with holds, reductions and stops.",
+    "Signal: what is left of phosphorylated ERK, and of AKT, on day 28 against the control, in patients of "
+    "whom none stops, each by itself: drugs on different nodes would look like synergy in a mean of both. "
+    "Benefit and toxicity: the whole course, with holds, reductions and stops.",
     "Bliss: log of the combination's ratio to the control minus the sum of the logs of each alone; of the "
-    "signal left, and of the hazard ratio of death. Below 0: more than independent action.",
+    "signal left at a node, and of the hazard ratio of death. Below 0: more than independent action.",
     "Loewe: d_A/D_A + d_B/D_B with D the dose of one alone (up to "
     f"{LOEWE_DOSES[-1]:g} times the usual one) that has the pair's effect, the share of the signal "
-    "blocked or 1 − hazard ratio of death; below 1: more than additive doses; empty where one alone never "
-    "has it, as where each blocks a pathway that the other leaves open.",
+    "blocked or 1 − hazard ratio of death; below 1: more than additive doses; from least to greatest over "
+    "the parameter sets. None where one alone never has the pair's effect in half of the sets, and where the "
+    f"pair's effect is near none: less than {100 * LEAST_SIGNAL:g} % of a signal, or a hazard ratio within "
+    f"{CLEAR:g} standard errors of 1.",
     "One second drug is held against sorafenib, and its synergy is that with sorafenib over no treatment; "
     "two second drugs are held against sorafenib, and their synergy is that of the two on sorafenib.",
-    "Intervals: over the parameter sets and the draws, in the same patients. A draw moves the second drugs' "
-    f"block (its odds) and toxicity (SD of the logarithm {SPREAD:g}) and every assumed parameter of the "
-    f"mechanism (SD {MECHANISM_SPREAD:g}), which is not fitted again. Robust: the share of draws with the "
-    "sign of the median log hazard ratio.",
+    "Intervals: over the parameter sets and the draws, in the same patients, each reading of potency with "
+    f"the same weight; from least to greatest where these are fewer than {FEWEST}. A draw moves the second "
+    f"drugs' block (its odds) and toxicity (SD of the logarithm {SPREAD:g}) and every assumed parameter of "
+    f"the mechanism (SD {MECHANISM_SPREAD:g}), which is not fitted again. Robust: the share of draws with "
+    "the sign of the median log hazard ratio.",
+    f"Toxicity of second drugs together is cut at {MOST_TOXICITY:g} times sorafenib's at 4 mg/L; where that "
+    "happened, the row says in how many of the sets and draws.",
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """Of an arm in one scenario: day and event of death and progression, % stopped by toxicity, signal."""
+    """Of an arm in one scenario: day and event of death and progression, % stopped by toxicity, and what is
+    left of each of `SIGNALS`.
+    """
 
     os: tuple[Floats, NDArray[np.bool_]]
     ttp: tuple[Floats, NDArray[np.bool_]]
     toxic: float
-    signal: float
+    signal: Mapping[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +104,7 @@ def scenarios_of(setup: Setup) -> list[Scenario]:
         for name in names:
             block, toxic = np.exp(SPREAD * rng.standard_normal(2))
             moved = at_dose(given[name], float(block))
-            moved["toxicity"] = min(given[name].get("toxicity", 0.0) * float(toxic), 20.0)
+            moved["toxicity"] = given[name].get("toxicity", 0.0) * float(toxic)
             drugs[name] = moved
         factors = dict(zip(free, np.exp(MECHANISM_SPREAD * rng.standard_normal(len(free))), strict=True))
         factors |= drawn_shares(rng)
@@ -116,7 +130,13 @@ def treatment(doses: Doses, drugs: Mapping[str, Effects]) -> Arm:
 
 def _capped(effects: Effects) -> dict[str, float]:
     """Toxicity up to the most that the mechanism takes."""
-    return {node: min(f, 20.0) if node == "toxicity" else f for node, f in effects.items()}
+    return {node: min(f, MOST_TOXICITY) if node == "toxicity" else f for node, f in effects.items()}
+
+
+def _too_toxic(doses: Doses, drugs: Mapping[str, Effects]) -> bool:
+    """Whether the second drugs' toxicity is cut."""
+    effects = together([at_dose(drugs[n], d) for n, d in doses])
+    return effects.get("toxicity", 0.0) > MOST_TOXICITY
 
 
 def rank(
@@ -151,6 +171,7 @@ def rank(
         k: patients_of(
             setup.population, chosen, clearance=setup.file.population.clearance, n=asked.n,
             seed=setup.file.trial.seed,
+            values=scaled(the_runner(setup.file.population.clearance), chosen, scales[k]),
         )
         for k, chosen in enumerate(setup.sets)
     }  # fmt: skip
@@ -174,7 +195,7 @@ def rank(
         "level": level,
         "patients": asked.n,
         "scenarios": len(scenarios),
-        "rows": [{k: v for k, v in row.items() if k != "log_hr"} for row in ordered],
+        "rows": [{k: v for k, v in row.items() if k not in ("log_hr", "weight")} for row in ordered],
     }
 
 
@@ -187,7 +208,6 @@ def _run(
 ) -> Seen:
     """One arm in one scenario."""
     from troughline.mechanism.heldout import without_limits
-    from troughline.mechanism.predictions import scaled
 
     runner = the_runner(setup.file.population.clearance)
     values = scaled(runner, setup.sets[scenario.place], scales[scenario.place])
@@ -200,8 +220,10 @@ def _run(
     held = runner.run(
         without_limits(patients), arm, short, values=values, sample_days=(SIGNAL_DAY,), threads=1
     )
-    places = [runner.output_names.index(n) for n in ("erk_activity", "akt_activity")]
-    signal = float(np.nanmean(held.sampled[:, 0, places]))
+    signal = {
+        name: float(np.nanmean(held.sampled[:, 0, runner.output_names.index(f"{name}_activity")]))
+        for name in SIGNALS
+    }
     courses = runner.run(patients, arm, setup.protocol, values=values, threads=1)
     return Seen(
         os=(courses.death_day, courses.died),
@@ -211,7 +233,8 @@ def _run(
     )
 
 
-def _log_hr(arm: Seen, control: Seen, endpoint: str) -> float:
+def _log_hr(arm: Seen, control: Seen, endpoint: str) -> tuple[float, float]:
+    """Log hazard ratio and its standard error, as if the arms had other patients; NaN without an event."""
     from troughline.mechanism.endpoints import TimeToEvent, log_hazard_ratio
 
     def times(one: Seen) -> TimeToEvent:
@@ -219,43 +242,49 @@ def _log_hr(arm: Seen, control: Seen, endpoint: str) -> float:
         return TimeToEvent(day=day, event=event, weight=np.ones(len(day)))
 
     try:
-        return log_hazard_ratio(times(arm), times(control))[0]
+        return log_hazard_ratio(times(arm), times(control))
     except ValueError:
-        return math.nan
+        return math.nan, math.nan
 
 
 def _row(
     setup: Setup, scenarios: Sequence[Scenario], seen: Mapping[tuple[int, Doses], Seen], doses: Doses
 ) -> dict[str, Any]:
     """A combination beside sorafenib, over all scenarios."""
-    level = setup.file.trial.level
     pair = len(doses) == 2
     sorafenib: Doses = ((SORAFENIB, 1.0),)
     base: Doses = sorafenib if pair else ()
     a: Doses = ((SORAFENIB, 1.0), doses[0]) if pair else sorafenib
     b: Doses = ((SORAFENIB, 1.0), doses[1]) if pair else doses
-    found: dict[str, list[float]] = {k: [] for k in ("os", "ttp", "toxic", "signal", "bliss", "bliss_os")}
-    loewe: dict[str, list[float]] = {"signal": [], "survival": []}
+    found: dict[str, list[float]] = {k: [] for k in ("os", "ttp", "toxic", "bliss_survival")}
+    found |= {f"{what}_{node}": [] for node in SIGNALS for what in ("signal", "bliss")}
+    loewe: dict[str, list[float]] = {key: [] for key in EFFECTS}
+    sets = 0
     for s, scenario in enumerate(scenarios):
         whole, control = seen[s, (*sorafenib, *doses)], seen[s, sorafenib]
         one, two, none = seen[s, a], seen[s, b], seen[s, base]
-        found["os"].append(_log_hr(whole, control, "os"))
-        found["ttp"].append(_log_hr(whole, control, "ttp"))
+        found["os"].append(_log_hr(whole, control, "os")[0])
+        found["ttp"].append(_log_hr(whole, control, "ttp")[0])
         found["toxic"].append(whole.toxic)
-        found["signal"].append(1.0 - whole.signal / none.signal)
-        logs = [math.log(x.signal / none.signal) for x in (one, two, whole)]
-        found["bliss"].append(bliss_excess(*logs))
-        hazards = [_log_hr(x, none, "os") for x in (one, two, whole)]
-        found["bliss_os"].append(bliss_excess(*hazards))
+        for node in SIGNALS:
+            logs = [math.log(x.signal[node] / none.signal[node]) for x in (one, two, whole)]
+            found[f"signal_{node}"].append(1.0 - math.exp(logs[2]))
+            found[f"bliss_{node}"].append(bliss_excess(*logs))
+        hazards = [_log_hr(x, none, "os")[0] for x in (one, two, whole)]
+        found["bliss_survival"].append(bliss_excess(*hazards))
         if not scenario.drawn:
+            sets += 1
             for key, effect in EFFECTS.items():
                 index = _loewe(seen, s, doses, base, effect)
                 loewe[key] += [] if index is None else [index]
-    spread = {k: middle(np.array(v), level) for k, v in found.items()}
+    readings = [setup.sets[s.place].reading for s in scenarios]
+    weight = equally(readings)
+    level = setup.file.trial.level if len(scenarios) >= FEWEST else 1.0
+    spread = {k: middle(np.array(v), level, weight) for k, v in found.items()}
     log_os = np.array(found["os"])
     drawn = np.array([s.drawn for s in scenarios])
     sign = np.sign(spread["os"][0])
-    robust = float(np.count_nonzero(np.sign(log_os[drawn]) == sign) / drawn.sum()) if drawn.any() else None
+    robust = float(np.average(np.sign(log_os[drawn]) == sign, weights=weight[drawn])) if drawn.any() else None
 
     def three(name: str, values: tuple[float, float, float]) -> dict[str, float]:
         return dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
@@ -264,6 +293,11 @@ def _row(
         value, low, high = (float(np.exp(x)) for x in spread[key])
         return value, low, high
 
+    indices: dict[str, Any] = {}
+    for key, values in loewe.items():
+        ends = (float(np.median(values)), min(values), max(values)) if 2 * len(values) > sets else (None,) * 3
+        indices |= dict(zip((f"loewe_{key}", f"loewe_{key}_low", f"loewe_{key}_high"), ends, strict=True))
+        indices[f"loewe_{key}_sets"] = len(values)
     label = " and ".join(n if d == 1.0 else f"{n} × {d:g}" for n, d in doses)
     second = doses[1] if pair else (None, None)
     return {
@@ -276,30 +310,37 @@ def _row(
         **three("os_hr", ratio("os")),
         **three("ttp_hr", ratio("ttp")),
         **three("toxic", spread["toxic"]),
-        **three("signal", spread["signal"]),
-        **three("bliss_signal", spread["bliss"]),
-        **three("bliss_survival", spread["bliss_os"]),
-        "loewe_signal": float(np.median(loewe["signal"])) if loewe["signal"] else None,
-        "loewe_signal_sets": len(loewe["signal"]),
-        "loewe_survival": float(np.median(loewe["survival"])) if loewe["survival"] else None,
-        "loewe_survival_sets": len(loewe["survival"]),
+        **{
+            k: v
+            for key in found
+            if key.startswith(("signal", "bliss"))
+            for k, v in three(key, spread[key]).items()
+        },
+        **indices,
+        "toxicity_cut": sum(_too_toxic(doses, s.drugs) for s in scenarios),
         "robust": robust,
         "log_hr": log_os,
+        "weight": weight,
     }
 
 
-def _signal_effect(arm: Seen, none: Seen) -> float:
-    return 1.0 - arm.signal / none.signal
+def _signal_effect(node: str) -> Callable[[Seen, Seen], tuple[float, float]]:
+    def effect(arm: Seen, none: Seen) -> tuple[float, float]:
+        return 1.0 - arm.signal[node] / none.signal[node], LEAST_SIGNAL
+
+    return effect
 
 
-def _survival_effect(arm: Seen, none: Seen) -> float:
-    return 1.0 - math.exp(_log_hr(arm, none, "os"))
+def _survival_effect(arm: Seen, none: Seen) -> tuple[float, float]:
+    log_hr, error = _log_hr(arm, none, "os")
+    return 1.0 - math.exp(log_hr), 1.0 - math.exp(-CLEAR * error)
 
 
-EFFECTS: Mapping[str, Callable[[Seen, Seen], float]] = {
-    "signal": _signal_effect,
+EFFECTS: Mapping[str, Callable[[Seen, Seen], tuple[float, float]]] = {
+    **{node: _signal_effect(node) for node in SIGNALS},
     "survival": _survival_effect,
 }
+"""Each effect of an arm over none, and what it must exceed to be told from none."""
 
 
 def _loewe(
@@ -307,17 +348,17 @@ def _loewe(
     s: int,
     doses: Doses,
     base: Doses,
-    effect: Callable[[Seen, Seen], float],
+    effect: Callable[[Seen, Seen], tuple[float, float]],
 ) -> float | None:
     """The interaction index of an effect in one scenario; None where the pair has no effect to explain."""
     pair = doses if len(doses) == 2 else ((SORAFENIB, 1.0), doses[0])
     none = seen[s, base]
-    wanted = effect(seen[s, ((SORAFENIB, 1.0), *doses)], none)
-    if not wanted > 0.0:
+    wanted, least = effect(seen[s, ((SORAFENIB, 1.0), *doses)], none)
+    if not wanted > least:
         return None
 
     def alone(name: str) -> float | None:
-        effects = np.array([effect(seen[s, (*base, (name, d))], none) for d in LOEWE_DOSES])
+        effects = np.array([effect(seen[s, (*base, (name, d))], none)[0] for d in LOEWE_DOSES])
         return dose_for(np.array(LOEWE_DOSES), effects, wanted)
 
     (name_a, dose_a), (name_b, dose_b) = pair
@@ -328,7 +369,7 @@ def _rank(rows: list[dict[str, Any]]) -> None:
     """Places by the median hazard ratio of death, and how often each row is the first."""
     logs = np.array([row["log_hr"] for row in rows])
     filled = np.where(np.isnan(logs), np.inf, logs)
-    best = np.bincount(filled.argmin(axis=0), minlength=len(rows)) / logs.shape[1]
+    best = np.bincount(filled.argmin(axis=0), rows[0]["weight"], minlength=len(rows)) / logs.shape[1]
     order = sorted(range(len(rows)), key=lambda i: (math.isnan(rows[i]["os_hr"]), rows[i]["os_hr"]))
     for place, i in enumerate(order):
         rows[i]["rank"], rows[i]["p_best"] = place + 1, float(best[i])

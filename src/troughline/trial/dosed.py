@@ -53,8 +53,10 @@ class Dosed:
 SUMS = ("on", "held", "inside", "below", "above", "dose_mg", "log_trough", "with_trough")
 
 
-def run_dosed(runner: Runner, cell: Cell, patients: Patients) -> tuple[Courses, Dosed]:
-    """The courses of a cell's patients under its policy, on one thread.
+def run_dosed(
+    runner: Runner, cell: Cell, patients: Patients, last_day: Floats | None = None
+) -> tuple[Courses, Dosed]:
+    """The courses of a cell's patients under its policy, on one thread, until each one's data end.
 
     Raises `RunError` where a patient's state is not a finite number, `ValueError` where the policy's model
     fails.
@@ -71,7 +73,7 @@ def run_dosed(runner: Runner, cell: Cell, patients: Patients) -> tuple[Courses, 
     spans = course.day_interval_h()
     live = Stepwise(
         runner, patients, cell.arm, cell.protocol, values=cell.values, sample_days=cell.marker_days,
-        prescribed=(course.amounts, spans, course.morning),
+        prescribed=(course.amounts, spans, course.morning), last_day=last_day,
     )  # fmt: skip
     parts = error_parts(setup, virtual)
     hold_days = round(cell.arm.hold_days)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from troughline.issues import Finding, Severity
 from troughline.progress import Progress, silent
 from troughline.results import Estimate, plain
-from troughline.trial.cells import MARKERS, ROUTES
-from troughline.trial.gather import middle, succeeds, wilson
-from troughline.trial.statistics import ENDPOINTS, UNITS, WHY
+from troughline.trial.cells import MARKERS, ROUTES, WHY
+from troughline.trial.gather import FEWEST, effective, middle, middles, succeeds, wilson
+from troughline.trial.statistics import ENDPOINTS, UNITS
 from troughline.trial.stream import RESPONSES
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Json = dict[str, Any]
-METHOD = "guarded: median over virtual trials, central interval"
+METHOD = "guarded: median over virtual trials, central interval, readings of potency with the same weight"
 SWIMMERS = 40
 ARM_NUMBERS = (
     "os_median", "ttp_median", "mttp_median", "os_1_year", "cr", "pr", "orr", "sd", "dcr", "m_orr", "m_dcr",
@@ -68,6 +69,9 @@ def contents_of(
         found.extend(more)
     contents["methods"] = methods(setup)
     contents["sentence"] = headline(contents)
+    few = few_trials(gathered)
+    if few:
+        found.extend([few])
     contents["issues"] = [f.as_dict() for f in found]
     evidence = sorted({str(row["source"]).partition(",")[0].partition(":")[0] for row in contents["targets"]})
     contents["provenance"] = provenance(
@@ -112,17 +116,18 @@ def _setup(gathered: Gathered) -> Json:
 def _estimates(
     gathered: Gathered, name: str, values: Floats, *, unit: str, n: int, note: str = ""
 ) -> list[Estimate]:
-    """A number over all trials, and over those of each reading where there are two."""
+    """A number over all trials, and over those of each reading where there are two.
+
+    An interval is given from `FEWEST` trials on.
+    """
     setup = gathered.setup
-    readings = [s.reading for s in setup.sets]
-    groups = [("", np.ones(len(values), dtype=bool))]
-    if len(set(readings)) > 1:
-        of_trial = np.array(readings, dtype=object)[gathered.set_of]
-        groups += [(reading, of_trial == reading) for reading in dict.fromkeys(readings)]
     made: list[Estimate] = []
-    for label, rows in groups:
-        value, low, high = middle(values[rows], setup.file.trial.level)
-        remark = note
+    for label, rows in _by_reading(gathered):
+        value, low, high = middle(values[rows], setup.file.trial.level, gathered.weight[rows])
+        remark, few = note, int(rows.sum()) < FEWEST
+        if few:
+            low = high = math.nan
+            remark = "; ".join(filter(None, (note, f"no interval from fewer than {FEWEST} trials")))
         if math.isinf(value):
             remark = "not reached within the horizon"
         elif math.isnan(value):
@@ -134,6 +139,29 @@ def _estimates(
             )
         )  # fmt: skip
     return made
+
+
+def _by_reading(gathered: Gathered) -> list[tuple[str, NDArray[np.bool_]]]:
+    """All trials, and those of each reading of potency where there are two: label and which they are."""
+    readings = gathered.reading_of
+    groups = [("", np.ones(len(readings), dtype=bool))]
+    names = list(dict.fromkeys(str(r) for r in readings))
+    return groups + ([(r, np.asarray(readings == r, dtype=bool)) for r in names] if len(names) > 1 else [])
+
+
+def few_trials(gathered: Gathered) -> Finding | None:
+    """A finding where there are too few trials for an interval, of all or of a reading."""
+    few = [(label, int(rows.sum())) for label, rows in _by_reading(gathered) if rows.sum() < FEWEST]
+    if not few:
+        return None
+    words = ", ".join(f"{n} {f'under {label}' if label else 'in all'}" for label, n in few)
+    bands = ", and bands in figures run from about the least to about the greatest" if few[0][0] == "" else ""
+    return Finding(
+        Severity.WARNING, "few-trials",
+        f"fewer than {FEWEST} virtual trials ({words}): no interval over them is given{bands}; take more "
+        "replicates",
+        file=gathered.setup.name, column="trial.replicates",
+    )  # fmt: skip
 
 
 def _or_none(value: float) -> float | None:
@@ -163,7 +191,7 @@ def _arm(gathered: Gathered, k: int) -> Json:
         "responses": {
             c: dict(
                 zip(
-                    RESPONSES, np.mean([t.responses[arm.id, c] for t in gathered.trials], axis=0), strict=True
+                    RESPONSES, _mean(gathered, [t.responses[arm.id, c] for t in gathered.trials]), strict=True
                 )
             )
             for c in ("recist", "mrecist")
@@ -175,18 +203,22 @@ def _arm(gathered: Gathered, k: int) -> Json:
         "stops": [
             {"why": why, "share": share}
             for why, share in zip(
-                WHY, np.mean([t.stops[arm.id] for t in gathered.trials], axis=0), strict=True
+                WHY, _mean(gathered, [t.stops[arm.id] for t in gathered.trials]), strict=True
             )
         ],
         "dosing": dosing,
     }
 
 
+def _mean(gathered: Gathered, rows: list[Any]) -> Floats:
+    """The mean over the trials, each reading of potency with the same weight."""
+    return np.average(np.array(rows, dtype=np.float64), axis=0, weights=gathered.weight)
+
+
 def _curve(gathered: Gathered, arm: str, endpoint: str) -> Json:
     heights = np.array([t.curves[arm, endpoint] for t in gathered.trials], dtype=np.float64)
-    tail = 0.5 * (1.0 - gathered.setup.file.trial.level)
-    low, mid, high = np.quantile(heights, [tail, 0.5, 1.0 - tail], axis=0)
-    risk = np.mean([t.at_risk[arm, endpoint] for t in gathered.trials], axis=0, dtype=np.float64)
+    mid, low, high = middles(heights, gathered.setup.file.trial.level, gathered.weight)
+    risk = _mean(gathered, [t.at_risk[arm, endpoint] for t in gathered.trials])
     return {
         "day": gathered.grid, "survival": mid.round(5), "low": low.round(5), "high": high.round(5),
         "risk_day": gathered.risk_grid, "at_risk": risk.round(1),
@@ -246,8 +278,10 @@ def _routes(gathered: Gathered, arm: str) -> list[Json]:
     shares = np.array([t.routes[arm] for t in gathered.trials])
     rows: list[Json] = []
     for j, route in enumerate(ROUTES[1:], start=1):
-        value, low, high = middle(shares[:, j], gathered.setup.file.trial.level)
-        rows.append({"route": route, "share": value, "low": low, "high": high})
+        value, low, high = middle(shares[:, j], gathered.setup.file.trial.level, gathered.weight)
+        if len(shares) < FEWEST:
+            low = high = math.nan
+        rows.append({"route": route, "share": value, "low": _or_none(low), "high": _or_none(high)})
     return rows
 
 
@@ -266,6 +300,7 @@ def _comparison(gathered: Gathered, arm: str, control: str) -> Json:
     by_set = [
         {
             "set": s.id, "reading": s.reading,
+            "trials": setup.file.trial.replicates,
             **{f"{e}_hr": middle(v[gathered.set_of == k], 0.5)[0] for e, v in ratio.items()},
         }
         for k, s in enumerate(setup.sets)
@@ -278,26 +313,32 @@ def _comparison(gathered: Gathered, arm: str, control: str) -> Json:
         "estimates": estimates,
         "by_set": by_set,
         "success": _success(gathered, arm, control),
-        "hazard_ratios": {e: ratio[e] for e in ("os", "ttp")},
+        "hazard_ratios": ratio,
     }
 
 
 def _success(gathered: Gathered, arm: str, control: str) -> list[Json]:
-    """How often a trial is won, for the arms' sizes (`n` of the smaller one) and smaller sizes asked for."""
+    """How often a trial is won, for the arms' sizes (`n` of the smaller one) and smaller sizes asked for.
+
+    Over all trials, each reading of potency with the same weight, and over those of each reading. The
+    interval is Wilson's for as many trials as the weights are worth.
+    """
     file = gathered.setup.file
     by_id = {a.id: a.n for a in file.arm}
     rows: list[Json] = []
     if file.trial.patients == "same":
         return rows  # the same patients in both arms: no trial that could be held
-    for endpoint in ("os", "ttp"):
+    for endpoint in dict.fromkeys(("os", "ttp", file.trial.primary)):
         for size in (*(file.sizes.n if file.sizes else ()), 0):
-            won = sum(
-                succeeds(*t.log_hr[arm, control, endpoint, size], file.trial.alpha) for t in gathered.trials
+            won = np.array(
+                [succeeds(*t.log_hr[arm, control, endpoint, size], file.trial.alpha) for t in gathered.trials]
             )
-            trials = len(gathered.trials)
-            low, high = wilson(won, trials, file.trial.level)
-            rows.append({
-                "endpoint": endpoint, "n": size or min(by_id[arm], by_id[control]), "share": won / trials,
-                "low": low, "high": high, "trials": trials,
-            })  # fmt: skip
+            for label, which in _by_reading(gathered):
+                weight = gathered.weight[which]
+                share, worth = float(np.average(won[which], weights=weight)), effective(weight)
+                low, high = wilson(share * worth, worth, file.trial.level)
+                rows.append({
+                    "endpoint": endpoint, "n": size or min(by_id[arm], by_id[control]), "label": label,
+                    "share": share, "low": low, "high": high, "trials": int(which.sum()),
+                })  # fmt: skip
     return rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +22,10 @@ from troughline.trial.cells import (
     REPLICATE_SEEDS,
     Cell,
     CellResult,
-    patients_of,
     the_runner,
 )
+from troughline.trial.gather import equally
+from troughline.trial.matching import MatchError, match_one
 from troughline.trial.schedule import in_threads, run_in_order
 from troughline.trial.statistics import TrialStatistics, statistics_of
 from troughline.trial.stream import PatientFile
@@ -36,11 +38,6 @@ Floats = NDArray[np.float64]
 Columns = Mapping[str, NDArray[Any]]
 GRID_DAYS, RISK_DAYS = 7.0, 3.0 * DAYS_PER_MONTH
 SHOWN = 200
-MATCH_PATIENTS, MATCH_SEED, MATCH_WITHIN = 2000, 4_000_037, 0.1
-
-
-class NoMatch(ValueError):
-    """No scale gives the placebo arm that was asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +72,16 @@ class Gathered:
         """The place of the set of each trial."""
         return np.repeat(np.arange(len(self.setup.sets)), self.setup.file.trial.replicates)
 
+    @property
+    def reading_of(self) -> NDArray[np.object_]:
+        """The reading of potency of each trial."""
+        return np.array([s.reading for s in self.setup.sets], dtype=object)[self.set_of]
+
+    @property
+    def weight(self) -> Floats:
+        """A weight for each trial: every reading of potency counts the same, however many sets it has."""
+        return equally(list(self.reading_of))
+
 
 def run_trial(
     setup: Setup,
@@ -104,10 +111,11 @@ def run_trial(
         raise _refusal(setup, "scheduler", str(error), "run.scheduler") from None
     except MissingLibrary as error:
         raise _refusal(setup, "salib", str(error), "sensitivity") from None
-    except NoMatch as error:
-        raise _refusal(setup, "population", str(error), "population.match_placebo") from None
+    except MatchError as error:
+        raise _refusal(setup, "match-placebo", str(error), "population.match_placebo") from None
     except RunError as error:
-        raise _refusal(setup, "not-finite", str(error), None) from None
+        remedy = "growth or doses beyond what the mechanism can follow; take step_days shorter"
+        raise _refusal(setup, "not-finite", f"{error}: {remedy}", "population.scale") from None
     return TrialOutcome(setup=setup, contents=contents, findings=found, n_patients=gathered.n_patients)
 
 
@@ -223,41 +231,12 @@ def match_scales(
 ) -> list[Mapping[str, float]]:
     """Factors on typical values for each set: those of the population, and what its placebo arm asks for.
 
-    Raises `NoMatch` where no factors come within `MATCH_WITHIN` of it.
+    Raises `MatchError`.
     """
-    from troughline.mechanism.heldout import asia_scales, placebo_medians
-    from troughline.mechanism.parameters import ParameterSet
-    from troughline.mechanism.runner import RunError
-
-    given = setup.population.scale
-    match = setup.file.population.match_placebo
-    if match is None:
-        return [dict(given) for _ in setup.sets]
+    if setup.file.population.match_placebo is None:
+        return [dict(setup.population.scale) for _ in setup.sets]
     progress("matching the placebo arm", 0, len(setup.sets))
-    runner = the_runner(setup.file.population.clearance)
-
-    def one(chosen: ParameterSet) -> Mapping[str, float]:
-        patients = patients_of(
-            setup.population, chosen, clearance=setup.file.population.clearance, n=MATCH_PATIENTS,
-            seed=setup.file.trial.seed + MATCH_SEED,
-        )  # fmt: skip
-        failed = (
-            f"no scale of growth and baseline hazard makes untreated patients progress on day "
-            f"{match.ttp_day:g} and live {match.os_months:g} months (set {chosen.id})"
-        )
-        try:
-            found = asia_scales(
-                runner, patients, chosen, ttp_day=match.ttp_day, os_months=match.os_months, given=given
-            )
-            scale = {**given, **found}
-            medians = placebo_medians(runner, patients, chosen, scale)
-        except RunError as error:
-            raise NoMatch(f"{failed}: on the way {error}") from None
-        if any(abs(x / y - 1.0) > MATCH_WITHIN for x, y in zip(medians, match.medians, strict=True)):
-            raise NoMatch(f"{failed}: day {medians[0]:.3g} and {medians[1]:.3g} months is where it ends")
-        return scale
-
-    with closing(in_threads(one, setup.sets, workers=workers)) as found:
+    with closing(in_threads(partial(match_one, setup), setup.sets, workers=workers)) as found:
         return list(found)
 
 

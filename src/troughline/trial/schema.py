@@ -103,8 +103,9 @@ class Population(Strict):
     """Who is treated: a population of the mechanism with some of it replaced.
 
     Shares of `etiology` (HBV, HCV, other), `child_pugh` (A, B), `bclc` (B: no vascular invasion or spread,
-    C: with it) add to 1. `accept`: bounds of covariates and individual quantities of the mechanism (its
-    units inside: h, mg, L). `scale` multiplies typical values; `clearance` the clearance of sorafenib.
+    C: with it) add to 1. `accept`: bounds of covariates and individual quantities of the mechanism, times
+    in days and rates a day, with the values that `scale` and `match_placebo` leave. `scale` multiplies
+    typical values; `clearance` the clearance of sorafenib.
     """
 
     base: str = "sharp"
@@ -232,7 +233,8 @@ class Arm(Strict):
     """An arm of `n` patients.
 
     `sorafenib`: the label's doses, none, or a regimen. After a dose-limiting toxicity the dose is held for a
-    week; then `toxicity` says: `reduce` (the label's next level; a regimen: half, then a quarter), `hold`
+    week; then `toxicity` says: `reduce` (the label's next level; a regimen: half, then a quarter, in
+    whole tablets), `hold`
     (the same dose goes on), `stop`. Whatever it says, a share of `stop_share` stops for good.
 
     `policy`: a dosing policy instead of a fixed plan: it says the start, what follows from levels, and what

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troughline.issues import Findings, Severity
+from troughline.mechanism.predictions import scaled
 from troughline.progress import Progress, silent
 from troughline.trial.assumed import movable, status_of
 from troughline.trial.cells import patients_of, the_runner
@@ -46,9 +47,14 @@ class MissingLibrary(ValueError):
     """SALib is not installed."""
 
 
+def has_salib() -> bool:
+    """Whether SALib is installed."""
+    return importlib.util.find_spec("SALib") is not None
+
+
 def need_salib() -> None:
     """Raise `MissingLibrary` where SALib cannot be imported."""
-    if importlib.util.find_spec("SALib") is None:
+    if not has_salib():
         raise MissingLibrary("the trial file asks for [sensitivity], and SALib is not installed")
 
 
@@ -73,7 +79,7 @@ def screen(
     parameters = movable(runner.mechanism)
     patients = patients_of(
         setup.population, setup.sets[0], clearance=setup.file.population.clearance, n=asked.n,
-        seed=setup.file.trial.seed,
+        seed=setup.file.trial.seed, values=scaled(runner, setup.sets[0], scales[0]),
     )  # fmt: skip
     seed = setup.file.trial.seed % 2**31
     found, unsaid = Findings(), set[str]()

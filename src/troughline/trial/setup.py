@@ -102,6 +102,7 @@ def _resolved(file: TrialFile, name: str, sha256: str, found: Findings) -> Setup
     from troughline.mechanism.parameters import read_sets
     from troughline.trial.people import drawable
     from troughline.trial.policies import policy_texts
+    from troughline.trial.sensitivity import has_salib
 
     def fault(code: str, message: str, place: str) -> None:
         found.add(Severity.ERROR, code, message, file=name, column=place)
@@ -112,10 +113,15 @@ def _resolved(file: TrialFile, name: str, sha256: str, found: Findings) -> Setup
     pairs = _pairs(file, fault)
     _targets(file, fault)
     _limits(file, drugs, fault)
+    if file.sensitivity is not None and not has_salib():
+        found.add(
+            Severity.WARNING, "salib", "SALib is not installed: the trial will not be run with [sensitivity]",
+            file=name, column="sensitivity",
+        )  # fmt: skip
     try:
         population = drawable(file.population)
     except ValueError as error:
-        fault("population", str(error), "population.base")
+        fault("population", str(error), "population.base" if "on file" in str(error) else "population.accept")
         return None
     if found.errors or protocol is None:
         return None
@@ -225,8 +231,9 @@ def _pairs(file: TrialFile, fault: Any) -> tuple[tuple[str, str], ...]:
 def _targets(file: TrialFile, fault: Any) -> None:
     from troughline.cohort.studyfile_messages import did_you_mean
     from troughline.mechanism.trial_designs import known_targets
+    from troughline.trial.targets import mismatch
 
-    known = set(known_targets()) if any(t.target for t in file.target) else set[str]()
+    known = known_targets() if any(t.target for t in file.target) else {}
     ids = [a.id for a in file.arm]
     for k, target in enumerate(file.target):
         place = f"target.{k + 1}"
@@ -237,6 +244,9 @@ def _targets(file: TrialFile, fault: Any) -> None:
             given = getattr(target, key)
             if given is not None and given not in ids:
                 fault("unknown-arm", f"no arm {given!r}", f"{place}.{key}")
+        wrong = mismatch(target, known.get(target.target or ""), {a.id: a for a in file.arm})
+        if wrong is not None:
+            fault("target", wrong, f"{place}.quantity")
 
 
 def _limits(file: TrialFile, drugs: Mapping[str, Any], fault: Any) -> None:
@@ -249,6 +259,8 @@ def _limits(file: TrialFile, drugs: Mapping[str, Any], fault: Any) -> None:
             if one not in drugs:
                 fault("unknown-drug", f"{one!r} is no second drug with a target", "combinations.drugs")
     if file.sensitivity is not None:
+        if file.sensitivity.arm == file.sensitivity.control:
+            fault("same-arm", f"{file.sensitivity.arm!r} is held against itself", "sensitivity.control")
         for key in ("arm", "control"):
             chosen = next((a for a in file.arm if a.id == getattr(file.sensitivity, key)), None)
             if chosen is None:
@@ -260,6 +272,7 @@ def _limits(file: TrialFile, drugs: Mapping[str, Any], fault: Any) -> None:
 
 def _probe(population: Population, chosen: ParameterSet, file: TrialFile, fault: Any) -> None:
     """Draw a few patients: a population that (almost) nobody satisfies shows here."""
+    from troughline.mechanism.predictions import scaled
     from troughline.trial.cells import patients_of, the_runner
 
     runner = the_runner(file.population.clearance)
@@ -279,7 +292,8 @@ def _probe(population: Population, chosen: ParameterSet, file: TrialFile, fault:
                 return
     try:
         clearance = file.population.clearance
-        patients_of(population, chosen, clearance=clearance, n=PROBE, seed=file.trial.seed)
+        values = scaled(runner, chosen, population.scale)
+        patients_of(population, chosen, clearance=clearance, n=PROBE, seed=file.trial.seed, values=values)
     except ValueError as error:
         fault("population", str(error), "population")
 

@@ -17,14 +17,13 @@ from troughline.mechanism.endpoints import (
     median_day,
     survival_at,
 )
-from troughline.trial.cells import ROUTES
+from troughline.trial.cells import ROUTES, WHY
 from troughline.units import DAYS_PER_MONTH
 
 Floats = NDArray[np.float64]
 Columns = Mapping[str, NDArray[Any]]
 ENDPOINTS = {"os": ("os_day", "died"), "ttp": ("ttp_day", "progressed"), "mttp": ("mttp_day", "mprogressed")}
 NE, CR, PR, SD, PD = 0, 1, 2, 3, 4
-WHY = ("on treatment", "toxicity", "progression", "other", "liver")
 UNITS = {
     "os_median": "month", "ttp_median": "month", "mttp_median": "month", "ttp_between": "day",
     "duration_median": "day", "dose_mean": "mg", "growth": "mm/day", "daily_dose": "mg/day",
@@ -152,10 +151,13 @@ def numbers_of(columns: Columns) -> dict[str, float]:
         return day / DAYS_PER_MONTH if np.isfinite(day) else float("inf")
 
     last = np.asarray(columns["os_day"], dtype=np.float64)
-    stop = np.asarray(columns["stop_day"], dtype=np.float64)
-    stopped = np.isfinite(stop)
+    # Treatment that goes on when the data end is censored there; death ends it.
     duration = median_day(
-        TimeToEvent(day=np.where(stopped, stop, last), event=stopped, weight=np.ones(len(last)))
+        TimeToEvent(
+            day=np.asarray(columns["stop_day"], dtype=np.float64),
+            event=np.asarray(columns["stop_why"]) != WHY.index("on treatment"),
+            weight=np.ones(len(last)),
+        )
     )
     growth = np.asarray(columns["growth"], dtype=np.float64)
     reached = float(kaplan_meier(ttp)[1][-1]) <= 0.5 if ttp.event.any() else False

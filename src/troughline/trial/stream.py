@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from troughline.trial.cells import ROUTES
+from troughline.trial.cells import ROUTES, WHY
 
 ROWS = 50_000
 """Rows of a group in the file."""
 RESPONSES = ("NE", "CR", "PR", "SD", "PD")
 REASONS = ("", "growth", "new lesion")
-WHY = ("on treatment", "toxicity", "progression", "other", "liver")
 WORDS = {
     "best": RESPONSES, "mbest": RESPONSES, "reason": REASONS, "stop_why": WHY, "route": ROUTES,
     "etiology": ("HBV", "HCV", "other"), "child_pugh_class": ("A", "B"),

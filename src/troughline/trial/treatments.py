@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from troughline.mechanism.treatment import (
+    LONGEST_INTERVAL_H,
     Arm,
     DoseLevel,
     LocalTherapy,
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from troughline.trial.schema import Drug, Line, Second, TrialFile
 
 Effects = Mapping[str, float]
-REDUCED = (1.0, 0.5, 0.25)
-"""What is left of a regimen by hand at each level of reduction."""
+REDUCTIONS = 2
+"""How often a regimen by hand is halved."""
 REDUCED_SECOND = (1.0, 0.5, 0.5)
 """What is left of a second drug at each level of reduction."""
 MOST_HOLDS = 8
@@ -55,6 +56,24 @@ def together(several: Sequence[Effects]) -> dict[str, float]:
     return found
 
 
+def halved(dose_mg: float, every_h: float) -> list[tuple[float, float]]:
+    """A regimen and its reductions to a half and a quarter: half the dose where that is whole tablets, else
+    the same dose twice as far apart (400 mg, 200 mg; 200 mg every 12 h, every 24 h). Fewer where the interval
+    would be longer than the mechanism takes.
+    """
+    from troughline.evidence.store import load_drug
+
+    tablet = load_drug("sorafenib").tablet_strength_mg
+    levels = [(dose_mg, every_h)]
+    for _ in range(REDUCTIONS):
+        mg, hours = levels[-1]
+        mg, hours = (mg, 2.0 * hours) if (mg / 2.0) % tablet else (mg / 2.0, hours)
+        if hours > LONGEST_INTERVAL_H:
+            break
+        levels.append((mg, hours))
+    return levels
+
+
 def _second(second: Sequence[Second], drugs: Mapping[str, Effects], part: float) -> dict[str, float]:
     return together([at_dose(drugs[one.drug], one.dose * part) for one in second])
 
@@ -65,9 +84,9 @@ def _levels(line: ArmOfFile | Line, drugs: Mapping[str, Effects], toxicity: str)
     if given == "label":
         doses = [(level.dose_mg, level.interval_h) for level in sorafenib_levels()]
     elif given == "none":
-        doses = [(0.0, 12.0)] * (len(REDUCED) if line.second else 1)
+        doses = [(0.0, 12.0)] * (1 + REDUCTIONS if line.second else 1)
     else:
-        doses = [(given.dose_mg * part, given.every_h) for part in REDUCED]
+        doses = halved(given.dose_mg, given.every_h)
     parts = list(REDUCED_SECOND[: len(doses)])
     if toxicity == "stop":
         doses, parts = doses[:1], parts[:1]

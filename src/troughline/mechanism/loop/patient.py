@@ -50,7 +50,9 @@ RULE_LIVER_STOP, RULE_STEP, RULE_ERROR, RULE_VIABLE_ERROR = 5, 6, 7, 8
 RULE_SHRINK, RULE_GROW, RULE_LEAST, RULE_GONE = 9, 10, 11, 12
 # Whether a paused run goes on, the day on which it pauses, and whether the first line's doses are prescribed.
 RULE_RESUME, RULE_UNTIL, RULE_PRESCRIBED = 13, 14, 15
-N_RULES = 16
+# The largest sum of diameters that is followed.
+RULE_MOST = 16
+N_RULES = 17
 # Columns of `plan` for a line and a dose level: dose, interval in slots of 12 h, then the second drug.
 PLAN_DOSE, PLAN_SLOTS, PLAN_SECOND = 0, 1, 2
 # Columns of `uniform`.
@@ -62,8 +64,8 @@ OUT_DEATH, OUT_DIED, OUT_PROGRESSION, OUT_PROGRESSED, OUT_REASON = 0, 1, 2, 3, 4
 OUT_VIABLE_PROGRESSION, OUT_VIABLE_PROGRESSED, OUT_BEST, OUT_VIABLE_BEST = 5, 6, 7, 8
 OUT_STOP, OUT_REDUCTIONS, OUT_DOSE, OUT_SEVERE, OUT_LIMITING, OUT_DROPOUT = 9, 10, 11, 12, 13, 14
 OUT_NEXT_LINE, OUT_LESION, OUT_STATUS, OUT_FIRST, OUT_MEAN_LEVEL, OUT_STOP_WHY = 15, 16, 17, 18, 19, 20
-OUT_TRUE_PROGRESSION = 21
-OUT_STATES = 22
+OUT_TRUE_PROGRESSION, OUT_NEXT_REDUCTIONS = 21, 22
+OUT_STATES = 23
 # What a paused run goes on from, in the patient's row of `work`. `AT_LAST`: the next toxicity that limits the
 # dose ends the treatment; `AT_PAUSED`: such a toxicity is why it paused.
 AT_LINE, AT_LEVEL, AT_TREATED, AT_SEEN, AT_VIABLE, AT_IMAGED, AT_HOLD, AT_NEXT_LINE = 0, 1, 2, 3, 4, 5, 6, 7
@@ -95,6 +97,18 @@ def day_of(before: Any, after: Any, wanted: Any, day: Any, days: Any) -> Any:
 
 
 @device
+def lowers(plan: Any, line: Any, level: Any) -> Any:
+    """Whether a level of a line gives less a day of sorafenib or of a second drug than the one before."""
+    less = (
+        plan[line, level, PLAN_DOSE] * plan[line, level - 1, PLAN_SLOTS]
+        < plan[line, level - 1, PLAN_DOSE] * plan[line, level, PLAN_SLOTS]
+    )
+    for k in range(PLAN_SECOND, plan.shape[2]):
+        less = less or plan[line, level, k] < plan[line, level - 1, k]
+    return less
+
+
+@device
 def one_patient(
     i: Any,
     theta: Any,
@@ -111,6 +125,7 @@ def one_patient(
     events: Any,
     visits: Any,
     samples: Any,
+    last_day: Any,
     prescribed: Any,
     spans: Any,
     work: Any,
@@ -138,6 +153,8 @@ def one_patient(
     at += N
     unused = row[at : at + N]
     at += N
+    saved = row[at : at + N]
+    at += N
     space = row[at : at + 7 * N_PK * N_PK]
     at += 7 * N_PK * N_PK
     z = row[at : at + N_PK]
@@ -152,7 +169,7 @@ def one_patient(
     u = uniform[i]
     result = out[i]
 
-    horizon = rules[RULE_HORIZON]
+    horizon = min(rules[RULE_HORIZON], last_day[i])
     until_day = min(horizon, rules[RULE_UNTIL])
     prescribes = rules[RULE_PRESCRIBED] > 0.5
     resumes = rules[RULE_RESUME] > 0.5
@@ -306,6 +323,8 @@ def one_patient(
         a_death, a_lesion, a_limiting = now[O_DEATH_HAZARD], now[O_LESION_HAZARD_NOW], now[O_LIMITING_HAZARD]
         a_severe, a_withdrawal = now[O_SEVERE_HAZARD], now[O_WITHDRAWAL_HAZARD]
         a_dropout = now[O_DROPOUT_HAZARD]
+        for k in range(N):
+            saved[k] = x[k]
         if day - session < SESSION_DAYS:
             speed = in_parts(
                 theta, c, e, personal, x, hours, 0.0 if day == session else speed, f, d, y, g, unused
@@ -313,6 +332,15 @@ def one_patient(
         else:
             speed = step(theta, c, e, personal, x, hours, f, d, y, g, unused)
         watch(theta, c, e, personal, x, now)
+        if not math.isfinite(now[O_SUM_OF_DIAMETERS_SEEN]):
+            # Too long a step for a tumour as fast as this: the same days again by the hour.
+            for k in range(N):
+                x[k] = saved[k]
+            for _ in range(12 * n_slots):
+                speed = step(theta, c, e, personal, x, 1.0, f, d, y, g, unused)
+                watch(theta, c, e, personal, x, now)
+                if now[O_SUM_OF_DIAMETERS_SEEN] > rules[RULE_MOST]:
+                    break
         if math.isnan(now[O_DEATH_HAZARD]) or not math.isfinite(now[O_SUM_OF_DIAMETERS_SEEN]):
             result[OUT_STATUS] = 2.0
             break
@@ -320,6 +348,9 @@ def one_patient(
         h_death += 0.5 * hours * (a_death + now[O_DEATH_HAZARD])
         if h_death >= e_death:
             result[OUT_DEATH] = day_of(before, h_death, e_death, day, days)
+            result[OUT_DIED] = 1.0
+        elif now[O_SUM_OF_DIAMETERS_SEEN] > rules[RULE_MOST]:
+            result[OUT_DEATH] = day + days
             result[OUT_DIED] = 1.0
         alive = result[OUT_DIED] < 0.5
         until = result[OUT_DEATH] if not alive else day + days
@@ -376,7 +407,8 @@ def one_patient(
                 else:
                     level += 1
                     slot = 0
-                    result[OUT_REDUCTIONS] += 1.0
+                    if lowers(plan, line, level):
+                        result[OUT_REDUCTIONS if line == 0 else OUT_NEXT_REDUCTIONS] += 1.0
                     hold_until = day + days + rules[RULE_HOLD]
                     changed = day + days
             if why != ON_TREATMENT:
@@ -437,8 +469,8 @@ def one_patient(
                         changed = day
                         result[OUT_STOP] = day
                         result[OUT_STOP_WHY] = float(PROGRESSED)
-                    if plan_size.shape[0] > 1 and plan_size[1] > 0 and not treated:
-                        next_line_day = day + rules[RULE_NEXT_LINE_AFTER]
+                        if plan_size.shape[0] > 1 and plan_size[1] > 0:
+                            next_line_day = day + rules[RULE_NEXT_LINE_AFTER]
             visit += 1
 
     ended = day >= horizon or result[OUT_DIED] > 0.5 or result[OUT_STATUS] > 0.0

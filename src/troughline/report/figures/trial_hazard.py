@@ -16,6 +16,7 @@ from troughline.report.figures.trial_parts import (
     arm_colours,
     arm_names,
     name_beside,
+    short_names,
     text_beside,
     with_interval,
 )
@@ -49,6 +50,8 @@ def sketch_hazard(results: Json) -> Sketch:
     axes.set_ylim(len(rows), 0)
     axes.axvline(1.0, color=style.PUBLISHED, linewidth=1.0, zorder=0)
     listed: list[str] = []
+    controls = list(dict.fromkeys(one.control for one in rows))
+    several = len(controls) > 1
     for k, one in enumerate(rows):
         colour = colours[one.arm]
         y = k + 0.5
@@ -58,20 +61,23 @@ def sketch_hazard(results: Json) -> Sketch:
         axes.plot([one.value], [y], "o", color=colour, markersize=6.5, zorder=5,
                   markeredgecolor="#ffffff", markeredgewidth=1.0)  # fmt: skip
         who = f"{names[one.arm]} against {names[one.control]}"
-        name_beside(axes, y - 0.17, shortened(micro(names[one.arm]), 46), bold=True, colour=colour)
-        under = shortened(micro(f"{ENDPOINTS[one.endpoint].name}, against {names[one.control]}"), 54)
+        name_beside(axes, y - 0.17, short_names(results, 40)[one.arm], bold=True, colour=colour)
+        against = f", against {short_names(results)[one.control]}" if several else ""
+        under = shortened(micro(f"{ENDPOINTS[one.endpoint].name}{against}"), 56)
         name_beside(axes, y + 0.2, under, colour=style.MUTED)
         text = with_interval(one.value, one.low, one.high)
         text_beside(axes, y - 0.17, text)
         if one.success is not None:
             text_beside(axes, y + 0.2, f"shown in {percent(one.success)}", colour=style.MUTED)
         listed.append(f"{who}, {ENDPOINTS[one.endpoint].name}: {text}")
-    axes.set_xlabel("hazard ratio (log scale; left of 1: the first arm fares better)")
+    words = "the first arm" if several else "better than " + shortened(micro(names[controls[0]]), 40)
+    axes.set_xlabel(f"hazard ratio (log scale; left of 1: {words}{' fares better' if several else ''})")
     return Sketch(
         sheet,
         "Hazard ratios over the replicates of the trial",
         "Large dot: median over the trials of all parameter sets. Line: the middle "
-        f"{percent(results['level'])} of them. Small dots: single trials{_shown(rows)}."
+        f"{percent(results['level'])} of them, where there are enough. Small dots: single "
+        f"trials{_shown(rows)}."
         + (
             f" Shown in: share of these trials with two-sided p < {results['setup']['alpha']:g} in favour of "
             "the first arm."

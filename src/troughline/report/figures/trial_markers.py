@@ -3,17 +3,22 @@
 # pyright: reportUnknownMemberType=false
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from troughline.report.figures import style
 from troughline.report.figures.drawing import Sketch
-from troughline.report.figures.parts import shortened
 from troughline.report.figures.style import Json
-from troughline.report.figures.trial_parts import arm_colours, arm_key, arm_names, heading
-from troughline.report.numbers import micro, number
+from troughline.report.figures.trial_parts import arm_colours, arm_names, heading, short_names
+from troughline.report.numbers import number
 from troughline.report.trial_view import marker_name
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 _WIDTH, _HEIGHT, _ACROSS, _LEFT = 1.8, 1.15, 3, 0.5
+_KEY, _LINE = 6.3, 0.18
 _TICKS = (
     (0.01, 0.1, 1.0, 10.0, 100.0), (0.1, 0.3, 1.0, 3.0, 10.0, 30.0),
     (0.25, 0.5, 1.0, 2.0, 4.0), (0.5, 0.7, 1.0, 1.4, 2.0),
@@ -27,14 +32,16 @@ def sketch_markers(results: Json) -> Sketch:
     markers = list(dict.fromkeys(str(m["marker"]) for a in arms for m in a["markers"]))
     colours, names = arm_colours(results), arm_names(results)
     rows = -(-len(markers) // _ACROSS)
-    sheet = style.sheet(0.5 + rows * (_HEIGHT + 0.55) + 0.1)
+    key = [(short_names(results, 40)[a], c) for a, c in colours.items()]
+    top = _LINE * (len(_lines(key)) - 1)
+    sheet = style.sheet(0.5 + top + rows * (_HEIGHT + 0.55) + 0.1)
     listed: list[str] = []
     for k, marker in enumerate(markers):
         row, column = divmod(k, _ACROSS)
         axes = style.panel(
             sheet,
             left=_LEFT + column * (_WIDTH + 0.46),
-            top=0.62 + row * (_HEIGHT + 0.55),
+            top=0.62 + top + row * (_HEIGHT + 0.55),
             width=_WIDTH,
             height=_HEIGHT,
         )
@@ -69,7 +76,7 @@ def sketch_markers(results: Json) -> Sketch:
         heading(axes, marker_name(marker), pad=4)
         if k + _ACROSS >= len(markers):
             axes.set_xlabel("day")
-    arm_key(sheet, [(shortened(micro(names[a]), 28), c) for a, c in colours.items()], _LEFT)
+    _key(sheet, key)
     return Sketch(
         sheet,
         "Markers over time, as a ratio to the start",
@@ -77,3 +84,30 @@ def sketch_markers(results: Json) -> Sketch:
         "68% of patients. Logarithmic axes, each marker its own. Published were directions, not sizes.",
         "Lines over days. " + "; ".join(listed) + ".",
     )
+
+
+def _lines(arms: list[tuple[str, str]]) -> list[list[tuple[str, str]]]:
+    """The names of the arms in lines that are not wider than the key."""
+    lines: list[list[tuple[str, str]]] = [[]]
+    x = 0.0
+    for words, colour in arms:
+        width = 0.26 + style.text_width_in(words) + 0.2
+        if lines[-1] and x + width > _KEY:
+            lines.append([])
+            x = 0.0
+        lines[-1].append((words, colour))
+        x += width
+    return lines
+
+
+def _key(sheet: Figure, arms: list[tuple[str, str]]) -> None:
+    for k, line in enumerate(_lines(arms)):
+        axes = style.panel(sheet, left=_LEFT, top=0.1 + _LINE * k, width=_KEY, height=0.16)
+        style.bare(axes)
+        axes.set_xlim(0, _KEY)
+        axes.set_ylim(0, 1)
+        x = 0.0
+        for words, colour in line:
+            axes.plot([x, x + 0.2], [0.5, 0.5], color=colour, linewidth=2.4)
+            axes.text(x + 0.26, 0.5, words, va="center", fontsize=style.SMALL, color=style.text_color(colour))
+            x += 0.26 + style.text_width_in(words) + 0.2

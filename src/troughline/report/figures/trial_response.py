@@ -10,6 +10,7 @@ from troughline.report.figures.drawing import Sketch
 from troughline.report.figures.style import Json
 from troughline.report.figures.trial_parts import name_beside, short_names
 from troughline.report.numbers import micro, percent
+from troughline.report.trial_view import estimate_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,21 +58,21 @@ def sketch_response(results: Json) -> Sketch:
             for key, _, colour in RESPONSES:
                 width = shares[key]
                 axes.barh(y, width, left=start, height=0.66, color=colour)
+                printed = _median(arm, criterion, key.lower())
                 if width > 0.055:
                     light = key in {"SD", "NE"}
                     axes.text(
                         start + width / 2,
                         y,
-                        percent(width),
+                        percent(width if printed is None else printed),
                         ha="center",
                         va="center",
                         fontsize=style.BASE,
                         color=style.INK if light else "#ffffff",
                     )
                 start += width
-            rate = shares["CR"] + shares["PR"]
-            control = rate + shares["SD"]
-            for j, value in enumerate((rate, control)):
+            for j, name in enumerate(("orr", "dcr")):
+                value = _median(arm, criterion, name)
                 axes.annotate(
                     percent(value),
                     xy=(1, y),
@@ -86,6 +87,7 @@ def sketch_response(results: Json) -> Sketch:
             listed.append(
                 f"{words}, {micro(str(arm['label']))}: "
                 + ", ".join(f"{percent(shares[key])} {words_of}" for key, words_of, _ in RESPONSES)
+                + " (means over the trials)"
             )
         if b == 0:
             for j, text in enumerate(("response", "disease\ncontrol")):
@@ -108,9 +110,16 @@ def sketch_response(results: Json) -> Sketch:
         sheet,
         "Best response",
         "Best response over all images of a patient, all virtual patients of the arm. mRECIST measures "
-        "what is not necrotic. Response: complete or partial. Disease control: these and stable disease.",
+        "what is not necrotic. Response: complete or partial. Disease control: these and stable disease. "
+        "Lengths are means over the trials; numbers that the table of the arms has are its medians.",
         "Stacked bars. " + "; ".join(listed) + ".",
     )
+
+
+def _median(arm: Json, criterion: str, name: str) -> float | None:
+    """The median over the trials that the table of the arms prints, as a share; None where it has none."""
+    e = estimate_of(arm, name if criterion == "recist" else f"m_{name}")
+    return None if e is None or e["value"] is None else float(e["value"]) / 100
 
 
 def _key(sheet: Figure) -> None:

@@ -62,7 +62,8 @@ def sketch_targets(results: Json) -> Sketch:
         "Published and predicted",
         "Each row on its own scale: the shaded band is the tolerance that was stated before the "
         "prediction. Grey stroke: published; dot: median over the virtual trials, teal inside, vermilion a "
-        f"miss; line: the middle {percent(results['level'])} of these trials. An arrow lies beyond the axis.",
+        f"miss; line: the middle {percent(results['level'])} of these trials, with an arrow where it has no "
+        "bound. A large arrow: a prediction beyond the axis.",
         "Dots on scales. " + "; ".join(listed) + ".",
     )
 
@@ -79,8 +80,13 @@ def _row(axes: Axes, y: float, results: Json, target: Json) -> None:
     if published is not None and abs(published) <= _END:
         axes.plot([published] * 2, [y - 0.36, y + 0.36], color=style.PUBLISHED, linewidth=1.8)
     value, low, high = (place(target[k]) for k in ("predicted", "predicted_low", "predicted_high"))
-    if low is not None and high is not None:
-        axes.plot([max(low, -_END), min(high, _END)], [y, y], color=colour, linewidth=1.4, zorder=3)
+    if low is not None or high is not None:
+        # An end that is not bounded (a median not reached in some trials) runs off the axis.
+        left, right = (-_END if low is None else max(low, -_END)), (_END if high is None else min(high, _END))
+        axes.plot([left, right], [y, y], color=colour, linewidth=1.4, zorder=3)
+        for end, none, mark in ((left, low is None, "<"), (right, high is None, ">")):
+            if none:
+                axes.plot([end], [y], mark, color=colour, markersize=4, zorder=3, clip_on=False)
     if value is not None and abs(value) <= _END:
         axes.plot([value], [y], "o", color=colour, markersize=5, zorder=4, markeredgecolor="#ffffff",
                   markeredgewidth=0.8)  # fmt: skip
