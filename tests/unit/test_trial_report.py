@@ -15,6 +15,7 @@ from tests.unit.trial_report_sample import Json, estimate, sample
 from troughline.cli.trial import exit_status
 from troughline.report.figures.drawing import Drawing
 from troughline.report.figures.trial_plan import draw_trial_figures, planned_trial_figures
+from troughline.report.figures.trial_targets import sketch_targets
 from troughline.report.sensitivity_view import sensitivity_words
 from troughline.report.trial_page import render_trial_page
 from troughline.report.trial_tables import trial_tables
@@ -252,6 +253,20 @@ def test_figure_and_table_of_responses_agree() -> None:
     assert ">4%<" in svg
     assert ">66%<" in svg
     assert ">63%<" not in svg
+
+
+def test_an_interval_without_an_upper_bound_has_its_line() -> None:
+    """A median that some trials do not reach: the line runs to the end of the axis, with an arrow."""
+    results = sample()
+    target = {**results["targets"][0], "low": 0.6, "high": 0.8, "predicted": 0.7, "inside": True}
+    results["targets"] = [{**target, "predicted_low": 0.65, "predicted_high": None}]
+    [axes] = sketch_targets(results).figure.axes
+    lines = [[float(x) for x in line.get_xdata()] for line in axes.lines]  # pyright: ignore
+    assert [pytest.approx(-0.5), 3.0] in lines
+    assert [3.0] in lines
+    results["targets"] = [{**target, "predicted_low": None, "predicted_high": None}]
+    [axes] = sketch_targets(results).figure.axes
+    assert not [line for line in axes.lines if 3.0 in line.get_xdata()]  # pyright: ignore
 
 
 def test_a_target_without_a_label_is_named_by_what_it_is() -> None:

@@ -175,10 +175,13 @@ def hazard_ratios(results: Json) -> list[HazardRatio]:
 
 
 def success_by_size(results: Json) -> list[Success]:
-    """For each comparison and endpoint how the probability of success grows with the size."""
+    """For each comparison how the probability of success grows with the size: of survival, progression by
+    RECIST 1.1, and the primary endpoint.
+    """
     found: list[Success] = []
+    shown = dict.fromkeys(("os", "ttp", str(results["setup"]["primary"])))
     for one in results["comparisons"]:
-        for endpoint in ENDPOINTS:
+        for endpoint in shown:
             sized = [s for s in one["success"] if s["endpoint"] == endpoint and not s.get("label")]
             rows = sorted(sized, key=lambda s: s["n"])
             if rows:

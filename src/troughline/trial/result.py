@@ -328,7 +328,7 @@ def _success(gathered: Gathered, arm: str, control: str) -> list[Json]:
     rows: list[Json] = []
     if file.trial.patients == "same":
         return rows  # the same patients in both arms: no trial that could be held
-    for endpoint in dict.fromkeys(("os", "ttp", file.trial.primary)):
+    for endpoint in ENDPOINTS:
         for size in (*(file.sizes.n if file.sizes else ()), 0):
             won = np.array(
                 [succeeds(*t.log_hr[arm, control, endpoint, size], file.trial.alpha) for t in gathered.trials]

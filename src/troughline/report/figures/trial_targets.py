@@ -71,7 +71,7 @@ def sketch_targets(results: Json) -> Sketch:
 def _row(axes: Axes, y: float, results: Json, target: Json) -> None:
     colour = style.BENEFIT if target["inside"] else style.TOXICITY
     axes.annotate(
-        shortened(micro(target_name(results, target)), 44), xy=(0, y), xycoords=("axes fraction", "data"),
+        shortened(micro(target_name(results, target)), 60), xy=(0, y), xycoords=("axes fraction", "data"),
         xytext=(-8, 0), textcoords="offset points", ha="right", va="center", fontsize=style.SMALL,
         color=style.INK, annotation_clip=False,
     )  # fmt: skip
