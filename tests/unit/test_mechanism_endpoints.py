@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.unit.mechanism_sample import patients, runner
+from troughline.evidence.store import load_publication
 from troughline.mechanism.endpoints import (
     TimeToEvent,
     doubling_days,
@@ -177,6 +178,26 @@ def test_targets_have_sources_and_the_held_out_do_not_enter_the_fit() -> None:
     for t in targets:
         moved = squares(targets, {**predicted, t.quantity: 3.0 * t.value + 300.0})
         assert (moved != base) == (t.use == "calibrated"), t.id
+
+
+def test_printed_errors_are_those_of_the_printed_intervals() -> None:
+    """Where the fit's width is narrower than SHARP's printed 95 % interval, the file holds the latter too."""
+    study = load_publication("sharp-2008")
+    numbers = {
+        "sharp-os-hr": "survival-hazard-ratio",
+        "sharp-ttp-hr": "progression-hazard-ratio",
+        "sharp-os-placebo": "survival-placebo",
+        "sharp-os-sorafenib": "survival-sorafenib",
+    }
+    narrow = {t.id: t for t in read_targets() if t.narrowing != 1.0}
+    assert set(narrow) == set(numbers)
+    for name, number in numbers.items():
+        printed = study.sourced(number)
+        assert printed.low is not None
+        assert printed.high is not None
+        error = math.log(printed.high / printed.low) / (2 * 1.96)
+        assert narrow[name].printed_sd == pytest.approx(error, abs=6e-4)
+        assert narrow[name].narrowing == narrow[name].sd / narrow[name].printed_sd < 1.0
 
 
 def test_potency_is_the_evidence_records() -> None:
