@@ -3,7 +3,8 @@
 Posterior: the maximum a posteriori effects and NONMEM's first-order covariance of them, taken as normal. Each
 feasible regimen is predicted at the next visit by the model's steady state on that day, with the effects at
 `POINTS` quasi-random points of that normal and a new occasion from its prior; P(below), P(in) and P(above)
-are those of the log-normal with the points' mean and SD.
+are those of the log-normal with the points' mean and SD. With `criterion = "dose"` typical values are
+uncertain too, and the regimen is chosen from the points as `troughline dose` does (`dose_rules`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from troughline.dosing.policy.dose_rules import chosen_as_dose
 from troughline.dosing.policy.doses import course_records
 from troughline.dosing.policy.population import covariate_matrix
 from troughline.dosing.policy.setup import SLOT_H
@@ -44,7 +46,7 @@ def decide_by_model(course: Course, visit: int, day: int, threads: int | None) -
     if not len(rows):
         return
     next_day = setup.ends[visit + 1]
-    world = setup.world(policy)
+    world = course.world
     covariates = covariate_matrix(course.patients, world, setup)[rows]
     if policy.kind == "known":
         points = np.repeat(course.patients.subject[rows][:, None, :], POINTS, axis=1)
@@ -60,14 +62,21 @@ def decide_by_model(course: Course, visit: int, day: int, threads: int | None) -
     values = forecast(
         world, covariates, points, setup.regimens, next_day, metric=setup.file.target.metric, threads=threads
     )
+    current = [course.regimens[c] for c in course.current[rows]]
     p_below, p_in, p_above = probabilities(values, setup.low_mg_per_l, setup.high_mg_per_l)
-    score = p_in
-    if policy.criterion == "utility":
-        score = p_in - policy.below * p_below - policy.above * p_above
-    chosen, probability = preferred(
-        score, p_in, course.daily[course.current[rows]], course.cap_mg[rows], setup.regimens,
-        current=[course.regimens[c] for c in course.current[rows]], least_gain=policy.least_gain,
-    )  # fmt: skip
+    if policy.criterion == "dose":
+        chosen = chosen_as_dose(
+            values, setup.limits, setup.regimens, current=current, cap_mg=course.cap_mg[rows]
+        )
+        probability = taken_p_in(p_in, chosen, setup.regimens, current)
+    else:
+        score = p_in
+        if policy.criterion == "utility":
+            score = p_in - policy.below * p_below - policy.above * p_above
+        chosen, probability = preferred(
+            score, p_in, course.daily[course.current[rows]], course.cap_mg[rows], setup.regimens,
+            current=current, least_gain=policy.least_gain,
+        )  # fmt: skip
     places = np.array([course.regimens.index(r) for r in setup.regimens], dtype=np.int64)
     after = np.where(chosen >= 0, places[np.maximum(chosen, 0)], course.current[rows])
     course.forecasts.append((visit, (rows, probability)))
@@ -255,6 +264,15 @@ def probabilities(values: Floats, low: float, high: float) -> tuple[Floats, Floa
     return below, 1.0 - below - above, above
 
 
+def taken_p_in(
+    p_in: Floats, chosen: Ints, regimens: tuple[Regimen, ...], current: list[Regimen]
+) -> Floats:
+    """P(in) of what is taken (n,) by P(in) of every regimen (n, k): NaN where one that is none of them stays."""
+    now = np.array([regimens.index(r) if r in regimens else -1 for r in current], dtype=np.int64)
+    taken = np.where(chosen >= 0, chosen, now)
+    return np.where(taken >= 0, p_in[np.arange(len(taken)), np.maximum(taken, 0)], np.nan)
+
+
 def preferred(
     score: Floats, p_in: Floats, current_dose: Floats, cap_mg: Floats, regimens: tuple[Regimen, ...], *,
     current: list[Regimen], least_gain: float,
@@ -275,5 +293,4 @@ def preferred(
     stays = (current_dose <= cap_mg + 1e-9) & (gain < least_gain)
     stays |= ~allowed.any(axis=1)
     chosen = np.where(stays, -1, best)
-    taken = np.where(stays, now, best)
-    return chosen, np.where(taken >= 0, p_in[rows, np.maximum(taken, 0)], np.nan)
+    return chosen, taken_p_in(p_in, chosen, regimens, current)
