@@ -14,7 +14,17 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 _ICONS = {"better": "answered", "worse": "refused", "not distinguished": "caution"}
-_SHARES = ("inside", "below", "above", "inside_at", "below_at", "above_at", "toxic", "stopped")
+_SHARES = (
+    "inside",
+    "below",
+    "above",
+    "inside_at",
+    "below_at",
+    "above_at",
+    "toxic",
+    "stopped",
+    "stopped_first",
+)
 FILES = {
     "policy.json": "everything on this page as numbers",
     "patients.csv": "one row a policy and virtual patient: covariates, true effects, outcomes",
@@ -63,7 +73,10 @@ def measure_table(results: Json) -> Json:
     """The policies as columns, the measures as rows, all as text."""
     return {
         "policies": [micro(p["id"]) for p in results["policies"]],
-        "labels": [(micro(p["id"]), micro(p["label"]), p["assumes"]) for p in results["policies"]],
+        "labels": [
+            (micro(p["id"]), micro(p["label"]), p["assumes"], p["at_lowest"], micro(p["against_dose"]))
+            for p in results["policies"]
+        ],
         "rows": [
             (micro(words), [measure_text(m, p["measures"][m]) for p in results["policies"]])
             for m, words in results["measures"].items()

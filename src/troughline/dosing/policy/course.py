@@ -28,8 +28,9 @@ _SAME_DOSE = 1e-9
 class Course:
     """What has happened to n patients so far, of H days and V visits.
 
-    - `world`: what the policy takes for true. `regimens`: all that may be taken; `current` (n,): the place of the regimen in force, or to be resumed;
-      `day_regimen` (n, H + 1): of each day, `HELD` or `STOPPED`; `amounts` (n, S): prescribed, mg.
+    - `world`: what the policy takes for true. `regimens`: all that may be taken; `current` (n,): the place of
+      the regimen in force, or to be resumed; `day_regimen` (n, H + 1): of each day, `HELD` or `STOPPED`;
+      `amounts` (n, S): prescribed, mg.
     - `resume_day` (n,): doses are held until then; `cap_mg` (n,): the highest daily dose allowed; `since_day`
       (n,): when the regimen began; `stopped` (n,).
     - `morning`, `peak` (n, H + 1): true levels, mg/L. `measured` (n, V + 1): samples, mg/L, as they would

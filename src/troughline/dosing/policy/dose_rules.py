@@ -1,4 +1,4 @@
-"""A visit decided as `troughline dose` decides: typical values and limits uncertain, no change without reason.
+"""A visit decided as `troughline dose` decides: typical values and limits uncertain, no idle change.
 
 What `dose` answers is turned into a deed: the regimen that it names; where it tells several not apart and the
 one in force is among them, that one; where it is not, the first that it names; where none reaches the target,

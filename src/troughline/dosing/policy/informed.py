@@ -264,10 +264,8 @@ def probabilities(values: Floats, low: float, high: float) -> tuple[Floats, Floa
     return below, 1.0 - below - above, above
 
 
-def taken_p_in(
-    p_in: Floats, chosen: Ints, regimens: tuple[Regimen, ...], current: list[Regimen]
-) -> Floats:
-    """P(in) of what is taken (n,) by P(in) of every regimen (n, k): NaN where one that is none of them stays."""
+def taken_p_in(p_in: Floats, chosen: Ints, regimens: tuple[Regimen, ...], current: list[Regimen]) -> Floats:
+    """P(in) of what is taken (n,), of every regimen's (n, k); NaN where one that is none of them stays."""
     now = np.array([regimens.index(r) if r in regimens else -1 for r in current], dtype=np.int64)
     taken = np.where(chosen >= 0, chosen, now)
     return np.where(taken >= 0, p_in[np.arange(len(taken)), np.maximum(taken, 0)], np.nan)

@@ -247,8 +247,8 @@ class Policy(Strict):
     `threshold_low`, `threshold_high`: in the target's unit, where they are not the target's own.
     `criterion`: of a model policy, P(in), or the utility P(in) − `below`·P(below) − `above`·P(above); it
     moves only where that gains `least_gain`. `dose`: by the rules of `troughline dose`, with typical values
-    and published limits uncertain (`dose_rules`). `assumes`: the assumed model, or the true one. `first_visit`:
-    the number of the visit from which on it decides.
+    and published limits uncertain (`dose_rules`). `assumes`: the assumed model, or the true one.
+    `first_visit`: the number of the visit from which on it decides.
     """
 
     id: str = Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]*$")

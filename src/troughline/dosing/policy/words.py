@@ -125,8 +125,8 @@ def against_dose(policy: Policy) -> str:
     if policy.kind != "model":
         return ""
     same = (
-        "the posterior is the first-order one and not drawn, a regimen's level is that of its steady state at "
-        "the next visit, one model is assumed, there are no curves, and what is told is always done"
+        "the posterior is the first-order one and not drawn, a regimen's level is that of its steady state "
+        "at the next visit, one model is assumed, there are no curves, and what is told is always done"
     )
     if policy.criterion == "dose":
         return (
@@ -176,18 +176,19 @@ def methods(setup: Setup) -> list[str]:
             "posterior "
             "covariance taken as normal; every regimen predicted at the next visit at steady state, with "
             "a new "
-            "occasion; 32 quasi-random points; the typical values of the assumed model taken as exact, unless "
-            "the criterion is 'dose'."
+            "occasion; 32 quasi-random points; the typical values of the assumed model taken as exact, "
+            "unless the criterion is 'dose'."
         )
     if any(p.kind == "model" and p.criterion == "dose" for p in file.policy):
         said.append(
-            "Policies with the criterion 'dose': the rules and default options of troughline dose over the same "
-            "points, with typical values that have printed intervals, and published limits, uncertain as there."
+            "Policies with the criterion 'dose': the rules and default options of troughline dose over the "
+            "same points; typical values that have printed intervals, and published limits, are uncertain."
         )
     if file.toxicity is not None and any(p.reduces for p in file.policy):
         said.append(
-            "Reductions count from the dose in force, whatever brought it there: a policy that has lowered the "
-            "dose by level has fewer steps left, and stops more patients for toxicity, unless lowest = \"hold\"."
+            "Reductions count from the dose in force, whatever brought it there: a policy that has lowered "
+            "the dose by level has fewer steps left, and stops more patients for toxicity, unless "
+            "lowest = 'hold'."
         )
     if file.toxicity is not None:
         t = file.toxicity

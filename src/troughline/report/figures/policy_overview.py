@@ -9,7 +9,10 @@ from troughline.report.figures.policy_parts import LEFT, name_beside
 from troughline.report.figures.style import Json
 from troughline.report.numbers import interval, micro, number, percent
 
-_ROW, _WIDTH = 0.34, 2.75
+_ROW, _WIDTH = 0.34, 2.15
+_FIRST, _STEP = 44, 38
+"""Where the first column of numbers ends right of the bars, and how far the others are apart, in points."""
+_COLUMNS = ("below at\nthe end", "severe\ntoxicity", "stopped\nfor it", "dose\nchanges", "samples")
 _PARTS = (("below", "#c9d0d6"), ("inside", style.BENEFIT), ("above", style.TOXICITY))
 
 
@@ -37,17 +40,20 @@ def sketch_overview(results: Json) -> Sketch:
                     fontweight="bold" if part == "inside" else "normal",
                 )  # fmt: skip
             start += width
-        columns = (percent(measures["toxic"]["value"]), number(measures["changes"]["value"], 2),
-                   number(measures["samples"]["value"], 2))  # fmt: skip
+        columns = (
+            percent(measures["below_at"]["value"]), percent(measures["toxic"]["value"]),
+            percent(measures["stopped"]["value"]), number(measures["changes"]["value"], 2),
+            number(measures["samples"]["value"], 2),
+        )  # fmt: skip
         for j, text in enumerate(columns):
             axes.annotate(
-                text, xy=(1, y), xycoords=("axes fraction", "data"), xytext=(50 + 46 * j, 0),
+                text, xy=(1, y), xycoords=("axes fraction", "data"), xytext=(_FIRST + _STEP * j, 0),
                 textcoords="offset points", ha="right", va="center", fontsize=style.BASE,
             )  # fmt: skip
-    for j, text in enumerate(("severe\ntoxicity", "dose\nchanges", "samples")):
+    for j, text in enumerate(_COLUMNS):
         axes.annotate(
-            text, xy=(1, 1), xycoords="axes fraction", xytext=(50 + 46 * j, 5), textcoords="offset points",
-            ha="right", va="bottom", fontsize=style.SMALL, color=style.MUTED,
+            text, xy=(1, 1), xycoords="axes fraction", xytext=(_FIRST + _STEP * j, 5),
+            textcoords="offset points", ha="right", va="bottom", fontsize=style.SMALL, color=style.MUTED,
         )  # fmt: skip
     for x, (part, colour), side in zip((0.0, 0.5, 1.0), _PARTS, ("left", "center", "right"), strict=True):
         axes.annotate(
@@ -57,7 +63,9 @@ def sketch_overview(results: Json) -> Sketch:
         )  # fmt: skip
     listed = [
         f"{p['id']}: {percent(p['measures']['inside']['value'])} inside "
-        f"({interval(p['measures']['inside']['low'], p['measures']['inside']['high'], 'percent')})"
+        f"({interval(p['measures']['inside']['low'], p['measures']['inside']['high'], 'percent')}), "
+        f"{percent(p['measures']['below_at']['value'])} of patients below on the last day, "
+        f"{percent(p['measures']['stopped']['value'])} stopped for toxicity"
         for p in policies
     ]
     return Sketch(
@@ -66,7 +74,7 @@ def sketch_overview(results: Json) -> Sketch:
         f"Share of the days from day {results['design']['count_from_day']} to day "
         f"{results['design']['horizon_day']} with a true {micro(results['target']['words'])}, averaged "
         f"over the "
-        "virtual patients; right of it patients with severe toxicity, and dose changes and samples a "
-        "patient.",
+        "virtual patients; right of it patients below on the last day, with severe toxicity, and stopped for "
+        "it, and dose changes and samples a patient.",
         "Stacked bars. " + "; ".join(listed) + ".",
     )
