@@ -306,7 +306,9 @@ def test_the_dose_policy_decides_as_dose_does() -> None:
                     {"name": "weight", "value": float(patients.covariates["weight"][k]), "unit": "kg"},
                     {"name": "child_pugh_class", "value": str(patients.covariates["child_pugh_class"][k])},
                 ],
-                sample=[{"time": 28.0, "value": float(course.measured[k, 0]), "unit": "ug/mL", "limit": 0.05}],
+                sample=[
+                    {"time": 28.0, "value": float(course.measured[k, 0]), "unit": "ug/mL", "limit": 0.05}
+                ],
                 target={"published": "noda-2020/window"},
                 options={"regimens": [r.id for r in made.regimens], "next_sample": False},
             )

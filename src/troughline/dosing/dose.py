@@ -118,7 +118,7 @@ def dose(
     )  # fmt: skip
     progress("following the patient", 7, STEPS)
     check_against_the_others(patient, rows.rows, found)
-    following = follow(patient, working[0], found, level=options.level)
+    following = follow(patient, belief, found, level=options.level)
     found.raise_errors()
     progress("writing the answer", 8, STEPS)
     ids = [r.id for r in basis.regimens]

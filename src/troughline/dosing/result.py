@@ -346,12 +346,18 @@ class DriftResult:
 class EarlierPrediction:
     """A level that came after an earlier result, against what that result predicted for it.
 
-    `error_percent`: (measured − predicted median)/predicted; `inside`: whether it fell in the interval.
+    `recommended`: the regimen that was named; None where several were, `among`. `taken`: the regimen that was
+    taken, begun `late_days` after the decision; `followed`: whether it is one of those named, None where
+    none was. `error_percent`: (measured − predicted median)/predicted; `inside`: whether it fell in the
+    interval.
     """
 
     result: str
     decided_day: float
     recommended: str | None
+    among: tuple[str, ...]
+    taken: str
+    late_days: float
     followed: bool | None
     day: float
     measured: float | None

@@ -175,6 +175,7 @@ def _drift(drift: Json) -> Json | None:
         "text": micro(str(drift.get("text") or "")),
         "test": micro(str(drift.get("test") or "")),
         "occasions": drift.get("n_occasions"),
+        "tested": drift.get("p_value") is not None,
         "alpha": number(drift.get("alpha"), 2),
         "p": dose_view.p_text(drift.get("p_value")),
         "statistic": number(drift["statistic"]) if drift.get("statistic") is not None else "–",
@@ -216,7 +217,8 @@ def earlier_rows(results: Json) -> list[list[str]]:
     return [
         [
             f"day {day_text(one['decided_day'])}",
-            str(cards.get(one.get("recommended"), one.get("recommended") or "–")),
+            " or ".join(str(cards.get(i, i)) for i in entries(one, "among")) or "–",
+            str(cards.get(one["taken"], one["taken"])) + _late(one),
             words[one.get("followed")],
             f"day {day_text(one['day'])}",
             dose_view.with_interval(one.get("predicted")),
@@ -226,6 +228,12 @@ def earlier_rows(results: Json) -> list[list[str]]:
         ]
         for one in entries(part(results, "following"), "earlier")
     ]
+
+
+def _late(one: Json) -> str:
+    """How late a regimen began, where it did."""
+    late = float(one.get("late_days") or 0.0)
+    return f", begun {number(late, 2)} days late" if late > 0 else ""
 
 
 def input_tables(results: Json) -> list[tuple[str, list[str], list[list[str]]]]:
