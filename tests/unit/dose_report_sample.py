@@ -253,8 +253,9 @@ def _following() -> Following:
         text="Two occasions do not tell drift from noise.",
     )  # fmt: skip
     earlier = EarlierPrediction(
-        result="first/result.json", decided_day=14.2, recommended="400-qd", followed=False, day=27.98,
-        measured=7.11, predicted=spread(7.61, 1.5), error_percent=-6.57, inside=True,
+        result="first/result.json", decided_day=14.2, recommended="400-qd", among=("400-qd",),
+        taken="400-bid", late_days=0.0, followed=False, day=27.98, measured=7.11,
+        predicted=spread(7.61, 1.5), error_percent=-6.57, inside=True,
     )  # fmt: skip
     return Following(drift=drift, earlier=(earlier,), bias_percent=-6.57, text="One level came after it.")
 

@@ -243,3 +243,21 @@ def test_a_published_window_is_as_uncertain_as_for_one_patient() -> None:
     assert setup(target={"low": 1, "high": 2, "unit": "mg/L", "source": "x"}).limits.uncertain is False
     world = Course(made, draw_patients(made), made.policies[0]).world
     assert len(world.spec.subject_effects) > len(made.truth.spec.subject_effects)
+
+
+def test_points_without_a_steady_state_are_left_out() -> None:
+    """Two of 32 points unknown: probabilities and the choice are those of the other 30."""
+    values = np.array([2.2, 4.5, 6.0, 8.0])[None, :, None] * np.exp(0.4 * sequence(1)[:, 0])
+    holed = values.copy()
+    holed[0, 2, 5] = holed[0, 0, 9] = np.nan
+    rest = np.delete(values, [5, 9], axis=2)
+    limits = Limits(metric="trough", low=1.4, high=3.45)
+    whole, part = (
+        chosen_as_dose(v, limits, LADDER, current=[TWICE], cap_mg=np.full(1, np.inf)) for v in (rest, holed)
+    )
+    assert whole.tolist() == part.tolist() == [0]
+    assert probabilities(holed, 1.4, 3.45)[1][0, 1] == pytest.approx(
+        probabilities(values, 1.4, 3.45)[1][0, 1]
+    )
+    one = np.delete(values, 5, axis=2)
+    assert probabilities(holed, 1.4, 3.45)[1][0, 2] == pytest.approx(probabilities(one, 1.4, 3.45)[1][0, 2])

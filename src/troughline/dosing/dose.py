@@ -21,6 +21,7 @@ from troughline.dosing.belief import Belief, NoEstimate, Working, believe, worki
 from troughline.dosing.candidates import same_regimen
 from troughline.dosing.checks import basis_of
 from troughline.dosing.course import course
+from troughline.dosing.doubt import doubts, sentence_in_doubt, with_interactions
 from troughline.dosing.explanation import explain
 from troughline.dosing.following import follow
 from troughline.dosing.forecast import days_to_steady, forecasts, next_dose_h, recent_doses
@@ -97,7 +98,13 @@ def dose(
     daily = [r.daily_dose_mg for r in basis.regimens]
     rules = rules_of(patient, scores)
     choice = choose(
-        scores, basis.limits, daily, rules, current=current, with_levels=bool(patient.used_levels)
+        scores,
+        basis.limits,
+        daily,
+        rules,
+        current=current,
+        with_levels=bool(patient.used_levels),
+        in_doubt=bool(doubts(found)) and not options.trust_levels,
     )
     report_choice(patient, choice, basis.regimens, found)
     progress("drawing the course, explaining, valuing one more level", 5, STEPS)
@@ -122,7 +129,10 @@ def dose(
     found.raise_errors()
     progress("writing the answer", 8, STEPS)
     ids = [r.id for r in basis.regimens]
-    answer = sentence_of(patient, basis, scores, choice, further)
+    if choice.answer == "level in doubt":
+        answer = sentence_in_doubt(patient, doubts(found))
+    else:
+        answer = with_interactions(sentence_of(patient, basis, scores, choice, further), patient)
     sentence = with_toxicity(answer, patient, [basis.regimens[k] for k in {choice.best, *choice.among}])
     return DoseResult(
         sentence=sentence,

@@ -27,16 +27,22 @@ TRANSITION_H = 7 * 24.0
 def follow(patient: DosePatient, belief: Belief, found: Findings, *, level: float) -> Following:
     """Test for drift, and hold the levels after each earlier result against its forecast."""
     drift = drift_over_models(patient, belief, level=level)
-    earlier: list[EarlierPrediction] = []
     named = patient.file.earlier if patient.file is not None else ()
-    for k, written in enumerate(named):
-        earlier += _against(patient, written, f"earlier.{k + 1}", found)
+    earlier = earlier_predictions(patient, found)
     errors = [e.error_percent for e in earlier if e.error_percent is not None]
     # The mean error on the log scale, so that half and twice weigh alike.
     bias = 100.0 * math.expm1(float(np.mean([math.log1p(e / 100.0) for e in errors]))) if errors else None
     return Following(
         drift=drift, earlier=tuple(earlier), bias_percent=bias, text=_words(len(named), earlier, bias)
     )
+
+
+def earlier_predictions(patient: DosePatient, found: Findings) -> list[EarlierPrediction]:
+    """The levels after each earlier result that the file names, against its forecast."""
+    made: list[EarlierPrediction] = []
+    for k, written in enumerate(patient.file.earlier if patient.file is not None else ()):
+        made += _against(patient, written, f"earlier.{k + 1}", found)
+    return made
 
 
 def _against(patient: DosePatient, written: str, place: str, found: Findings) -> list[EarlierPrediction]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from troughline.issues import Finding
 
-Answer = Literal["regimen", "not distinguished", "target not reached", "no level"]
+Answer = Literal["regimen", "not distinguished", "target not reached", "no level", "level in doubt"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,18 +255,20 @@ class Cause:
     """A common cause of a level that is too low or too high, held against the file.
 
     `status`: `present`, `absent`, `not known` (the file says nothing); `direction`: `low` or `high`, what
-    it does to the exposure; `text` says what the file shows; `size`, `source`, `verified` from the
-    evidence.
+    it does to the exposure, or `unbound`: the total level then understates the unbound one; `effect`: whether
+    studies have `shown` that, disagree (`conflicting`), found `none`, or none was read (`unknown`); `text`
+    says what the file shows; `size`, `source`, `verified` from the evidence.
     """
 
     id: str
-    direction: Literal["low", "high"]
+    direction: Literal["low", "high", "unbound"]
     label: str
     status: Literal["present", "absent", "not known"]
     text: str
     size: str
     source: str
     verified: bool
+    effect: Literal["shown", "conflicting", "none", "unknown"] = "shown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,7 +73,11 @@ def render_summary(results: Json, course: Drawing | None) -> str:
     warnings = dose_view.warnings(results)
     explanation: Json = part(results, "explanation")
     sentences = [micro(str(s)) for s in entries(explanation, "sentences")]
-    causes = [c for c in entries(explanation, "causes") if c.get("status") == "present"]
+    causes = [
+        c
+        for c in entries(explanation, "causes")
+        if c.get("status") == "present" and c.get("effect") != "none"
+    ]
     common = _common(results)
     rows = _shown(common["rows"], MOST_ROWS)
     told = warnings[:MOST_WARNINGS]

@@ -21,8 +21,14 @@ ANSWERS = {
     "not distinguished": ("caution", "The evidence does not distinguish these regimens"),
     "target not reached": ("refused", "No feasible regimen reaches the target"),
     "no level": ("caution", "No level: nothing individual is known"),
+    "level in doubt": ("refused", "A level is in doubt: no regimen is named"),
 }
-_TAGS = {"regimen": "recommended", "target not reached": "nearest", "no level": "unchanged"}
+_TAGS = {
+    "regimen": "recommended",
+    "target not reached": "nearest",
+    "no level": "unchanged",
+    "level in doubt": "unchanged",
+}
 _OUTCOMES = {"toxicity": "P(grade ≥ 3 toxicity)", "benefit": "P(benefit)"}
 
 

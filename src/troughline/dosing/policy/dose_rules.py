@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 _SAME_DOSE = 1e-9
 
 
@@ -47,9 +48,10 @@ def chosen_as_dose(
 ) -> Ints:
     """The regimen of each patient by the rules and default options of `troughline dose`.
 
-    `values` (n, n_regimens, n_points): the metric of each regimen at each point, mg/L. Regimens above
-    `cap_mg` are not offered. The points are repeated to as many as `dose` draws, so that its allowance for
-    the simulation's error is the same. Returns the place of the regimen that is taken (n,), −1 to stay.
+    `values` (n, n_regimens, n_points): the metric of each regimen at each point, mg/L; points with a NaN are
+    left out. Regimens above `cap_mg` are not offered. The points are repeated to as many as `dose` draws, so
+    that its allowance for the simulation's error is the same. Returns the place of the regimen that is taken
+    (n,), −1 to stay.
     """
     options = Options()
     rules = Rules(reach=options.reach, least_lead=options.least_lead, indistinct=options.indistinct)
@@ -64,8 +66,10 @@ def chosen_as_dose(
         if not len(offered):
             continue
 
-        def drawn(values: Floats, row: int = row, offered: Ints = offered) -> Floats:
-            return np.tile(values[row, offered].T, (times, 1))
+        known = np.isfinite(values[row]).all(axis=0)
+
+        def drawn(values: Floats, row: int = row, offered: Ints = offered, known: Flags = known) -> Floats:
+            return np.tile(values[row, offered].T[known], (times, 1))
 
         scores = Scores(
             trough=drawn(values), auc_24h=drawn(values), below=drawn(at.below), inside=drawn(at.inside),

@@ -34,6 +34,8 @@ Ints = NDArray[np.int64]
 POINTS = 32
 CYCLE_DAYS = 8
 """How long a cycle of several amounts is run after the steady state of its mean amount."""
+LEAST_KNOWN = 0.9
+"""Points without a steady state, far out in the first-order posterior, are left out up to one in ten."""
 _LEAST_SD = 1e-3
 _SAME_RATIO = 1e-6
 _SEQUENCE_SEED = 20210505
@@ -62,6 +64,11 @@ def decide_by_model(course: Course, visit: int, day: int, threads: int | None) -
     values = forecast(
         world, covariates, points, setup.regimens, next_day, metric=setup.file.target.metric, threads=threads
     )
+    predicted = np.isfinite(values).all(axis=1).mean(axis=1) >= LEAST_KNOWN
+    course.not_estimated += int((~predicted).sum())
+    rows, values = rows[predicted], values[predicted]
+    if not len(rows):
+        return
     current = [course.regimens[c] for c in course.current[rows]]
     p_below, p_in, p_above = probabilities(values, setup.low_mg_per_l, setup.high_mg_per_l)
     if policy.criterion == "dose":
@@ -151,7 +158,8 @@ def forecast(
     world: WorldModel, covariates: Floats, points: Floats, regimens: tuple[Regimen, ...], day: int, *,
     metric: str, threads: int | None = None,
 ) -> Floats:  # fmt: skip
-    """The metric of every regimen on a day in a new occasion: (n, n_regimens, POINTS), mg/L.
+    """The metric of every regimen on a day in a new occasion: (n, n_regimens, POINTS), mg/L, NaN at a point
+    without a steady state.
 
     `points` (n, POINTS, a): effects between subjects; the new occasion's are the sequence's next columns.
     Amounts with one interval differ by a factor in a linear model: where two points of every patient give the
@@ -170,7 +178,7 @@ def forecast(
             world, np.repeat(covariates, some, axis=0), regimens[k], 24.0 * day, metric
         )
         own = effects[:, :some].reshape(n * some, -1)
-        found = world.model.predict(records, theta=world.theta, effects=own, threads=threads)
+        found = world.model.predict(records, theta=world.theta, effects=own, threads=threads, check=False)
         level = found.value[records.event == OBSERVATION].reshape(n * some, per)
         return (level.max(axis=1) if metric == "cmax" else level.mean(axis=1)).reshape(n, some)
 
@@ -250,12 +258,16 @@ def _at_horizon(
 
 def probabilities(values: Floats, low: float, high: float) -> tuple[Floats, Floats, Floats]:
     """P(below), P(in) and P(above) (n, k) of the log-normals with the mean and SD of values (n, k,
-    POINTS).
+    POINTS), those that are known.
     """
     from scipy.special import ndtr
 
     logs = np.log(np.maximum(values, 1e-300))
-    mean, sd = logs.mean(axis=2), np.maximum(logs.std(axis=2, ddof=1), _LEAST_SD)
+    if np.isfinite(logs).all():
+        mean, spread = logs.mean(axis=2), logs.std(axis=2, ddof=1)
+    else:
+        mean, spread = np.nanmean(logs, axis=2), np.nanstd(logs, axis=2, ddof=1)
+    sd = np.maximum(spread, _LEAST_SD)
     below, above = np.zeros(mean.shape), np.zeros(mean.shape)
     if low > 0:
         below[:] = ndtr((np.log(low) - mean) / sd)
