@@ -40,7 +40,8 @@ class ParameterRow:
 class Individual:
     """The patient's exposure now, under the regimen in force at the decision.
 
-    - `regimen`: its label; `trough`, `auc` (24 h), `average`: at the decision.
+    - `regimen`: its label; `trough`, `auc` (24 h), `average`: at the decision; `population_…`: the same of
+      patients with these covariates and doses, before any level.
     - `method`, `effective_draws`: how the posterior was drawn, and what its draws count for.
     """
 
@@ -50,6 +51,8 @@ class Individual:
     auc: Spread
     average: Spread
     population_trough: Spread
+    population_auc: Spread
+    population_average: Spread
     method: str
     effective_draws: float
     n_samples: int

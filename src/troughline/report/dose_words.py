@@ -44,8 +44,18 @@ def parameter_rows(results: Json) -> list[list[str]]:
             dose_view.with_interval(part(individual, "population_trough")),
             "",
         ],
-        ["AUC over 24 h now", dose_view.with_interval(part(individual, "auc")), "–", ""],
-        ["average level now", dose_view.with_interval(part(individual, "average")), "–", ""],
+        [
+            "AUC over 24 h now",
+            dose_view.with_interval(part(individual, "auc")),
+            dose_view.with_interval(part(individual, "population_auc")),
+            "",
+        ],
+        [
+            "average level now",
+            dose_view.with_interval(part(individual, "average")),
+            dose_view.with_interval(part(individual, "population_average")),
+            "",
+        ],
     ]
     rows += [
         [

@@ -31,8 +31,11 @@ FILES = {
 }
 
 
-def render_policy_page(results: Json, figures: Sequence[Drawing]) -> str:
-    """The page as one HTML document; every text of `results` is escaped."""
+def render_policy_page(results: Json, figures: Sequence[Drawing], *, narrow: Drawing | None = None) -> str:
+    """The page as one HTML document; every text of `results` is escaped.
+
+    `narrow`: the overview as `draw_narrow_overview` made it, shown where the screen is narrow.
+    """
     from importlib.resources import files
 
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -49,6 +52,7 @@ def render_policy_page(results: Json, figures: Sequence[Drawing]) -> str:
         css=Markup(css),
         results=results,
         figures={f.name: f for f in figures},
+        narrow=narrow,
         verdicts=[{"verdict": _ICONS[v["answer"]], "verdict_words": v["answer"].capitalize(),
                    "sentence": micro(v["sentence"])} for v in results["verdicts"]],
         measures=measure_table(results),
