@@ -6,6 +6,7 @@ from typing import Any
 
 from troughline.dosing.policy.schema import Policy
 from troughline.dosing.policy.words import against_dose, at_lowest, headline, verdicts
+from troughline.report.policy_page import verdict_table
 
 
 def _measures(inside: float, below_at: float, stopped: float) -> dict[str, Any]:
@@ -48,7 +49,9 @@ def test_verdicts_tell_of_stops_and_of_those_left_below() -> None:
         "worse",
         "model against fixed: more patients stopped for toxicity, +6.8 points (95 % interval +4.0 to +9.0)",
     )  # fmt: skip
-    assert "stopped" not in {v["measure"] for v in verdicts(_contents(toxicity=False))}
+    nobody = _contents(toxicity=False)
+    nobody["differences"][3] |= {"value": 0.0, "low": 0.0, "high": 0.0}
+    assert "stopped" not in {v["measure"] for v in verdicts(nobody)}
 
 
 def test_the_headline_tells_of_stops_and_of_those_left_below() -> None:
@@ -57,12 +60,17 @@ def test_the_headline_tells_of_stops_and_of_those_left_below() -> None:
     assert "64 % against 49 % (fixed)" in text
     assert "Below it at the horizon are 39 % against 10 % (fixed)" in text
     assert "stopped for toxicity are 6.8 % against 0.0 % (fixed)" in text
-    assert "stopped" not in headline(_contents(toxicity=False))
+    nobody = _contents()
+    for policy in nobody["policies"]:
+        policy["measures"]["stopped"]["value"] = 0.0
+    assert "; nobody is stopped for toxicity." in headline(nobody)
+    nobody["design"]["toxicity"] = None
+    assert "stopped" not in headline(nobody)
 
 
 def test_the_headline_says_which_policy_is_the_tools_own_advice() -> None:
     """A model policy of its own rules is no evaluation of `troughline dose`."""
-    assert "'model' does not decide as `troughline dose` does" in headline(_contents(follows=False))
+    assert "'model' does not decide as troughline dose does" in headline(_contents(follows=False))
     assert "'dose' follows its rules" in headline(_contents())
 
 
@@ -76,3 +84,17 @@ def test_each_policy_says_how_it_differs_and_what_ends_treatment() -> None:
     assert "the first one too, ends treatment" in at_lowest(Policy(id="m", kind="model"))
     assert "held, and the same taken again" in at_lowest(Policy(id="m", kind="model", lowest="hold"))
     assert "held, and the same taken again" in at_lowest(Policy(id="f", kind="fixed"))
+
+
+def test_the_page_has_a_row_a_pair_and_a_column_a_measure() -> None:
+    """Each verdict with its difference; what has no verdict has no cell."""
+    contents = _contents()
+    contents["verdicts"] = verdicts(contents)
+    made = verdict_table(contents)
+    assert made["columns"] == [
+        "days inside", "inside at the horizon", "below at the horizon", "stopped for toxicity",
+    ]  # fmt: skip
+    ((name, cells),) = made["rows"]
+    assert name == "model against fixed"
+    assert [c["words"] for c in cells] == ["better", "not told apart", "worse", "worse"]
+    assert (cells[3]["value"], cells[3]["span"]) == ("+6.8", "+4.0 to +9.0")

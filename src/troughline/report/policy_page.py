@@ -53,8 +53,7 @@ def render_policy_page(results: Json, figures: Sequence[Drawing], *, narrow: Dra
         results=results,
         figures={f.name: f for f in figures},
         narrow=narrow,
-        verdicts=[{"verdict": _ICONS[v["answer"]], "verdict_words": v["answer"].capitalize(),
-                   "sentence": micro(v["sentence"])} for v in results["verdicts"]],
+        verdicts=verdict_table(results),
         measures=measure_table(results),
         regret=[_difference(results, r, f"true model − {r['policy']}") for r in results["regret"]],
         beside=[beside_row(b) for b in results["beside"]],
@@ -85,6 +84,32 @@ def measure_table(results: Json) -> Json:
             (micro(words), [measure_text(m, p["measures"][m]) for p in results["policies"]])
             for m, words in results["measures"].items()
         ],
+    }
+
+
+_VERDICTS = {
+    "inside": "days inside", "inside_at": "inside at the horizon", "below_at": "below at the horizon",
+    "stopped": "stopped for toxicity",
+}  # fmt: skip
+
+
+def verdict_table(results: Json) -> Json:
+    """A row a pair of policies, a column a measure: the verdict and the difference with its interval."""
+    measures = [m for m in _VERDICTS if any(v["measure"] == m for v in results["verdicts"])]
+    pairs = list(dict.fromkeys((v["first"], v["second"]) for v in results["verdicts"]))
+    told = {(v["first"], v["second"], v["measure"]): v for v in results["verdicts"]}
+
+    def cell(pair: tuple[str, str], measure: str) -> Json | None:
+        v = told.get((*pair, measure))
+        if v is None:
+            return None
+        value, low, high = (f"{100 * v[k]:+.1f}".replace("-", "−") for k in ("value", "low", "high"))
+        words = v["answer"] if v["answer"] != "not distinguished" else "not told apart"
+        return {"icon": _ICONS[v["answer"]], "words": words, "value": value, "span": f"{low} to {high}"}
+
+    return {
+        "columns": [_VERDICTS[m] for m in measures],
+        "rows": [(micro(f"{a} against {b}"), [cell((a, b), m) for m in measures]) for a, b in pairs],
     }
 
 

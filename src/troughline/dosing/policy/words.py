@@ -33,13 +33,14 @@ def verdicts(contents: Json) -> list[Json]:
     """Of each model-informed policy against each policy without a model: better, worse, or not distinguished.
 
     By the paired difference in the share of days inside the target, and of patients inside it and below it
-    at the horizon, and stopped for toxicity (where there is any).
+    at the horizon, and stopped for toxicity (where anyone is).
     """
     kinds = {p["id"]: p for p in contents["policies"]}
     made: list[Json] = []
     for d in contents["differences"]:
         first, second = kinds[d["first"]], kinds[d["second"]]
-        if d["measure"] not in _SAID or (d["measure"] == "stopped" and not _toxicity(contents)):
+        nobody = d["measure"] == "stopped" and d["low"] == d["high"] == 0.0
+        if d["measure"] not in _SAID or nobody:
             continue
         if first["kind"] != "model" or first["twin"] or second["kind"] not in ("fixed", "label", "threshold"):
             continue
@@ -47,10 +48,6 @@ def verdicts(contents: Json) -> list[Json]:
         answer = up if d["low"] > 0 else down if d["high"] < 0 else "not distinguished"
         made.append({**d, "answer": answer, "sentence": _sentence(d, answer, contents)})
     return made
-
-
-def _toxicity(contents: Json) -> bool:
-    return contents["design"]["toxicity"] is not None
 
 
 def _sentence(d: Json, answer: str, contents: Json) -> str:
@@ -80,8 +77,10 @@ def headline(contents: Json) -> str:
         f"{_shares(best, others, 'inside')}."
     )
     text += f" Below it at the horizon are {_shares(best, others, 'below_at')}"
-    if _toxicity(contents):
+    if any(p["measures"]["stopped"]["value"] for p in policies):
         text += f"; stopped for toxicity are {_shares(best, others, 'stopped', digits=1)}"
+    elif contents["design"]["toxicity"] is not None:
+        text += "; nobody is stopped for toxicity"
     text += "." + _told_of_dose(policies)
     lost = [r for r in contents["regret"] if r["measure"] == "inside"]
     if lost:
@@ -110,13 +109,13 @@ def _told_of_dose(policies: list[Json]) -> str:
     if differ:
         does = "does" if len(differ) == 1 else "do"
         text += (
-            f" {labels_in_words(differ)} {does} not decide as `troughline dose` does: typical values and "
+            f" {labels_in_words(differ)} {does} not decide as troughline dose does: typical values and "
             "limits are taken as exact, and a smaller gain suffices for a change"
         )
         text += f"; {labels_in_words(follow)} follows its rules" if follow else ""
         text += "."
     elif follow:
-        text += f" {labels_in_words(follow)} follows the rules of `troughline dose`."
+        text += f" {labels_in_words(follow)} follows the rules of troughline dose."
     return text
 
 
@@ -130,13 +129,13 @@ def against_dose(policy: Policy) -> str:
     )
     if policy.criterion == "dose":
         return (
-            f"Rules, typical values and limits are those of `troughline dose`; other than there, {same}; of "
+            f"Rules, typical values and limits are those of troughline dose; other than there, {same}; of "
             "regimens that are not told apart, none of them in force, the first is taken, and where none "
             "reaches the target the nearest."
         )
     return (
-        "Not the advice of `troughline dose`: typical values and the target's limits are taken as exact; it "
-        f"moves wherever its score gains {policy.least_gain:g}, where `dose` stays with what it cannot tell "
+        "Not the advice of troughline dose: typical values and the target's limits are taken as exact; it "
+        f"moves wherever its score gains {policy.least_gain:g}, where that stays with what it cannot tell "
         f"apart; {same}."
     )
 

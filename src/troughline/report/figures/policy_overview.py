@@ -31,9 +31,9 @@ def sketch_narrow_overview(results: Json) -> Sketch:
     style.bare(axes, keep=("bottom",))
     axes.set_xlim(0, 1)
     axes.set_ylim(len(policies), 0)
-    axes.set_xticks([0, 0.5, 1.0], ["0%", "50%", "100% of days"])
+    axes.set_xticks([0, 0.5, 1.0], ["0%", "50% of days", "100%"])
     for k, policy in enumerate(policies):
-        _bar(axes, policy, k + 0.45, 0.34)
+        _bar(axes, policy, k + 0.45, 0.34, width)
         measures = policy["measures"]
         axes.text(0, k + 0.14, micro(policy["id"]), va="center", fontsize=style.BASE, fontweight="bold")
         under = (
@@ -47,13 +47,13 @@ def sketch_narrow_overview(results: Json) -> Sketch:
     return Sketch(sheet, wide.title, wide.caption, wide.description)
 
 
-def _bar(axes: Axes, policy: Json, y: float, height: float) -> None:
-    """The shares of days below, inside and above, one after the other."""
+def _bar(axes: Axes, policy: Json, y: float, height: float, width_in: float) -> None:
+    """The shares of days below, inside and above, one after the other, over `width_in` inches."""
     start = 0.0
     for part, colour in _PARTS:
         share = float(policy["measures"][part]["value"])
         axes.barh(y, share, left=start, height=height, color=colour)
-        if share > 0.07:
+        if share * width_in > 0.25:
             axes.text(
                 start + share / 2, y, percent(share), ha="center", va="center", fontsize=style.BASE,
                 color=style.INK if part == "below" else "#ffffff",
@@ -86,7 +86,7 @@ def sketch_overview(results: Json) -> Sketch:
     for k, policy in enumerate(policies):
         measures, y = policy["measures"], k + 0.5
         name_beside(axes, y, micro(policy["id"]))
-        _bar(axes, policy, y, 0.62)
+        _bar(axes, policy, y, 0.62, _WIDTH)
         columns = (
             percent(measures["below_at"]["value"]), percent(measures["toxic"]["value"]),
             percent(measures["stopped"]["value"]), number(measures["changes"]["value"], 2),
