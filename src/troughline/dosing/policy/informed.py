@@ -69,7 +69,7 @@ def decide_by_model(course: Course, visit: int, day: int, threads: int | None) -
     rows, values = rows[predicted], values[predicted]
     if not len(rows):
         return
-    current = [course.regimens[c] for c in course.current[rows].tolist()]
+    current: list[Regimen] = [course.regimens[c] for c in course.current[rows].tolist()]
     p_below, p_in, p_above = probabilities(values, setup.low_mg_per_l, setup.high_mg_per_l)
     if policy.criterion == "dose":
         chosen = chosen_as_dose(
