@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.dose_sample import sample_patient
 from troughline.dosing.dose import dose
-from troughline.dosing.doubt import with_interactions
+from troughline.dosing.doubt import sentence_in_doubt, with_interactions
 
 FEW: dict[str, Any] = {"draws": 200, "next_sample": False}
 LOW: list[dict[str, Any]] = [{"time": 27.98, "value": 0.17, "unit": "ug/mL", "limit": 0.05}]
@@ -21,8 +21,29 @@ def test_a_level_that_hardly_anyone_has_names_no_regimen() -> None:
     assert result.recommendation.regimen == "400-bid"
     assert result.recommendation.among == ()
     assert result.sentence.startswith("A level is in doubt: 0.17 ug/mL is ")
-    assert "were the doses taken? probably not all of them" in result.sentence
+    assert "Doses were probably not all taken, or the unit is wrong" in result.sentence
     assert "no regimen is named, and nothing speaks for leaving 400 mg twice daily" in result.sentence
+
+
+def test_no_further_level_is_valued_by_one_in_doubt() -> None:
+    """A posterior that the odd level has bent says nothing of what another one is worth."""
+    assert dose(sample_patient(sample=LOW, options={"draws": 200})).next_sample is None
+
+
+def test_the_drug_that_may_be_the_cause_stands_before_a_level_in_doubt() -> None:
+    """Rifampicin and a level far too low: both are told."""
+    rifampicin = [{"name": "rifampicin", "kind": "cyp3a4 inducer", "start": 10}]
+    result = dose(sample_patient(sample=LOW, with_drug=rifampicin, options=FEW))
+    assert result.sentence.startswith("Rifampicin is taken, which lowers the exposure: ")
+    assert " A level is in doubt: " in result.sentence
+
+
+def test_a_level_far_too_high_asks_for_unit_time_and_doses() -> None:
+    """Ten times too high is no error, and no dose is chosen by it."""
+    odd = "40 ug/mL is 10 times above the 4 mg/L expected at these doses"
+    told = (f"{odd}; in ng/mL it would fit: is the unit right?",)
+    said = sentence_in_doubt(sample_patient(), told)
+    assert "Either the unit is wrong (in ng/mL it would fit), or the time or the doses before it are." in said
 
 
 def test_a_level_may_be_trusted_all_the_same() -> None:

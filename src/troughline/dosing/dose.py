@@ -121,7 +121,7 @@ def dose(
         lambda: value_of_samples(
             patient, lately, belief, scores, choice.top, patient.regimen, start_h=start,
             rng=generator_of(options.seed, patient.id, "next level"),
-        ) if options.next_sample and not choice.one_sided else None,
+        ) if options.next_sample and not choice.one_sided and choice.answer != "level in doubt" else None,
     )  # fmt: skip
     progress("following the patient", 7, STEPS)
     check_against_the_others(patient, rows.rows, found)
@@ -132,7 +132,8 @@ def dose(
     if choice.answer == "level in doubt":
         answer = sentence_in_doubt(patient, doubts(found))
     else:
-        answer = with_interactions(sentence_of(patient, basis, scores, choice, further), patient)
+        answer = sentence_of(patient, basis, scores, choice, further)
+    answer = with_interactions(answer, patient)
     sentence = with_toxicity(answer, patient, [basis.regimens[k] for k in {choice.best, *choice.among}])
     return DoseResult(
         sentence=sentence,

@@ -20,14 +20,18 @@ def doubts(found: Iterable[Finding]) -> tuple[str, ...]:
 
 
 def sentence_in_doubt(patient: DosePatient, told: tuple[str, ...]) -> str:
-    """The answer where a level is in doubt: what is odd about it, and that no regimen is named."""
-    what = told[0].removesuffix(".")
+    """The answer where a level is in doubt: what is odd, why it may be, that no regimen is named."""
+    odd, *hints = told[0].split("; ")
     more = f" ({len(told) - 1} more levels are odd)" if len(told) > 1 else ""
+    fits = next((h.split(":")[0] for h in hints if h.startswith("in ")), "")
+    unit = "the unit is wrong" + (f" ({fits})" if fits else "")
+    why = f"Either {unit}, or the time or the doses before it are"
+    if any("doses taken" in h for h in hints):
+        why = f"Doses were probably not all taken, or {unit}"
     stays = "" if patient.regimen is None else f", and nothing speaks for leaving {patient.regimen.label}"
     return (
-        f"A level is in doubt: {what}{more}. Until that is clear no regimen is named{stays}; take another "
-        "level once doses are known to have been taken, or say in the file that this one is trusted "
-        "(trust_levels)."
+        f"A level is in doubt: {odd}{more}. {why}. Until that is clear no regimen is named{stays}; take "
+        "another level once the doses are known to have been taken."
     )
 
 

@@ -152,7 +152,7 @@ def rules_in_words(scores: Scores, choice: Choice, rules: Rules) -> tuple[str, .
     what = "expected utility" if scores.criterion == "utility" else "the probability to be inside the target"
     made = (
         "Without a level nothing individual is known, and no change is proposed; nor is any while a level is "
-        "one that hardly any patient has.",
+        "one that hardly any patient has, unless the file trusts it (options.trust_levels).",
         f"The target counts as not reached where no feasible regimen has a probability of {rules.reach:g} or "
         "more to be inside its limits as printed; the nearest is then the one with the least mean distance "
         "to them, in logarithms.",
