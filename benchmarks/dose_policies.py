@@ -23,7 +23,11 @@ from troughline.dosing.policy.setup import Setup, load_policy, with_patients
 from troughline.dosing.policy.simulate import Simulated, simulate
 
 LOOPED = 40
-SHOWN = ("inside", "below", "above", "inside_at", "toxic", "changes", "samples")
+NAMES = ("policy", "policy-lowest-held", "policy-mismatched")
+SHOWN = (
+    "inside", "below", "above", "inside_at", "below_at", "toxic", "stopped", "stopped_first", "changes",
+    "samples",
+)  # fmt: skip
 
 
 def alone(setup: Setup, patients: VirtualPatients, k: int) -> Simulated:
@@ -45,15 +49,15 @@ def table(setup: Setup) -> tuple[list[str], float]:
     begun = time.perf_counter()
     contents = evaluate(setup).contents
     seconds = time.perf_counter() - begun
-    lines = [f"{'policy':<20}" + "".join(f"{name:>12}" for name in SHOWN)]
+    lines = [f"{'policy':<20}" + "".join(f"{name:>14}" for name in SHOWN)]
     for policy in contents["policies"]:
         values = (policy["measures"][name]["value"] for name in SHOWN)
-        lines.append(f"{policy['id']:<20}" + "".join(f"{value:12.3f}" for value in values))
+        lines.append(f"{policy['id']:<20}" + "".join(f"{value:14.3f}" for value in values))
     lines += [f"  {v['answer']}: {v['sentence']}" for v in contents["verdicts"]]
     lines += [
         f"  regret of {r['policy']}, {r['measure']}: {100 * r['value']:+.1f} points "
         f"({100 * r['low']:+.1f} to {100 * r['high']:+.1f})"
-        for r in contents["regret"] if r["measure"] in ("inside", "toxic")
+        for r in contents["regret"] if r["measure"] in ("inside", "toxic", "stopped")
     ]  # fmt: skip
     return lines, seconds
 
@@ -61,7 +65,7 @@ def table(setup: Setup) -> tuple[list[str], float]:
 def main() -> None:
     n = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     with as_file(files("troughline") / "examples" / "dose") as folder:
-        setups = {name: load_policy(folder / f"{name}.toml") for name in ("policy", "policy-mismatched")}
+        setups = {name: load_policy(folder / f"{name}.toml") for name in NAMES}
     simulate(with_patients(setups["policy"], 2))
     for name, setup in setups.items():
         lines, seconds = table(with_patients(setup, n))

@@ -39,16 +39,16 @@ def test_every_file_is_written_and_the_same_twice(tmp_path: Path) -> None:
         contents.append(json.loads((out / "policy.json").read_text(encoding="utf-8")))
         contents[-1]["provenance"].pop("created")
     assert contents[0] == contents[1]
-    assert printed.startswith("Of 4 policies over the same 8 virtual patients")
+    assert printed.startswith("Of 5 policies over the same 8 virtual patients")
     assert "SIMULATED DATA" in printed
     names = sorted(str(f.relative_to(out)) for f in out.rglob("*") if f.is_file())
     assert names[-3:] == ["patients.csv", "policy.json", "report.html"]
     assert "figures/overview.svg" in names
     with (out / "patients.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 4 * 8
+    assert len(rows) == 5 * 8
     assert {r["simulated"] for r in rows} == {"yes"}
-    assert {r["policy"] for r in rows} == {"fixed", "label", "threshold", "model"}
+    assert {r["policy"] for r in rows} == {"fixed", "label", "threshold", "model", "dose"}
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "SIMULATED DATA" in page
     assert "not a medical device" in page

@@ -253,8 +253,9 @@ def _following() -> Following:
         text="Two occasions do not tell drift from noise.",
     )  # fmt: skip
     earlier = EarlierPrediction(
-        result="first/result.json", decided_day=14.2, recommended="400-qd", followed=False, day=27.98,
-        measured=7.11, predicted=spread(7.61, 1.5), error_percent=-6.57, inside=True,
+        result="first/result.json", decided_day=14.2, recommended="400-qd", among=("400-qd",),
+        taken="400-bid", late_days=0.0, followed=False, day=27.98, measured=7.11,
+        predicted=spread(7.61, 1.5), error_percent=-6.57, inside=True,
     )  # fmt: skip
     return Following(drift=drift, earlier=(earlier,), bias_percent=-6.57, text="One level came after it.")
 
@@ -306,7 +307,8 @@ def sample_result() -> DoseResult:
             trough=spread(7.31, 1.22),
             auc=spread(197.0, 1.21, "ug*h/mL"),
             average=spread(8.21, 1.21),
-            population_trough=spread(4.07, 2.3),
+            population_trough=spread(4.07, 2.3), population_auc=spread(110.0, 2.1, "mg*h/L"),
+            population_average=spread(4.6, 2.1),
             method="importance sampling",
             effective_draws=873.0,
             n_samples=3,

@@ -15,8 +15,13 @@ from tests.unit.dose_report_sample import Json, sample, sample_without_curves
 from tests.unit.report_sample import Page
 from troughline.report import dose_view
 from troughline.report.dose_page import render_dose_page, render_summary
+from troughline.report.dose_words import parameter_rows
 from troughline.report.dose_write import dose_files
-from troughline.report.figures.dose_plan import draw_dose_figures, draw_summary_course
+from troughline.report.figures.dose_plan import (
+    draw_dose_figures,
+    draw_narrow_course,
+    draw_summary_course,
+)
 from troughline.report.figures.drawing import Drawing
 from troughline.report.numbers import interval, number, percent
 
@@ -236,3 +241,44 @@ def test_the_summary_prints_on_one_sheet_of_a4(tmp_path: Path, long: bool) -> No
     )
     if long:
         assert "more in report.html" in pages[0].extract_text()
+
+
+def test_a_phone_gets_a_course_of_its_own_and_no_figure_that_the_table_repeats() -> None:
+    """The course 3.9 inches wide in place of 7; the regimens' bars stand in their table."""
+    results = sample()
+    narrow = draw_narrow_course(results)
+    assert narrow is not None
+    assert float(re.search(r'viewBox="0 0 ([0-9.]+) ', narrow.svg)[1]) == pytest.approx(3.9 * 72, abs=1)  # type: ignore[index]
+    html = render_dose_page(results, draw_dose_figures(results), narrow=narrow)
+    course = html.split('<figure id="fig-course">')[1].split("</figure>")[0]
+    assert '<div class="plot wide"' in course
+    assert '<div class="narrow-plot"><svg' in course
+    assert course.count('aria-labelledby="title-course"') == 2
+    assert '<div class="wide"><figure id="fig-regimens">' in html
+
+
+def test_nothing_is_said_twice_and_no_test_that_was_not_made(html: str) -> None:
+    """One sentence on the lead, one on earlier results, no statistic of a drift with two occasions."""
+    text = " ".join(Page(html).text.split())
+    assert "The first leads the second" not in text
+    assert "No earlier result was given" not in text
+    assert "statistic –" not in text
+    one = sample()
+    one["following"]["drift"] |= {"statistic": -2.1, "p_value": 0.04, "detected": True}
+    assert "statistic -2.1" in Page(render_dose_page(one, [])).text.replace("\u2212", "-")
+
+
+def test_the_populations_area_stands_beside_the_patients(html: str) -> None:
+    """Trough, area and mean level, each with what patients with these covariates have."""
+    rows = {r[0]: r for r in parameter_rows(sample())}
+    assert number(110.0) in rows["AUC over 24 h now"][2]
+    assert number(4.6) in rows["average level now"][2]
+
+
+def test_the_summary_says_how_uncertain_the_target_is() -> None:
+    """The last of the sentences that `explain` gives on it comes among those that have room, in short."""
+    results = sample()
+    results["explanation"]["sentences"] = [*"abcd", "The target is 1.4 to 3.45 mg/L (long)."]
+    text = " ".join(Page(render_summary(results, None)).text.split())
+    assert f"n = {results['target']['n']}), and uncertain: lower limit" in text
+    assert "2 more in report.html" in text

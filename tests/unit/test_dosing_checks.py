@@ -224,3 +224,41 @@ def test_a_covariate_in_no_model_here_is_held_against_the_models_that_know_it(
     said = [f.message for f in found if f.code == "covariate-range"]
     assert bool(said) == warned
     assert all("(lenvatinib/" in m for m in said)
+
+
+def test_a_drug_that_is_known_not_to_matter_is_no_cause_and_no_warning() -> None:
+    """Ketoconazole did not change the AUC (European label, 4.5): no warning, and never 'raises it'."""
+    from troughline.dosing.causes import common_causes, report_other_drugs
+    from troughline.report.dose_words import effect_text
+
+    patient = sample_patient(with_drug=[{"name": "ketoconazole", "start": 25}])
+    found = Findings()
+    report_other_drugs(patient, found)
+    assert not found
+    causes = {c.id: c for c in common_causes(patient, "high")}
+    assert causes["cyp3a4-inhibitors"].status == "present"
+    told = {i: effect_text({"direction": c.direction, "effect": c.effect}) for i, c in causes.items()}
+    assert told["cyp3a4-inhibitors"] == "thought to raise it, no effect found"
+    assert told["ugt1a9-inhibitors"] == "may raise it, effect not known"
+    assert told["child-pugh"] == "may raise it, sources disagree"
+    assert told["low-albumin"] == "the total level understates the unbound one"
+    assert told["cyp3a4-inducers"] == "lowers it"
+
+
+def test_low_albumin_is_no_cause_of_a_high_level() -> None:
+    """It is told apart, at a typical level too: the unbound fraction rises, the total does not."""
+    from troughline.dosing.causes import common_causes
+    from troughline.dosing.explanation import _which_cause  # pyright: ignore[reportPrivateUsage]
+
+    albumin = [{"name": "albumin", "value": 28, "unit": "g/L"}]
+    patient = sample_patient(
+        covariate=[*table()["covariate"], *albumin], with_drug=[{"name": "ketoconazole", "start": 0}]
+    )
+    for direction in ("high", "typical"):
+        said = _which_cause(common_causes(patient, direction), direction)
+        assert said[0].startswith("Low albumin (albumin 28 g/L, limit 35): the total level understates")
+    said = _which_cause(common_causes(patient, "high"), "high")
+    assert "The file shows none of the known causes of high exposure." in said
+    assert any(
+        s.startswith("Present, but not shown to make exposure high: an inhibitor of CYP3A4") for s in said
+    )

@@ -64,7 +64,14 @@ def test_a_fault_is_one_line_with_its_place(changes: dict[str, Any], place: str,
 def test_the_examples_have_no_fault() -> None:
     """Every bundled evaluation can be run."""
     folder = files("troughline") / "examples" / "dose"
-    names = ("policy", "policy-mismatched", "in-silico-2021", "soramic-2020", "guchelaar-2022")
+    names = (
+        "policy",
+        "policy-lowest-held",
+        "policy-mismatched",
+        "in-silico-2021",
+        "soramic-2020",
+        "guchelaar-2022",
+    )
     for name in names:
         made, found = check_policy(str(folder / f"{name}.toml"))
         assert made is not None, [f.line() for f in found.errors]

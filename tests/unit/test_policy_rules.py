@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from tests.unit.policy_sample import TOXICITY, setup
+from troughline.dosing.limits import Limits
 from troughline.dosing.policy.course import HELD, STOPPED, Course
+from troughline.dosing.policy.dose_rules import chosen_as_dose
 from troughline.dosing.policy.doses import course_records, occasion_of_slot, occasion_of_time, prescribe
 from troughline.dosing.policy.informed import POINTS, preferred, probabilities, sequence
+from troughline.dosing.policy.outcomes import outcomes_of
 from troughline.dosing.policy.population import draw_patients
 from troughline.dosing.policy.rules import stepped
 from troughline.dosing.policy.truth import daily_metric
@@ -167,3 +170,95 @@ def test_reductions_may_be_those_of_practice() -> None:
     course = _course("label", reductions=["200-bid", "400-200"])
     course.toxicity(np.array([0]), np.array([10]), np.array([5.0]), hold_days=HOLD)
     assert course.regimens[course.current[0]].id == "400-200"
+
+
+def _at_lowest(lowest: str) -> Course:
+    """A model policy that a level has brought to 400 mg every other day, then the first severe toxicity."""
+    course = _course("model", lowest=lowest)
+    row = np.array([0])
+    place = next(k for k, r in enumerate(course.regimens) if r.id == "400-qod")
+    course.change(row, np.array([place]), 15)
+    course._toxicity(row, np.array([30]), np.array([5.0]))  # pyright: ignore[reportPrivateUsage]
+    return course
+
+
+def test_steps_count_from_the_dose_in_force() -> None:
+    """Brought to the label's last step by level, the first severe toxicity ends treatment."""
+    course = _at_lowest("stop")
+    assert course.stopped[0]
+    assert course.reduced[0] == 0
+    found = outcomes_of(course)
+    assert (found.stopped[0], found.stopped_first[0]) == (1.0, 1.0)
+
+
+def test_on_the_lowest_dose_treatment_may_be_held_and_resumed() -> None:
+    """`lowest = "hold"`: seven days without a dose, then the same one; no reduction is counted."""
+    course = _at_lowest("hold")
+    assert not course.stopped[0]
+    assert course.reduced[0] == 0
+    assert course.amounts[0, 60:74].sum() == 0
+    assert course.regimens[course.current[0]].id == "400-qod"
+    assert course.amounts[0, 74] == 400.0
+    assert outcomes_of(course).stopped_first[0] == 0.0
+
+
+def _as_dose(values: list[float], current: Regimen, cap: float = np.inf, limits: Limits | None = None) -> int:
+    spread = np.exp(0.4 * sequence(1)[:, 0])
+    one = np.array(values)[None, :, None] * spread
+    given = limits or Limits(metric="trough", low=1.4, high=3.45)
+    return int(chosen_as_dose(one, given, LADDER, current=[current], cap_mg=np.array([cap]))[0])
+
+
+def test_the_rules_of_dose_leave_what_is_not_told_apart() -> None:
+    """Medians of 2.2 and 2.0 mg/L do equally well, so either stays; one far above is left for the best."""
+    assert _as_dose([0.6, 1.1, 2.0, 2.2], TWICE) == -1
+    assert _as_dose([0.6, 1.1, 2.0, 2.2], MIXED) == -1
+    assert _as_dose([0.6, 2.2, 4.5, 6.0], TWICE) == 1
+
+
+def test_the_rules_of_dose_take_the_nearest_where_nothing_reaches() -> None:
+    """All far above: the lowest; all far below: the highest that a cap leaves."""
+    assert _as_dose([9.0, 12.0, 18.0, 24.0], TWICE) == 0
+    assert _as_dose([0.1, 0.2, 0.3, 0.4], DAILY) == 3
+    assert _as_dose([0.1, 0.2, 0.3, 0.4], DAILY, cap=600.0) == 2
+
+
+def test_uncertain_limits_move_less() -> None:
+    """A lead that exact limits show is none where each limit is uncertain by a factor of two."""
+    exact = Limits(metric="trough", low=1.4, high=3.45)
+    loose = Limits(metric="trough", low=1.4, high=3.45, low_interval=(0.7, 2.8), high_interval=(1.725, 6.9))
+    values = [0.6, 2.1, 2.8, 3.0]
+    assert _as_dose(values, TWICE, limits=exact) == 1
+    assert _as_dose(values, TWICE, limits=loose) == -1
+
+
+def test_a_published_window_is_as_uncertain_as_for_one_patient() -> None:
+    """The policy `dose` takes Noda's limits with the intervals that `troughline dose` gives them."""
+    made = setup(policy=[{"id": "dose", "kind": "model", "criterion": "dose"}])
+    assert made.limits.low == pytest.approx(made.low_mg_per_l)
+    low, high = made.limits.low_interval, made.limits.high_interval
+    assert low is not None
+    assert high is not None
+    assert low[0] < 1.4 < low[1]
+    assert high[0] < 3.45 < high[1]
+    assert setup(target={"low": 1, "high": 2, "unit": "mg/L", "source": "x"}).limits.uncertain is False
+    world = Course(made, draw_patients(made), made.policies[0]).world
+    assert len(world.spec.subject_effects) > len(made.truth.spec.subject_effects)
+
+
+def test_points_without_a_steady_state_are_left_out() -> None:
+    """Two of 32 points unknown: probabilities and the choice are those of the other 30."""
+    values = np.array([2.2, 4.5, 6.0, 8.0])[None, :, None] * np.exp(0.4 * sequence(1)[:, 0])
+    holed = values.copy()
+    holed[0, 2, 5] = holed[0, 0, 9] = np.nan
+    rest = np.delete(values, [5, 9], axis=2)
+    limits = Limits(metric="trough", low=1.4, high=3.45)
+    whole, part = (
+        chosen_as_dose(v, limits, LADDER, current=[TWICE], cap_mg=np.full(1, np.inf)) for v in (rest, holed)
+    )
+    assert whole.tolist() == part.tolist() == [0]
+    assert probabilities(holed, 1.4, 3.45)[1][0, 1] == pytest.approx(
+        probabilities(values, 1.4, 3.45)[1][0, 1]
+    )
+    one = np.delete(values, 5, axis=2)
+    assert probabilities(holed, 1.4, 3.45)[1][0, 2] == pytest.approx(probabilities(one, 1.4, 3.45)[1][0, 2])

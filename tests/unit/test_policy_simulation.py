@@ -269,3 +269,53 @@ def test_the_result_is_plain_and_the_same_twice() -> None:
     assert json.dumps(first, allow_nan=False) == json.dumps(second, allow_nan=False)
     assert {p["id"] for p in first["policies"]} == {"fixed", "label", "threshold"}
     assert "12 virtual patients" in first["sentence"]
+
+
+def test_the_dose_policy_decides_as_dose_does() -> None:
+    """Of 12 patients with one level, 10 or more are given what `troughline dose` names or leaves in force.
+
+    The posterior there is drawn and not first-order, with 1,000 draws instead of 32 points, so that a few who
+    are near a limit of the rules may differ; P(in) of every regimen agrees within 0.06.
+    """
+    from tests.unit.dose_sample import sample_patient
+    from troughline.dosing.dose import dose
+    from troughline.dosing.limits import position
+    from troughline.dosing.policy import informed
+
+    made = setup(
+        policy=[{"id": "dose", "kind": "model", "criterion": "dose"}],
+        visits={"days": [28], "horizon_day": 56},
+    )  # fmt: skip
+    course = simulate(made, threads=1).courses[0]
+    patients, rows = course.patients, np.arange(12)
+    covariates = covariate_matrix(patients, course.world, made)
+    before = np.zeros_like(course.amounts)
+    before[:, :57] = 400.0
+    taken = [course.regimens[c].id for c in course.current]
+    course.amounts[:] = before
+    found = informed._estimates(course, course.world, covariates, rows, 0, 1)  # pyright: ignore[reportPrivateUsage]
+    points, _ = informed.subject_points(found, course.world)
+    values = forecast(course.world, covariates, points, made.regimens, 56, metric="trough")
+    p_in = position(values, made.limits).inside.mean(axis=2)
+    same = 0
+    for k, name in enumerate(patients.names):
+        answer = dose(
+            sample_patient(
+                patient={"id": name, "now": 28.0, "simulated": True},
+                covariate=[
+                    {"name": "weight", "value": float(patients.covariates["weight"][k]), "unit": "kg"},
+                    {"name": "child_pugh_class", "value": str(patients.covariates["child_pugh_class"][k])},
+                ],
+                sample=[
+                    {"time": 28.0, "value": float(course.measured[k, 0]), "unit": "ug/mL", "limit": 0.05}
+                ],
+                target={"published": "noda-2020/window"},
+                options={"regimens": [r.id for r in made.regimens], "next_sample": False},
+            )
+        )
+        single = {r.id: j for j, r in enumerate(made.regimens) if len(r.amounts_mg) == 1}
+        theirs = {r.regimen.id: r.p_in for r in answer.regimens}
+        assert [p_in[k, j] for j in single.values()] == pytest.approx([theirs[i] for i in single], abs=0.06)
+        said = answer.recommendation
+        same += taken[k] in ({said.regimen} if said.regimen is not None else set(said.among))
+    assert same >= 10

@@ -12,8 +12,11 @@ from troughline.cli.console import ALL_ANSWERED, print_findings, print_table, pr
 if TYPE_CHECKING:
     from troughline.dosing.policy.result import PolicyResult
 
-_COLUMNS = ("inside", "below", "above", "toxic", "changes", "samples")
-_HEADER = ("policy", "days inside", "below", "above", "severe toxicity", "changes", "samples")
+_COLUMNS = ("inside", "below", "above", "below_at", "toxic", "stopped", "changes", "samples")
+_HEADER = (
+    "policy", "days inside", "below", "above", "below at the end", "severe toxicity", "stopped", "changes",
+    "samples",
+)  # fmt: skip
 
 
 def simulate_policies(

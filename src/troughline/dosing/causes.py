@@ -29,8 +29,8 @@ def _held(patient: DosePatient, cause: ExposureCause) -> Cause:
     status, text = _SIGNS[cause.sign](patient, cause)
     source = "; ".join(part for part in (cause.source, cause.where) if part)
     return Cause(
-        id=cause.id, direction=cause.direction, label=cause.label, status=status, text=text, size=cause.size,
-        source=source, verified=cause.verified,
+        id=cause.id, direction=cause.direction, effect=cause.effect, label=cause.label, status=status,
+        text=text, size=cause.size, source=source, verified=cause.verified,
     )  # fmt: skip
 
 
@@ -85,11 +85,32 @@ def _acts_at(drug: OtherDrug, time_h: float) -> bool:
     return begun and (drug.until_h is None or drug.until_h >= time_h - EFFECT_H)
 
 
-def report_other_drugs(patient: DosePatient, found: Findings) -> None:
-    """Warn of a drug known to change the exposure whose effect the levels and the forecast do not share."""
+def changing_drugs(patient: DosePatient) -> tuple[tuple[OtherDrug, str], ...]:
+    """The other drugs taken at the decision that are shown to change the exposure: `low` or `high`."""
     from troughline.evidence.store import load_drug
 
-    causes = [c for c in load_drug(patient.drug).exposure_cause if c.sign == "other drug"]
+    causes = [
+        c for c in load_drug(patient.drug).exposure_cause
+        if c.sign == "other drug" and c.effect in ("shown", "conflicting") and c.direction != "unbound"
+    ]  # fmt: skip
+    now = patient.now_h
+    return tuple(
+        (drug, cause.direction)
+        for drug in patient.other_drugs
+        for cause in causes
+        if _is_of(drug, cause)
+        and (drug.start_h is None or drug.start_h <= now)
+        and (drug.until_h is None or drug.until_h >= now)
+    )
+
+
+def report_other_drugs(patient: DosePatient, found: Findings) -> None:
+    """Warn of a drug that changes the exposure, or may, where levels and forecast do not share its effect."""
+    from troughline.evidence.store import load_drug
+
+    causes = [
+        c for c in load_drug(patient.drug).exposure_cause if c.sign == "other drug" and c.effect != "none"
+    ]
     levels = patient.used_levels
     last = levels[-1].time_h if levels else None
     for k, drug in enumerate(patient.other_drugs):

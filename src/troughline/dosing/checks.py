@@ -89,7 +89,7 @@ def _report_severe_toxicity(patient: DosePatient, regimens: tuple[Regimen, ...],
 def check_dose_file(path: str | Path) -> Findings:
     """Every finding about a patient file, its models, target, curves and levels; no regimen is computed."""
     from troughline.dosing.belief import believe, working_models
-    from troughline.dosing.following import follow
+    from troughline.dosing.following import earlier_predictions
     from troughline.dosing.plausibility import check_levels
 
     patient, found = check_patient(path)
@@ -102,7 +102,7 @@ def check_dose_file(path: str | Path) -> Findings:
     prior = believe(patient, working, draws=500, seed=patient.options.seed, prior=True)
     check_levels(patient, prior, found)
     if not found.errors:
-        follow(patient, working[0], found, level=patient.options.level)
+        earlier_predictions(patient, found)
     return found
 
 

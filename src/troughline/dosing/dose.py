@@ -21,6 +21,7 @@ from troughline.dosing.belief import Belief, NoEstimate, Working, believe, worki
 from troughline.dosing.candidates import above_label_in_words, same_regimen
 from troughline.dosing.checks import basis_of
 from troughline.dosing.course import course
+from troughline.dosing.doubt import doubts, sentence_in_doubt, with_interactions
 from troughline.dosing.explanation import explain
 from troughline.dosing.following import follow
 from troughline.dosing.forecast import days_to_steady, forecasts, next_dose_h, recent_doses
@@ -97,7 +98,13 @@ def dose(
     daily = [r.daily_dose_mg for r in basis.regimens]
     rules = rules_of(patient, scores)
     choice = choose(
-        scores, basis.limits, daily, rules, current=current, with_levels=bool(patient.used_levels)
+        scores,
+        basis.limits,
+        daily,
+        rules,
+        current=current,
+        with_levels=bool(patient.used_levels),
+        in_doubt=bool(doubts(found)) and not options.trust_levels,
     )
     report_choice(patient, choice, basis.regimens, found)
     progress("drawing the course, explaining, valuing one more level", 5, STEPS)
@@ -114,17 +121,20 @@ def dose(
         lambda: value_of_samples(
             patient, lately, belief, scores, choice.top, patient.regimen, start_h=start,
             rng=generator_of(options.seed, patient.id, "next level"),
-        ) if options.next_sample and not choice.one_sided else None,
+        ) if options.next_sample and not choice.one_sided and choice.answer != "level in doubt" else None,
     )  # fmt: skip
     progress("following the patient", 7, STEPS)
     check_against_the_others(patient, rows.rows, found)
-    following = follow(patient, working[0], found, level=options.level)
+    following = follow(patient, belief, found, level=options.level)
     found.raise_errors()
     progress("writing the answer", 8, STEPS)
     ids = [r.id for r in basis.regimens]
-    answer = sentence_of(patient, basis, scores, choice, further)
     said = [basis.regimens[k] for k in sorted({choice.best, *choice.among})]
-    sentence = with_toxicity(above_label_in_words(answer, said), patient, said)
+    if choice.answer == "level in doubt":
+        answer = sentence_in_doubt(patient, doubts(found))
+    else:
+        answer = above_label_in_words(sentence_of(patient, basis, scores, choice, further), said)
+    sentence = with_toxicity(with_interactions(answer, patient), patient, said)
     return DoseResult(
         sentence=sentence,
         title=patient.title,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from troughline.pk.individual import estimate_individuals, prior_of
 from troughline.pk.residual import residual_sd
 
 if TYPE_CHECKING:
-    from troughline.dosing.belief import Working
+    from troughline.dosing.belief import Belief, Working
     from troughline.dosing.patient import DosePatient
 
 Floats = NDArray[np.float64]
@@ -26,6 +27,33 @@ TEST = (
     "generalised least squares of the log levels on time, two-sided normal test; patient, occasion and "
     "measurement vary as the model says, to first order at the estimate"
 )
+
+
+LEAST_WEIGHT = 0.05
+"""A model of less weight after the levels has no say about a drift."""
+
+
+def drift_over_models(patient: DosePatient, belief: Belief, *, level: float) -> DriftResult:
+    """The test with the model of the largest weight after the levels; what others of some weight say.
+
+    Weights: those of the belief. The text names the model where there are several, and each other with at
+    least `LEAST_WEIGHT` that finds what this one does not, or the reverse.
+    """
+    shares = sorted(belief.shares, key=lambda s: -s.weight)
+    made = drift_of(patient, shares[0].working, level=level)
+    if len(shares) == 1 or made.detected is None:
+        return made
+    text = f"By {shares[0].working.model.id}, weight {shares[0].weight:.2f} after the levels: {made.text}"
+    for share in shares[1:]:
+        if share.weight < LEAST_WEIGHT:
+            continue
+        other = drift_of(patient, share.working, level=level)
+        who = f"{share.working.model.id} (weight {share.weight:.2f})"
+        if other.detected == made.detected:
+            text += f" {who} agrees."
+        elif other.detected is not None:
+            text += f" But by {who}: {other.text}"
+    return replace(made, text=text)
 
 
 def drift_of(patient: DosePatient, working: Working, *, level: float) -> DriftResult:

@@ -120,18 +120,29 @@ def _which_target(target: TargetResult) -> str:
 
 
 def _which_cause(causes: tuple[Cause, ...], direction: Direction) -> list[str]:
+    made = [
+        f"{c.label[0].upper()}{c.label[1:]} ({c.text}): the total level understates the unbound one."
+        for c in causes if c.direction == "unbound" and c.status == "present"
+    ]  # fmt: skip
     if direction == "typical":
-        return []
-    present = [c for c in causes if c.direction == direction and c.status == "present"]
-    unknown = [c for c in causes if c.direction == direction and c.status == "not known"]
-    made: list[str] = []
+        return made
+    own = [c for c in causes if c.direction == direction]
+    present = [c for c in own if c.status == "present" and c.effect in ("shown", "conflicting")]
+    unproven = [c for c in own if c.status == "present" and c.effect in ("none", "unknown")]
     if present:
-        made.append(
-            f"Causes of {direction} exposure that the file shows: "
-            + "; ".join(f"{c.label} ({c.text})" for c in present) + "."
-        )  # fmt: skip
+        made.append(f"Causes of {direction} exposure that the file shows: {_listed(present)}.")
     else:
-        made.append(f"The file shows none of the common causes of {direction} exposure.")
+        made.append(f"The file shows none of the known causes of {direction} exposure.")
+    if unproven:
+        made.append(f"Present, but not shown to make exposure {direction}: {_listed(unproven)}.")
+    unknown = [c.label for c in own if c.status == "not known" and c.effect != "none"]
     if unknown:
-        made.append("To ask about: " + ", ".join(c.label for c in unknown) + ".")
+        made.append("To ask about: " + ", ".join(unknown) + ".")
     return made
+
+
+def _listed(causes: list[Cause]) -> str:
+    """Causes with what the file shows of them, and where sources disagree."""
+    return "; ".join(
+        f"{c.label} ({c.text}{'; sources disagree' if c.effect == 'conflicting' else ''})" for c in causes
+    )

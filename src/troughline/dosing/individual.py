@@ -53,6 +53,8 @@ def individual_now(
         auc=spread_of(area, level, "mg*h/L"),
         average=spread_of(area / 24.0, level, "mg/L"),
         population_trough=spread_of(others[:, 0], level, "mg/L"),
+        population_auc=spread_of(population, level, "mg*h/L"),
+        population_average=spread_of(population / 24.0, level, "mg/L"),
         method=belief.method,
         effective_draws=belief.effective,
         n_samples=len(patient.used_levels),

@@ -253,6 +253,7 @@ class Options(Strict):
     - `horizon_days`: after the decision, when regimens are compared.
     - `draws` of the posterior; `seed`; `level` of the intervals; `parameter_uncertainty`: carry the
       intervals of the model's typical values; `next_sample`: value one more level.
+    - `trust_levels`: name a regimen although a level is one that hardly any patient has at these doses;
     - `indistinct`: regimens are told apart where the probability that the first beats the second reaches
       this and it leads by at least `least_lead`, in P(in) or in units of the larger weight of the utility;
       `reach`: the target counts as reached by a regimen with at least this P(in).
@@ -267,6 +268,7 @@ class Options(Strict):
     level: float = Field(default=0.9, gt=0.5, lt=1)
     parameter_uncertainty: bool = True
     next_sample: bool = True
+    trust_levels: bool = False
     indistinct: float = Field(default=0.6, ge=0.5, lt=1)
     least_lead: float = Field(default=0.02, ge=0, lt=1)
     reach: float = Field(default=0.5, gt=0, lt=1)

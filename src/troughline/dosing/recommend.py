@@ -78,10 +78,12 @@ def choose(
     *,
     current: int | None = None,
     with_levels: bool = True,
+    in_doubt: bool = False,
 ) -> Choice:
     """Choose among regimens, whose daily doses are `daily_mg`; `current` is the one in force.
 
-    1. Without a level (`with_levels`) nothing individual is known, and nothing is changed.
+    1. Without a level (`with_levels`) nothing individual is known, and nothing is changed; nor is anything
+       where a level is one that hardly any patient has (`in_doubt`).
     2. Where no regimen has P(in) ≥ `reach` with the limits as printed, the target is not reached; the
        nearest regimen is that with the least mean distance to the limits as printed on the log scale.
     3. Where the target has one limit and there is no utility, P(in) only grows with the dose, or only
@@ -91,6 +93,7 @@ def choose(
        then the first. Another is told apart from it only where the lead is at least `least_lead` and wins
        at least `indistinct` of the draws in which the two differ, each by two Monte-Carlo standard errors.
     """
+    named = with_levels and not in_doubt
     ranked = scores.ranked
     n, k = ranked.shape
     expected = ranked.mean(axis=0)
@@ -102,10 +105,10 @@ def choose(
     reached = highest_p >= rules.reach
     off = MONTE_CARLO_ERRORS * math.sqrt(highest_p * (1 - highest_p) / effective)
     open_end = limits.low is None or limits.high is None
-    one_sided = with_levels and reached and scores.criterion == "p_in" and open_end
+    one_sided = named and reached and scores.criterion == "p_in" and open_end
     same: list[int] = []
     unresolved: list[int] = []
-    if not with_levels and current is not None:
+    if not named and current is not None:
         best = current
     elif not reached:
         best = int(np.argmin(_log_distance(scores, limits)))
@@ -113,7 +116,7 @@ def choose(
         order = _by_change(daily_mg, current, lower=limits.low is not None)
         best, unresolved = _first_that_reaches(printed, order, rules.reach, effective)
         same = list(unresolved)
-    elif with_levels:
+    elif named:
         for other in (int(i) for i in np.argsort(-expected, kind="stable") if i != best):
             alike, resolved = _compare(ranked, best, other, effective, rules)
             same += [other] if alike else []
@@ -121,6 +124,8 @@ def choose(
     answer: Answer = "not distinguished" if same else "regimen"
     if not with_levels:
         answer = "no level"
+    elif in_doubt:
+        answer = "level in doubt"
     elif not reached:
         answer = "target not reached"
     better: tuple[int, ...] = ()
@@ -146,7 +151,8 @@ def rules_in_words(scores: Scores, choice: Choice, rules: Rules) -> tuple[str, .
     """The rules in words, with their limits."""
     what = "expected utility" if scores.criterion == "utility" else "the probability to be inside the target"
     made = (
-        "Without a level nothing individual is known, and no change is proposed.",
+        "Without a level nothing individual is known, and no change is proposed; nor is any while a level is "
+        "one that hardly any patient has, unless the file trusts it (options.trust_levels).",
         f"The target counts as not reached where no feasible regimen has a probability of {rules.reach:g} or "
         "more to be inside its limits as printed; the nearest is then the one with the least mean distance "
         "to them, in logarithms.",

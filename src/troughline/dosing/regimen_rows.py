@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
+UNCHANGED = ("no level", "level in doubt")
+"""Answers that propose no change and name nothing but the regimen in force."""
+
 
 def regimen_rows(
     patient: DosePatient, basis: Basis, scores: Scores, choice: Choice, steady: Sequence[Floats]
@@ -110,7 +113,7 @@ def report_choice(patient: DosePatient, choice: Choice, regimens: Sequence[Regim
             "grows, or only falls, with the dose, so regimens are not ranked and no further level is valued",
             file=file, column="target",
         )  # fmt: skip
-    if choice.nearly and choice.answer != "no level":
+    if choice.nearly and choice.answer not in UNCHANGED:
         found.add(
             Severity.WARNING, "more-draws",
             f"{patient.options.draws} draws do not settle whether the target is reached: the largest P(in) "
@@ -133,12 +136,12 @@ def recommendation_row(
     named: int | None = choice.best
     if choice.answer == "not distinguished":
         named = current if current is not None and current in choice.among else None
-    if choice.answer == "no level":
+    if choice.answer in UNCHANGED:
         named = current
     return RecommendationResult(
         answer=choice.answer,
         regimen=None if named is None else basis.regimens[named].id,
-        among=() if choice.answer == "no level" else tuple(basis.regimens[k].id for k in choice.among),
+        among=() if choice.answer in UNCHANGED else tuple(basis.regimens[k].id for k in choice.among),
         criterion=scores.criterion,
         margin=choice.margin,
         margin_error=choice.margin_error,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from troughline.issues import Finding
 
-Answer = Literal["regimen", "not distinguished", "target not reached", "no level"]
+Answer = Literal["regimen", "not distinguished", "target not reached", "no level", "level in doubt"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,8 @@ class ParameterRow:
 class Individual:
     """The patient's exposure now, under the regimen in force at the decision.
 
-    - `regimen`: its label; `trough`, `auc` (24 h), `average`: at the decision.
+    - `regimen`: its label; `trough`, `auc` (24 h), `average`: at the decision; `population_…`: the same of
+      patients with these covariates and doses, before any level.
     - `method`, `effective_draws`: how the posterior was drawn, and what its draws count for.
     """
 
@@ -50,6 +51,8 @@ class Individual:
     auc: Spread
     average: Spread
     population_trough: Spread
+    population_auc: Spread
+    population_average: Spread
     method: str
     effective_draws: float
     n_samples: int
@@ -255,18 +258,20 @@ class Cause:
     """A common cause of a level that is too low or too high, held against the file.
 
     `status`: `present`, `absent`, `not known` (the file says nothing); `direction`: `low` or `high`, what
-    it does to the exposure; `text` says what the file shows; `size`, `source`, `verified` from the
-    evidence.
+    it does to the exposure, or `unbound`: the total level then understates the unbound one; `effect`: whether
+    studies have `shown` that, disagree (`conflicting`), found `none`, or none was read (`unknown`); `text`
+    says what the file shows; `size`, `source`, `verified` from the evidence.
     """
 
     id: str
-    direction: Literal["low", "high"]
+    direction: Literal["low", "high", "unbound"]
     label: str
     status: Literal["present", "absent", "not known"]
     text: str
     size: str
     source: str
     verified: bool
+    effect: Literal["shown", "conflicting", "none", "unknown"] = "shown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -346,12 +351,18 @@ class DriftResult:
 class EarlierPrediction:
     """A level that came after an earlier result, against what that result predicted for it.
 
-    `error_percent`: (measured − predicted median)/predicted; `inside`: whether it fell in the interval.
+    `recommended`: the regimen that was named; None where several were, `among`. `taken`: the regimen that was
+    taken, begun `late_days` after the decision; `followed`: whether it is one of those named, None where
+    none was. `error_percent`: (measured − predicted median)/predicted; `inside`: whether it fell in the
+    interval.
     """
 
     result: str
     decided_day: float
     recommended: str | None
+    among: tuple[str, ...]
+    taken: str
+    late_days: float
     followed: bool | None
     day: float
     measured: float | None

@@ -179,6 +179,8 @@ def lead_in_words(scores: Scores, choice: Choice, basis: Basis) -> str:
     best = basis.regimens[choice.best].label
     if choice.answer == "no level":
         return "No level: no change is proposed on the population alone."
+    if choice.answer == "level in doubt":
+        return "A level is in doubt: no change is proposed before it is clear."
     if choice.answer == "target not reached":
         most = probability_in_words(choice.p_reach)
         return f"No regimen has more than {most} to be inside the limits as printed; nearest is {best}."

@@ -56,7 +56,11 @@ class RegimenStep(Record):
 
 
 class ExposureCause(Record):
-    """A common cause of low or high exposure, and what of a patient file shows it.
+    """A common cause of a level that misleads or misses, and what of a patient file shows it.
+
+    `direction`: it makes the exposure `low` or `high`, or leaves the total level and changes the `unbound`
+    one, which the total then understates. `effect`: what studies say of that: `shown`, `conflicting`,
+    `none` where one looked and found none, `unknown` where none was read.
 
     `sign` says where to look: `adherence` below `limit`, doses `missed` (a share above `limit`), `food`
     (of the kinds in `words`), an `other drug` (a kind, or a name, in `words`), a `covariate` beyond `limit`
@@ -65,7 +69,8 @@ class ExposureCause(Record):
     """
 
     id: Identifier
-    direction: Literal["low", "high"]
+    direction: Literal["low", "high", "unbound"]
+    effect: Literal["shown", "conflicting", "none", "unknown"] = "shown"
     label: str = Field(min_length=1)
     sign: Literal["adherence", "missed", "food", "other drug", "covariate", "time on drug"]
     covariate: str | None = None

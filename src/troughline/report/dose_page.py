@@ -9,10 +9,10 @@ from troughline.report import dose_view, view
 from troughline.report.dose_tables import dose_tables
 from troughline.report.dose_view import day_text, unit_words
 from troughline.report.dose_words import target_rows, why_tables
-from troughline.report.figures.dose_parts import history_text, target_name
+from troughline.report.figures.dose_parts import history_text, limit_interval, target_name, target_text
 from troughline.report.figures.dose_plan import FIGURES
 from troughline.report.figures.parts import shortened
-from troughline.report.numbers import micro, number, percent, unit_text
+from troughline.report.numbers import interval, micro, number, percent, unit_text
 from troughline.report.page import linked
 from troughline.report.reading import entries, part
 from troughline.report.rendering import environment, stylesheet
@@ -30,8 +30,11 @@ ROOMY_LINES = 38.5
 """Lines of text and rows of the summary up to which it fits on its sheet in the larger type."""
 
 
-def render_dose_page(results: Json, figures: Sequence[Drawing]) -> str:
-    """The report as one HTML document, drawn from the content of `result.json`; every text is escaped."""
+def render_dose_page(results: Json, figures: Sequence[Drawing], *, narrow: Drawing | None = None) -> str:
+    """The report as one HTML document, drawn from the content of `result.json`; every text is escaped.
+
+    `narrow`: the course as `draw_narrow_course` made it, shown where the screen is narrow.
+    """
     template = environment(nice=micro, linked=linked).get_template("dose_page.html.j2")
     following = part(results, "following")
     return template.render(
@@ -40,7 +43,7 @@ def render_dose_page(results: Json, figures: Sequence[Drawing]) -> str:
         warnings=dose_view.warnings(results),
         figures={**dict.fromkeys(FIGURES), **{f.name: f for f in figures}},
         rules=[micro(str(r)) for r in entries(part(results, "recommendation"), "rules")],
-        margin=dose_view.margin_sentence(results),
+        narrow=narrow,
         recommendation=_recommendation(results),
         sources=dose_view.curve_sources(results),
         steps=dose_view.step_sources(results),
@@ -72,8 +75,12 @@ def render_summary(results: Json, course: Drawing | None) -> str:
     template = environment(nice=micro, linked=linked).get_template("dose_summary.html.j2")
     warnings = dose_view.warnings(results)
     explanation: Json = part(results, "explanation")
-    sentences = [micro(str(s)) for s in entries(explanation, "sentences")]
-    causes = [c for c in entries(explanation, "causes") if c.get("status") == "present"]
+    sentences = _told_first(results, [micro(str(s)) for s in entries(explanation, "sentences")])
+    causes = [
+        c
+        for c in entries(explanation, "causes")
+        if c.get("status") == "present" and c.get("effect") != "none"
+    ]
     common = _common(results)
     rows = _shown(common["rows"], MOST_ROWS)
     told = warnings[:MOST_WARNINGS]
@@ -93,6 +100,31 @@ def render_summary(results: Json, course: Drawing | None) -> str:
         warnings=[shortened(w, MOST_LETTERS) for w in told],
         warnings_left=max(0, len(warnings) - MOST_WARNINGS),
         models=model_rows(results),
+    )
+
+
+def _told_first(results: Json, sentences: list[str]) -> list[str]:
+    """The sentences with that on the target, short, among those that have room."""
+    target = [s for s in sentences if s.startswith("The target is ")][:1]
+    rest = [s for s in sentences if s not in target]
+    place = MOST_SENTENCES - 1
+    return [*rest[:place], *(_target_in_short(results) or s for s in target), *rest[place:]]
+
+
+def _target_in_short(results: Json) -> str:
+    """The target, how many patients it is from, how uncertain its limits are; empty where they are exact."""
+    target: Json = part(results, "target")
+    spans = [
+        f"{words} {interval(*ends)}"
+        for side, words in (("low", "lower limit"), ("high", "upper limit"))
+        if (ends := limit_interval(target, side))
+    ]
+    if not spans:
+        return ""
+    n = f", n = {target['n']}" if target.get("n") is not None else ""
+    return (
+        f"The target is {target_text(target)} ({target_name(target)}{n}), and uncertain: "
+        f"{', '.join(spans)} (95%)."
     )
 
 
@@ -130,9 +162,7 @@ def _common(results: Json) -> Json:
         "trough_unit": _unit(results, "trough"),
         "auc_unit": _unit(results, "auc"),
         "unknown": dose_view.unknown(results),
-        "target": {**target, "text": dose_view.target_text(target), "name": target_name(target)}
-        if target
-        else None,
+        "target": {**target, "text": target_text(target), "name": target_name(target)} if target else None,
         "individual": part(results, "individual"),
         "provenance": {**dict.fromkeys(_PROVENANCE), **part(results, "provenance")},
     }
@@ -175,6 +205,7 @@ def _drift(drift: Json) -> Json | None:
         "text": micro(str(drift.get("text") or "")),
         "test": micro(str(drift.get("test") or "")),
         "occasions": drift.get("n_occasions"),
+        "tested": drift.get("p_value") is not None,
         "alpha": number(drift.get("alpha"), 2),
         "p": dose_view.p_text(drift.get("p_value")),
         "statistic": number(drift["statistic"]) if drift.get("statistic") is not None else "–",
@@ -216,7 +247,8 @@ def earlier_rows(results: Json) -> list[list[str]]:
     return [
         [
             f"day {day_text(one['decided_day'])}",
-            str(cards.get(one.get("recommended"), one.get("recommended") or "–")),
+            " or ".join(str(cards.get(i, i)) for i in entries(one, "among")) or "–",
+            str(cards.get(one["taken"], one["taken"])) + _late(one),
             words[one.get("followed")],
             f"day {day_text(one['day'])}",
             dose_view.with_interval(one.get("predicted")),
@@ -226,6 +258,12 @@ def earlier_rows(results: Json) -> list[list[str]]:
         ]
         for one in entries(part(results, "following"), "earlier")
     ]
+
+
+def _late(one: Json) -> str:
+    """How late a regimen began, where it did."""
+    late = float(one.get("late_days") or 0.0)
+    return f", begun {number(late, 2)} days late" if late > 0 else ""
 
 
 def input_tables(results: Json) -> list[tuple[str, list[str], list[list[str]]]]:

@@ -86,7 +86,9 @@ def target_table(results: Json) -> Rows:
 def earlier_table(results: Json) -> Rows:
     """One row a level that came after an earlier result, with what that result predicted."""
     return [
-        {k: v for k, v in one.items() if k != "predicted"} | _flat("predicted", one.get("predicted"))
+        {k: v for k, v in one.items() if k != "predicted"}
+        | {"among": "; ".join(map(str, entries(one, "among")))}
+        | _flat("predicted", one.get("predicted"))
         for one in entries(part(results, "following"), "earlier")
     ]
 

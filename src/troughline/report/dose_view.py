@@ -21,8 +21,14 @@ ANSWERS = {
     "not distinguished": ("caution", "The evidence does not distinguish these regimens"),
     "target not reached": ("refused", "No feasible regimen reaches the target"),
     "no level": ("caution", "No level: nothing individual is known"),
+    "level in doubt": ("refused", "A level is in doubt: no regimen is named"),
 }
-_TAGS = {"regimen": "recommended", "target not reached": "nearest", "no level": "unchanged"}
+_TAGS = {
+    "regimen": "recommended",
+    "target not reached": "nearest",
+    "no level": "unchanged",
+    "level in doubt": "unchanged",
+}
 _OUTCOMES = {"toxicity": "P(grade ≥ 3 toxicity)", "benefit": "P(benefit)"}
 
 
@@ -250,25 +256,6 @@ def key_numbers(results: Json) -> list[tuple[str, str, str]]:
     if target:
         shown.append(("Target", target_text(target), target_name(target)))
     return shown
-
-
-def margin_sentence(results: Json) -> str:
-    """By how much the best regimen leads the second, by which criterion."""
-    answer: Json = part(results, "recommendation")
-    if answer.get("margin") is None:
-        return ""
-    by_utility = answer.get("criterion") == "utility"
-    size, error = (_size(answer.get(key), by_utility) for key in ("margin", "margin_error"))
-    criterion = "expected utility" if by_utility else "points of P(in the target)"
-    text = f"The first leads the second by {size} {'of ' if by_utility else ''}{criterion}"
-    return f"{text} (Monte-Carlo error {error})." if error else f"{text}."
-
-
-def _size(value: float | None, by_utility: bool) -> str:
-    """A difference of utilities, or of probabilities in percentage points."""
-    if value is None:
-        return ""
-    return utility_text(value) if by_utility else f"{100.0 * value:.1f}"
 
 
 def moment(results: Json) -> str:

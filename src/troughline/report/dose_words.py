@@ -44,8 +44,18 @@ def parameter_rows(results: Json) -> list[list[str]]:
             dose_view.with_interval(part(individual, "population_trough")),
             "",
         ],
-        ["AUC over 24 h now", dose_view.with_interval(part(individual, "auc")), "–", ""],
-        ["average level now", dose_view.with_interval(part(individual, "average")), "–", ""],
+        [
+            "AUC over 24 h now",
+            dose_view.with_interval(part(individual, "auc")),
+            dose_view.with_interval(part(individual, "population_auc")),
+            "",
+        ],
+        [
+            "average level now",
+            dose_view.with_interval(part(individual, "average")),
+            dose_view.with_interval(part(individual, "population_average")),
+            "",
+        ],
     ]
     rows += [
         [
@@ -103,13 +113,28 @@ def cause_rows(results: Json) -> list[Json]:
                 "status": words,
                 "label": micro(str(c.get("label") or "")),
                 "text": micro(str(c.get("text") or "")),
-                "direction": {"low": "lowers it", "high": "raises it"}.get(str(c.get("direction")), ""),
+                "direction": effect_text(c),
                 "size": micro(str(c.get("size") or "")),
                 "source": str(c.get("source") or ""),
                 "verified": bool(c.get("verified")),
             }
         )
     return rows
+
+
+def effect_text(cause: Json) -> str:
+    """What a cause does to the exposure, no surer than its studies."""
+    direction = str(cause.get("direction"))
+    if direction == "unbound":
+        return "the total level understates the unbound one"
+    does = {"low": "lower", "high": "raise"}.get(direction)
+    if does is None:
+        return ""
+    return {
+        "none": f"thought to {does} it, no effect found",
+        "unknown": f"may {does} it, effect not known",
+        "conflicting": f"may {does} it, sources disagree",
+    }.get(str(cause.get("effect")), f"{does}s it")
 
 
 def target_rows(results: Json) -> list[Json]:

@@ -42,11 +42,15 @@ def dose_files(results: Json, *, report: bool = True, progress: Progress | None 
 
 def _pages(results: Json, progress: Progress | None) -> dict[str, bytes]:
     from troughline.report.dose_page import render_dose_page, render_summary
-    from troughline.report.figures.dose_plan import draw_dose_figures, draw_summary_course
+    from troughline.report.figures.dose_plan import (
+        draw_dose_figures,
+        draw_narrow_course,
+        draw_summary_course,
+    )
 
     figures = draw_dose_figures(results, progress=progress)
     content = {
-        "report.html": render_dose_page(results, figures).encode(),
+        "report.html": render_dose_page(results, figures, narrow=draw_narrow_course(results)).encode(),
         "summary.html": render_summary(results, draw_summary_course(results)).encode(),
     }
     for figure in figures:

@@ -14,15 +14,28 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 _ICONS = {"better": "answered", "worse": "refused", "not distinguished": "caution"}
-_SHARES = ("inside", "below", "above", "inside_at", "below_at", "above_at", "toxic", "stopped")
+_SHARES = (
+    "inside",
+    "below",
+    "above",
+    "inside_at",
+    "below_at",
+    "above_at",
+    "toxic",
+    "stopped",
+    "stopped_first",
+)
 FILES = {
     "policy.json": "everything on this page as numbers",
     "patients.csv": "one row a policy and virtual patient: covariates, true effects, outcomes",
 }
 
 
-def render_policy_page(results: Json, figures: Sequence[Drawing]) -> str:
-    """The page as one HTML document; every text of `results` is escaped."""
+def render_policy_page(results: Json, figures: Sequence[Drawing], *, narrow: Drawing | None = None) -> str:
+    """The page as one HTML document; every text of `results` is escaped.
+
+    `narrow`: the overview as `draw_narrow_overview` made it, shown where the screen is narrow.
+    """
     from importlib.resources import files
 
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -39,8 +52,8 @@ def render_policy_page(results: Json, figures: Sequence[Drawing]) -> str:
         css=Markup(css),
         results=results,
         figures={f.name: f for f in figures},
-        verdicts=[{"verdict": _ICONS[v["answer"]], "verdict_words": v["answer"].capitalize(),
-                   "sentence": micro(v["sentence"])} for v in results["verdicts"]],
+        narrow=narrow,
+        verdicts=verdict_table(results),
         measures=measure_table(results),
         regret=[_difference(results, r, f"true model − {r['policy']}") for r in results["regret"]],
         beside=[beside_row(b) for b in results["beside"]],
@@ -63,11 +76,40 @@ def measure_table(results: Json) -> Json:
     """The policies as columns, the measures as rows, all as text."""
     return {
         "policies": [micro(p["id"]) for p in results["policies"]],
-        "labels": [(micro(p["id"]), micro(p["label"]), p["assumes"]) for p in results["policies"]],
+        "labels": [
+            (micro(p["id"]), micro(p["label"]), p["assumes"], p["at_lowest"], micro(p["against_dose"]))
+            for p in results["policies"]
+        ],
         "rows": [
             (micro(words), [measure_text(m, p["measures"][m]) for p in results["policies"]])
             for m, words in results["measures"].items()
         ],
+    }
+
+
+_VERDICTS = {
+    "inside": "days inside", "inside_at": "inside at the horizon", "below_at": "below at the horizon",
+    "stopped": "stopped for toxicity",
+}  # fmt: skip
+
+
+def verdict_table(results: Json) -> Json:
+    """A row a pair of policies, a column a measure: the verdict and the difference with its interval."""
+    measures = [m for m in _VERDICTS if any(v["measure"] == m for v in results["verdicts"])]
+    pairs = list(dict.fromkeys((v["first"], v["second"]) for v in results["verdicts"]))
+    told = {(v["first"], v["second"], v["measure"]): v for v in results["verdicts"]}
+
+    def cell(pair: tuple[str, str], measure: str) -> Json | None:
+        v = told.get((*pair, measure))
+        if v is None:
+            return None
+        value, low, high = (f"{100 * v[k]:+.1f}".replace("-", "−") for k in ("value", "low", "high"))
+        words = v["answer"] if v["answer"] != "not distinguished" else "not told apart"
+        return {"icon": _ICONS[v["answer"]], "words": words, "value": value, "span": f"{low} to {high}"}
+
+    return {
+        "columns": [_VERDICTS[m] for m in measures],
+        "rows": [(micro(f"{a} against {b}"), [cell((a, b), m) for m in measures]) for a, b in pairs],
     }
 
 

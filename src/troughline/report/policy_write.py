@@ -42,11 +42,13 @@ def policy_files(
     content["patients.csv"] = patients_csv(result.patients).encode()
     if not report:
         return content
-    from troughline.report.figures.policy_plan import draw_policy_figures
+    from troughline.report.figures.policy_plan import draw_narrow_overview, draw_policy_figures
     from troughline.report.policy_page import render_policy_page
 
     figures = draw_policy_figures(result.contents, progress=progress)
-    content["report.html"] = render_policy_page(result.contents, figures).encode()
+    content["report.html"] = render_policy_page(
+        result.contents, figures, narrow=draw_narrow_overview(result.contents)
+    ).encode()
     for figure in figures:
         content[f"figures/{figure.name}.svg"] = figure.svg.encode()
         content[f"figures/{figure.name}.png"] = figure.png

@@ -24,12 +24,17 @@ LEAST_MASS = 0.01
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetLimits:
-    """The limits of a target in mg/L (0 and ∞ where open), in words, and where they are from."""
+    """The limits of a target in mg/L (0 and ∞ where open), in words, and where they are from.
+
+    `low_interval`, `high_interval`: the central 95 % of a published limit, as `troughline dose` takes it.
+    """
 
     low: float
     high: float
     words: str
     source: str
+    low_interval: tuple[float, float] | None = None
+    high_interval: tuple[float, float] | None = None
 
 
 def in_mg_per_l(value: float, unit: str, place: str, file: str, found: Findings) -> float:
@@ -70,6 +75,7 @@ def published_number(
 def limits_of(target: Target, drug: str, *, file: str, found: Findings) -> TargetLimits | None:
     """The target in mg/L; None with an error where it cannot be had."""
     unit, low, high, source = target.unit or "", target.low, target.high, target.source
+    intervals: tuple[tuple[float, float] | None, tuple[float, float] | None] = (None, None)
     if target.published is not None:
         both = published_number(target.published, "target.published", file, found)
         if both is None:
@@ -92,6 +98,8 @@ def limits_of(target: Target, drug: str, *, file: str, found: Findings) -> Targe
         low, high = (number.low, number.high) if number.quantity == "window" else (number.value, None)
         doi = f" (doi {study.doi})" if study.doi else ""
         source = f"{study.citation}{doi}" + ("" if number.verified else ", not verified")
+        if low is not None or high is not None:
+            intervals = _intervals(study, number, drug)
     ends = [
         default if end is None else in_mg_per_l(end, unit, "target.unit", file, found)
         for end, default in ((low, 0.0), (high, math.inf))
@@ -105,7 +113,22 @@ def limits_of(target: Target, drug: str, *, file: str, found: Findings) -> Targe
         words = (
             f"{name} of at least {low:g} {unit}" if low is not None else f"{name} of at most {high:g} {unit}"
         )
-    return TargetLimits(low=ends[0], high=ends[1], words=words, source=source)
+    return TargetLimits(
+        low=ends[0], high=ends[1], words=words, source=source,
+        low_interval=None if low is None else intervals[0],
+        high_interval=None if high is None else intervals[1],
+    )  # fmt: skip
+
+
+def _intervals(
+    study: Publication, number: Number, drug: str
+) -> tuple[tuple[float, float] | None, tuple[float, float] | None]:
+    """The central 95 % of a published number's limits, mg/L, as `troughline dose` takes them."""
+    from troughline.dosing.target import published_limits
+    from troughline.evidence.store import load_drug
+
+    limits, _ = published_limits(study, number, molar_mass=load_drug(drug).molar_mass_g_per_mol)
+    return limits.low_interval, limits.high_interval
 
 
 def check_samples(file: PolicyFile, name: str, found: Findings) -> None:

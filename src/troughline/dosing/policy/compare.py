@@ -25,6 +25,7 @@ MEASURES = {
     "toxic": "patients with severe toxicity",
     "toxicities": "severe toxicities a patient",
     "stopped": "patients who stopped for toxicity",
+    "stopped_first": "… of them at their first severe toxicity",
     "changes": "dose changes a patient",
     "raised": "raised by level",
     "lowered": "lowered by level",
@@ -32,7 +33,7 @@ MEASURES = {
     "samples": "samples a patient",
     "daily_dose": "mean daily dose, mg",
 }
-_YES_OR_NO = frozenset({"inside_at", "below_at", "above_at", "toxic", "stopped"})
+_YES_OR_NO = frozenset({"inside_at", "below_at", "above_at", "toxic", "stopped", "stopped_first"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

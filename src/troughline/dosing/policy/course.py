@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from troughline.dosing.policy.dose_rules import world_of_policy
 from troughline.dosing.policy.doses import prescribe
 from troughline.dosing.policy.population import MOST_EVENTS
 
@@ -34,8 +35,9 @@ def regimens_of(setup: Setup, policy: Policy) -> tuple[Regimen, ...]:
 class Course:
     """What has happened to n patients so far, of H days and V visits.
 
-    - `regimens`: all that may be taken; `current` (n,): the place of the regimen in force, or to be resumed;
-      `day_regimen` (n, H + 1): of each day, `HELD` or `STOPPED`; `amounts` (n, S): prescribed, mg.
+    - `world`: what the policy takes for true. `regimens`: all that may be taken; `current` (n,): the place of
+      the regimen in force, or to be resumed; `day_regimen` (n, H + 1): of each day, `HELD` or `STOPPED`;
+      `amounts` (n, S): prescribed, mg.
     - `resume_day` (n,): doses are held until then; `cap_mg` (n,): the highest daily dose allowed; `since_day`
       (n,): when the regimen began; `stopped` (n,).
     - `morning`, `peak` (n, H + 1): true levels, mg/L. `measured` (n, V + 1): samples, mg/L, as they would
@@ -49,6 +51,7 @@ class Course:
         self.setup, self.patients, self.policy = setup, patients, policy
         start = setup.start_of(policy)
         self.steps = setup.steps_of(policy)
+        self.world = world_of_policy(setup, policy)
         self.regimens = regimens_of(setup, policy)
         self.daily = np.array([r.daily_dose_mg for r in self.regimens])
         self.interval_h = np.array([r.interval_h for r in self.regimens])
@@ -152,7 +155,7 @@ class Course:
         ends = np.zeros(len(rows), dtype=bool)
         if self.policy.reduces:
             after, ends = self.reduced_from(after)
-            self.reduced[rows[~ends]] += 1
+            self.reduced[rows[after != self.current[rows]]] += 1
             if self.policy.cap:
                 self.cap_mg[rows] = np.minimum(self.cap_mg[rows], self.daily[after])
         self._stop_doses(rows, day, np.where(ends, STOPPED, HELD))
@@ -168,14 +171,18 @@ class Course:
         self.stopped[rows] = True
 
     def reduced_from(self, place: Ints) -> tuple[Ints, Flags]:
-        """The next dose below each regimen among the reductions, and whether there is none left."""
+        """The next dose below each regimen among the reductions, and whether treatment ends.
+
+        Below the regimen in force, whatever brought it there: where a level has lowered the dose to the last
+        step, the first severe toxicity finds none left.
+        """
         after, ends = place.copy(), np.zeros(len(place), dtype=bool)
         for k, now in enumerate(place.tolist()):
             lower = [r for r in self.steps if r.daily_dose_mg < self.daily[now] - _SAME_DOSE]
             if lower:
                 after[k] = self.regimens.index(lower[0])
             else:
-                ends[k] = True
+                ends[k] = self.policy.lowest == "stop"
         return after, ends
 
     def _stop_doses(self, rows: Ints, day: Ints, mark: Ints) -> None:

@@ -3,7 +3,8 @@
 Posterior: the maximum a posteriori effects and NONMEM's first-order covariance of them, taken as normal. Each
 feasible regimen is predicted at the next visit by the model's steady state on that day, with the effects at
 `POINTS` quasi-random points of that normal and a new occasion from its prior; P(below), P(in) and P(above)
-are those of the log-normal with the points' mean and SD.
+are those of the log-normal with the points' mean and SD. With `criterion = "dose"` typical values are
+uncertain too, and the regimen is chosen from the points as `troughline dose` does (`dose_rules`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from troughline.dosing.policy.dose_rules import chosen_as_dose
 from troughline.dosing.policy.doses import course_records
 from troughline.dosing.policy.population import covariate_matrix
 from troughline.dosing.policy.setup import SLOT_H
@@ -32,6 +34,8 @@ Ints = NDArray[np.int64]
 POINTS = 32
 CYCLE_DAYS = 8
 """How long a cycle of several amounts is run after the steady state of its mean amount."""
+LEAST_KNOWN = 0.9
+"""Points without a steady state, far out in the first-order posterior, are left out up to one in ten."""
 _LEAST_SD = 1e-3
 _SAME_RATIO = 1e-6
 _SEQUENCE_SEED = 20210505
@@ -44,7 +48,7 @@ def decide_by_model(course: Course, visit: int, day: int, threads: int | None) -
     if not len(rows):
         return
     next_day = setup.ends[visit + 1]
-    world = setup.world(policy)
+    world = course.world
     covariates = covariate_matrix(course.patients, world, setup)[rows]
     if policy.kind == "known":
         points = np.repeat(course.patients.subject[rows][:, None, :], POINTS, axis=1)
@@ -60,14 +64,26 @@ def decide_by_model(course: Course, visit: int, day: int, threads: int | None) -
     values = forecast(
         world, covariates, points, setup.regimens, next_day, metric=setup.file.target.metric, threads=threads
     )
+    predicted = np.isfinite(values).all(axis=1).mean(axis=1) >= LEAST_KNOWN
+    course.not_estimated += int((~predicted).sum())
+    rows, values = rows[predicted], values[predicted]
+    if not len(rows):
+        return
+    current: list[Regimen] = [course.regimens[c] for c in course.current[rows].tolist()]
     p_below, p_in, p_above = probabilities(values, setup.low_mg_per_l, setup.high_mg_per_l)
-    score = p_in
-    if policy.criterion == "utility":
-        score = p_in - policy.below * p_below - policy.above * p_above
-    chosen, probability = preferred(
-        score, p_in, course.daily[course.current[rows]], course.cap_mg[rows], setup.regimens,
-        current=[course.regimens[c] for c in course.current[rows]], least_gain=policy.least_gain,
-    )  # fmt: skip
+    if policy.criterion == "dose":
+        chosen = chosen_as_dose(
+            values, setup.limits, setup.regimens, current=current, cap_mg=course.cap_mg[rows]
+        )
+        probability = taken_p_in(p_in, chosen, setup.regimens, current)
+    else:
+        score = p_in
+        if policy.criterion == "utility":
+            score = p_in - policy.below * p_below - policy.above * p_above
+        chosen, probability = preferred(
+            score, p_in, course.daily[course.current[rows]], course.cap_mg[rows], setup.regimens,
+            current=current, least_gain=policy.least_gain,
+        )  # fmt: skip
     places = np.array([course.regimens.index(r) for r in setup.regimens], dtype=np.int64)
     after = np.where(chosen >= 0, places[np.maximum(chosen, 0)], course.current[rows])
     course.forecasts.append((visit, (rows, probability)))
@@ -142,7 +158,8 @@ def forecast(
     world: WorldModel, covariates: Floats, points: Floats, regimens: tuple[Regimen, ...], day: int, *,
     metric: str, threads: int | None = None,
 ) -> Floats:  # fmt: skip
-    """The metric of every regimen on a day in a new occasion: (n, n_regimens, POINTS), mg/L.
+    """The metric of every regimen on a day in a new occasion: (n, n_regimens, POINTS), mg/L, NaN at a point
+    without a steady state.
 
     `points` (n, POINTS, a): effects between subjects; the new occasion's are the sequence's next columns.
     Amounts with one interval differ by a factor in a linear model: where two points of every patient give the
@@ -161,7 +178,7 @@ def forecast(
             world, np.repeat(covariates, some, axis=0), regimens[k], 24.0 * day, metric
         )
         own = effects[:, :some].reshape(n * some, -1)
-        found = world.model.predict(records, theta=world.theta, effects=own, threads=threads)
+        found = world.model.predict(records, theta=world.theta, effects=own, threads=threads, check=False)
         level = found.value[records.event == OBSERVATION].reshape(n * some, per)
         return (level.max(axis=1) if metric == "cmax" else level.mean(axis=1)).reshape(n, some)
 
@@ -241,18 +258,29 @@ def _at_horizon(
 
 def probabilities(values: Floats, low: float, high: float) -> tuple[Floats, Floats, Floats]:
     """P(below), P(in) and P(above) (n, k) of the log-normals with the mean and SD of values (n, k,
-    POINTS).
+    POINTS), those that are known.
     """
     from scipy.special import ndtr
 
     logs = np.log(np.maximum(values, 1e-300))
-    mean, sd = logs.mean(axis=2), np.maximum(logs.std(axis=2, ddof=1), _LEAST_SD)
+    if np.isfinite(logs).all():
+        mean, spread = logs.mean(axis=2), logs.std(axis=2, ddof=1)
+    else:
+        mean, spread = np.nanmean(logs, axis=2), np.nanstd(logs, axis=2, ddof=1)
+    sd = np.maximum(spread, _LEAST_SD)
     below, above = np.zeros(mean.shape), np.zeros(mean.shape)
     if low > 0:
         below[:] = ndtr((np.log(low) - mean) / sd)
     if np.isfinite(high):
         above[:] = ndtr(-(np.log(high) - mean) / sd)
     return below, 1.0 - below - above, above
+
+
+def taken_p_in(p_in: Floats, chosen: Ints, regimens: tuple[Regimen, ...], current: list[Regimen]) -> Floats:
+    """P(in) of what is taken (n,), of every regimen's (n, k); NaN where one that is none of them stays."""
+    now = np.array([regimens.index(r) if r in regimens else -1 for r in current], dtype=np.int64)
+    taken = np.where(chosen >= 0, chosen, now)
+    return np.where(taken >= 0, p_in[np.arange(len(taken)), np.maximum(taken, 0)], np.nan)
 
 
 def preferred(
@@ -275,5 +303,4 @@ def preferred(
     stays = (current_dose <= cap_mg + 1e-9) & (gain < least_gain)
     stays |= ~allowed.any(axis=1)
     chosen = np.where(stays, -1, best)
-    taken = np.where(stays, now, best)
-    return chosen, np.where(taken >= 0, p_in[rows, np.maximum(taken, 0)], np.nan)
+    return chosen, taken_p_in(p_in, chosen, regimens, current)

@@ -26,7 +26,8 @@ class Outcomes:
       level; days without treatment count by the level too. `inside_at`, `below_at`, `above_at` (n,): 1 or 0
       at the horizon.
     - `metric` (n, H + 1): the true trough, or peak, of every day, mg/L.
-    - `toxic` (n,): any severe toxicity; `toxicities` (n,): how many; `stopped` (n,).
+    - `toxic` (n,): any severe toxicity; `toxicities` (n,): how many; `stopped` (n,): treatment ended for it;
+      `stopped_first` (n,): at the first, as the dose in force had no step below it.
     - `raised`, `lowered`, `reduced` (n,): changes by level, and by toxicity; `samples` (n,).
     - `daily_dose` (n,): the mean prescribed until the horizon, holds among it, mg.
     """
@@ -41,6 +42,7 @@ class Outcomes:
     toxic: Floats
     toxicities: Floats
     stopped: Floats
+    stopped_first: Floats
     raised: Floats
     lowered: Floats
     reduced: Floats
@@ -73,6 +75,7 @@ def outcomes_of(course: Course) -> Outcomes:
         toxic=(course.n_events > 0).astype(np.float64),
         toxicities=course.n_events.astype(np.float64),
         stopped=course.stopped.astype(np.float64),
+        stopped_first=(course.stopped & (course.n_events == 1)).astype(np.float64),
         raised=course.raised.astype(np.float64),
         lowered=course.lowered.astype(np.float64),
         reduced=course.reduced.astype(np.float64),

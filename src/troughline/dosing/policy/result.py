@@ -24,7 +24,7 @@ from troughline.dosing.policy.outcomes import Outcomes, outcomes_of
 from troughline.dosing.policy.published import beside_published
 from troughline.dosing.policy.setup import TWIN, Setup
 from troughline.dosing.policy.simulate import Simulated, simulate
-from troughline.dosing.policy.words import headline, methods, verdicts
+from troughline.dosing.policy.words import against_dose, at_lowest, headline, methods, verdicts
 from troughline.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from troughline.issues import Findings
 
 Json = dict[str, Any]
-DIFFERENCES = ("inside", "inside_at", "below", "above", "toxic", "changes")
+DIFFERENCES = ("inside", "inside_at", "below", "above", "below_at", "toxic", "stopped", "changes")
 BANDS = (0.1, 0.5, 0.9)
 
 
@@ -163,6 +163,9 @@ def _policy(setup: Setup, course: Course, found: Outcomes, level: float) -> Json
         "label": policy.label or policy.id,
         "assumes": setup.world(policy).spec.id if policy.kind in ("model", "known") else None,
         "twin": policy.id.endswith(TWIN),
+        "criterion": policy.criterion if policy.kind in ("model", "known") else None,
+        "at_lowest": at_lowest(policy) if setup.file.toxicity else "",
+        "against_dose": against_dose(policy),
         "measures": {m: asdict(summary(m, getattr(found, m), level)) for m in MEASURES},
         "not_estimated": course.not_estimated,
         "calibration": _calibration(course, found, level),

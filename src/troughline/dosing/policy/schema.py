@@ -242,10 +242,13 @@ class Policy(Strict):
     `toxicity`: after a severe toxicity the dose is `reduce`d by the label, or only `hold`. `reductions`: the
     regimens of the reductions, where they are not the label's; treatment stops after the last. `cap`: not
     above the reduced dose again. `directions`: a threshold policy may step `both` ways, `up` or `down`.
+    `lowest`: after a severe toxicity on a dose below which there is no reduction, treatment `stop`s, or the
+    dose is `hold`: held, and the same taken again.
     `threshold_low`, `threshold_high`: in the target's unit, where they are not the target's own.
     `criterion`: of a model policy, P(in), or the utility P(in) − `below`·P(below) − `above`·P(above); it
-    moves only where that gains `least_gain`. `assumes`: the assumed model, or the true one. `first_visit`:
-    the number of the visit from which on it decides.
+    moves only where that gains `least_gain`. `dose`: by the rules of `troughline dose`, with typical values
+    and published limits uncertain (`dose_rules`). `assumes`: the assumed model, or the true one.
+    `first_visit`: the number of the visit from which on it decides.
     """
 
     id: str = Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]*$")
@@ -258,7 +261,8 @@ class Policy(Strict):
     directions: Literal["both", "up", "down"] = "both"
     threshold_low: Positive | None = None
     threshold_high: Positive | None = None
-    criterion: Literal["p_in", "utility"] = "p_in"
+    lowest: Literal["stop", "hold"] = "stop"
+    criterion: Literal["p_in", "utility", "dose"] = "p_in"
     below: NotNegative = 0.0
     above: NotNegative = 0.0
     least_gain: Share = 0.05

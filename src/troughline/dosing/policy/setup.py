@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from troughline.dosing.limits import Limits
 from troughline.dosing.policy.schema import PolicyFile
 from troughline.dosing.policy.world import WorldModel, world_of
 from troughline.dosing.regimen import Regimen
@@ -14,6 +16,7 @@ from troughline.provenance import sha256_of
 from troughline.toml_file import read_toml
 
 if TYPE_CHECKING:
+    from troughline.dosing.policy.checks import TargetLimits
     from troughline.dosing.policy.schema import Policy
 
 SLOT_H = 12.0
@@ -27,7 +30,8 @@ class Setup:
 
     - `regimens`: those that guided policies choose from, lowest daily dose first; `label_steps`: the label's
       doses, highest first; `start`: the regimen everyone begins with.
-    - `low_mg_per_l`, `high_mg_per_l`: the target (0 and ∞ where it is open); `at_mg_per_l`: the level at
+    - `low_mg_per_l`, `high_mg_per_l`: the target (0 and ∞ where it is open); `limits`: the same with their
+      uncertainty, for policies that follow `troughline dose`; `at_mg_per_l`: the level at
       which the toxicity's hazard is given; `limit_mg_per_l`: of quantification (0: none).
     - `policies`: as written, and where truth and assumption differ the `TWIN` of each model policy.
     """
@@ -43,6 +47,7 @@ class Setup:
     settled_days: float
     low_mg_per_l: float
     high_mg_per_l: float
+    limits: Limits
     target_words: str
     target_source: str
     at_mg_per_l: float
@@ -156,9 +161,20 @@ def _resolved(file: PolicyFile, name: str, sha256: str, found: Findings) -> Setu
     return Setup(
         file=file, name=name, sha256=sha256, truth=truth, assumed=assumed, regimens=regimens,
         start=by_id[file.treatment.start], label_steps=steps, settled_days=drug.steady_state_days,
-        low_mg_per_l=limits.low, high_mg_per_l=limits.high, target_words=limits.words,
+        low_mg_per_l=limits.low, high_mg_per_l=limits.high, limits=_uncertain_limits(limits),
+        target_words=limits.words,
         target_source=limits.source, at_mg_per_l=at, limit_mg_per_l=limit,
         policies=_with_twins(file.policy, same=truth.same_as(assumed)), findings=found,
+    )  # fmt: skip
+
+
+def _uncertain_limits(limits: TargetLimits) -> Limits:
+    """The target as `troughline dose` has it: None where it is open, uncertain where it is."""
+    return Limits(
+        metric="trough",  # a peak is judged as a trough is: one level against two limits
+        low=limits.low if limits.low > 0 else None,
+        high=limits.high if math.isfinite(limits.high) else None,
+        low_interval=limits.low_interval, high_interval=limits.high_interval,
     )  # fmt: skip
 
 

@@ -6,7 +6,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from troughline.dosing.recommend import labels_in_words
+
 if TYPE_CHECKING:
+    from troughline.dosing.policy.schema import Policy
     from troughline.dosing.policy.setup import Setup
 
 Json = dict[str, Any]
@@ -17,31 +20,41 @@ def percent_points(value: float) -> str:
     return f"{100 * value:+.1f}".replace("-", "−")
 
 
+_SAID = {
+    "inside": ("days inside the target", True),
+    "inside_at": ("patients inside it at the horizon", True),
+    "below_at": ("patients below it at the horizon", False),
+    "stopped": ("patients stopped for toxicity", False),
+}
+"""The measures that a verdict is about, in words, and whether more is better."""
+
+
 def verdicts(contents: Json) -> list[Json]:
     """Of each model-informed policy against each policy without a model: better, worse, or not distinguished.
 
-    By the paired difference in the share of days inside the target, and of patients inside at the horizon.
+    By the paired difference in the share of days inside the target, and of patients inside it and below it
+    at the horizon, and stopped for toxicity (where anyone is).
     """
     kinds = {p["id"]: p for p in contents["policies"]}
     made: list[Json] = []
     for d in contents["differences"]:
         first, second = kinds[d["first"]], kinds[d["second"]]
-        if d["measure"] not in ("inside", "inside_at"):
+        nobody = d["measure"] == "stopped" and d["low"] == d["high"] == 0.0
+        if d["measure"] not in _SAID or nobody:
             continue
         if first["kind"] != "model" or first["twin"] or second["kind"] not in ("fixed", "label", "threshold"):
             continue
-        answer = "better" if d["low"] > 0 else "worse" if d["high"] < 0 else "not distinguished"
+        up, down = ("better", "worse") if _SAID[d["measure"]][1] else ("worse", "better")
+        answer = up if d["low"] > 0 else down if d["high"] < 0 else "not distinguished"
         made.append({**d, "answer": answer, "sentence": _sentence(d, answer, contents)})
     return made
 
 
 def _sentence(d: Json, answer: str, contents: Json) -> str:
-    what = {"inside": "days inside the target", "inside_at": "patients inside it at the horizon"}[
-        d["measure"]
-    ]
-    says = {
-        "better": "more", "worse": "fewer", "not distinguished": "no clearly different share of",
-    }[answer]  # fmt: skip
+    what, _ = _SAID[d["measure"]]
+    says = "more" if d["value"] > 0 else "fewer"
+    if answer == "not distinguished":
+        says = "no clearly different share of"
     return (
         f"{d['first']} against {d['second']}: {says} {what}, {percent_points(d['value'])} points "
         f"({100 * contents['level']:.0f} % interval {percent_points(d['low'])} to "
@@ -50,23 +63,25 @@ def _sentence(d: Json, answer: str, contents: Json) -> str:
 
 
 def headline(contents: Json) -> str:
-    """One plain sentence: which policy keeps patients inside longest, and what a wrong model costs."""
+    """Which policy keeps patients inside longest, whom that stops or leaves below, and what it tells of
+    `troughline dose`.
+    """
     policies = [p for p in contents["policies"] if not p["twin"] and p["kind"] != "known"]
     best = max(policies, key=lambda p: p["measures"]["inside"]["value"])
-    text = (
-        f"Of {len(policies)} policies over the same {contents['patients']} virtual patients, "
-        f"{best['id']!r} keeps "
-        f"the {contents['target']['words']} on the most days: "
-        f"{100 * best['measures']['inside']['value']:.0f} %"
-    )
     others = sorted(
         (p for p in policies if p["id"] != best["id"]), key=lambda p: -p["measures"]["inside"]["value"]
     )
-    if others:
-        text += " against " + ", ".join(
-            f"{100 * p['measures']['inside']['value']:.0f} % ({p['id']})" for p in others
-        )
-    text += "."
+    text = (
+        f"Of {len(policies)} policies over the same {contents['patients']} virtual patients, "
+        f"{best['id']!r} keeps the {contents['target']['words']} on the most days: "
+        f"{_shares(best, others, 'inside')}."
+    )
+    text += f" Below it at the horizon are {_shares(best, others, 'below_at')}"
+    if any(p["measures"]["stopped"]["value"] for p in policies):
+        text += f"; stopped for toxicity are {_shares(best, others, 'stopped', digits=1)}"
+    elif contents["design"]["toxicity"] is not None:
+        text += "; nobody is stopped for toxicity"
+    text += "." + _told_of_dose(policies)
     lost = [r for r in contents["regret"] if r["measure"] == "inside"]
     if lost:
         text += (
@@ -74,6 +89,64 @@ def headline(contents: Json) -> str:
             f"{lost[0]['policy']!r} {percent_points(lost[0]['value']).lstrip('+')} points of those days."
         )
     return text
+
+
+def _shares(best: Json, others: list[Json], measure: str, *, digits: int = 0) -> str:
+    def share(policy: Json) -> str:
+        return f"{100 * policy['measures'][measure]['value']:.{digits}f} %"
+
+    if not others:
+        return share(best)
+    return f"{share(best)} against " + ", ".join(f"{share(p)} ({p['id']})" for p in others)
+
+
+def _told_of_dose(policies: list[Json]) -> str:
+    """Which of the model policies says anything of the advice of `troughline dose`."""
+    models = [p for p in policies if p["kind"] == "model"]
+    follow = [repr(p["id"]) for p in models if p["criterion"] == "dose"]
+    differ = [repr(p["id"]) for p in models if p["criterion"] != "dose"]
+    text = ""
+    if differ:
+        does = "does" if len(differ) == 1 else "do"
+        text += (
+            f" {labels_in_words(differ)} {does} not decide as troughline dose does: typical values and "
+            "limits are taken as exact, and a smaller gain suffices for a change"
+        )
+        text += f"; {labels_in_words(follow)} follows its rules" if follow else ""
+        text += "."
+    elif follow:
+        text += f" {labels_in_words(follow)} follows the rules of troughline dose."
+    return text
+
+
+def against_dose(policy: Policy) -> str:
+    """How a model policy differs from what `troughline dose` would advise, in one sentence; else empty."""
+    if policy.kind != "model":
+        return ""
+    same = (
+        "the posterior is the first-order one and not drawn, a regimen's level is that of its steady state "
+        "at the next visit, one model is assumed, there are no curves, and what is told is always done"
+    )
+    if policy.criterion == "dose":
+        return (
+            f"Rules, typical values and limits are those of troughline dose; other than there, {same}; of "
+            "regimens that are not told apart, none of them in force, the first is taken, and where none "
+            "reaches the target the nearest."
+        )
+    return (
+        "Not the advice of troughline dose: typical values and the target's limits are taken as exact; it "
+        f"moves wherever its score gains {policy.least_gain:g}, where that stays with what it cannot tell "
+        f"apart; {same}."
+    )
+
+
+def at_lowest(policy: Policy) -> str:
+    """What a policy does after a severe toxicity on a dose that no reduction is below, in words."""
+    if not policy.reduces:
+        return "after a severe toxicity the dose is held, and the same taken again"
+    if policy.lowest == "hold":
+        return "a severe toxicity on a dose with no step below it: held, and the same taken again"
+    return "a severe toxicity on a dose with no step below it, the first one too, ends treatment"
 
 
 def _truth_words(contents: Json) -> str:
@@ -102,7 +175,19 @@ def methods(setup: Setup) -> list[str]:
             "posterior "
             "covariance taken as normal; every regimen predicted at the next visit at steady state, with "
             "a new "
-            "occasion; 32 quasi-random points; the typical values of the assumed model taken as exact."
+            "occasion; 32 quasi-random points; the typical values of the assumed model taken as exact, "
+            "unless the criterion is 'dose'."
+        )
+    if any(p.kind == "model" and p.criterion == "dose" for p in file.policy):
+        said.append(
+            "Policies with the criterion 'dose': the rules and default options of troughline dose over the "
+            "same points; typical values that have printed intervals, and published limits, are uncertain."
+        )
+    if file.toxicity is not None and any(p.reduces for p in file.policy):
+        said.append(
+            "Reductions count from the dose in force, whatever brought it there: a policy that has lowered "
+            "the dose by level has fewer steps left, and stops more patients for toxicity, unless "
+            "lowest = 'hold'."
         )
     if file.toxicity is not None:
         t = file.toxicity

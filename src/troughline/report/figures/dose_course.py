@@ -34,17 +34,22 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 HEIGHT_IN = 2.75
-_LEFT, _WIDTH, _TOP, _STRIP = 0.58, 5.02, 0.46, 0.5
+NARROW_IN = 3.9
+"""The width of the figure for a screen as wide as a telephone's."""
+_LEFT, _RIGHT, _TOP, _STRIP = 0.58, 1.4, 0.46, 0.5
 _NOW = style.GUARDED
 _AHEAD_DASHES = ("-", (0, (4, 1.6)), (0, (1.4, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
 
 
-def sketch_course(results: Json, *, height_in: float = HEIGHT_IN) -> Sketch:
-    """Draw `curve`, `samples` and `target` over the days since the first dose, `height_in` inches high."""
+def sketch_course(results: Json, *, height_in: float = HEIGHT_IN, width_in: float = style.WIDTH_IN) -> Sketch:
+    """Draw `curve`, `samples` and `target` over the days since the first dose, `height_in` inches high, on a
+    sheet `width_in` inches wide.
+    """
+    width = width_in - _LEFT - _RIGHT
     curve: Json = part(results, "curve")
     top = _top(results)
-    sheet = style.sheet(_TOP + height_in + _STRIP + 0.55)
-    axes = style.panel(sheet, left=_LEFT, top=_TOP, width=_WIDTH, height=height_in)
+    sheet = style.sheet(_TOP + height_in + _STRIP + 0.55, width_in)
+    axes = style.panel(sheet, left=_LEFT, top=_TOP, width=width, height=height_in)
     days = style.finite(
         part(curve, "patient").get("day"),
         [curve["horizon_day"]],
@@ -68,9 +73,9 @@ def sketch_course(results: Json, *, height_in: float = HEIGHT_IN) -> Sketch:
         middle = np.clip((max(target["low"] or 0.0, 0.0) + min(target["high"] or top, top)) / 2, 0, top)
         ends.append((float(middle), [("target", "bold"), (target_text(target), "normal")], TARGET_TEXT))
     end_labels(axes, ends, height_in=height_in, top=top)
-    _key(axes, results, height_in)
-    strip = style.panel(sheet, left=_LEFT, top=_TOP + height_in + 0.02, width=_WIDTH, height=_STRIP)
-    _doses(strip, results, across)
+    _key(axes, results, width, height_in)
+    strip = style.panel(sheet, left=_LEFT, top=_TOP + height_in + 0.02, width=width, height=_STRIP)
+    _doses(strip, results, across, width)
     axes.tick_params(axis="x", labelbottom=False, length=0)
     axes.spines["bottom"].set_color(style.HAIRLINE)
     return Sketch(sheet, "Course of the level", _caption(results, top), _description(results))
@@ -254,18 +259,23 @@ def _samples(axes: Axes, results: Json) -> None:
             axes.plot([day - width, day + width], [limit, limit], color=style.INK, linewidth=0.9, zorder=6)
 
 
-def _key(axes: Axes, results: Json, height_in: float) -> None:
-    level = percent(results.get("level"))
+def _key(axes: Axes, results: Json, width_in: float, height_in: float) -> None:
+    level, roomy = percent(results.get("level")), width_in > NARROW_IN
     words: list[KeyEntry] = [
-        (f"this patient, {level} band", _NOW, style.GUARDED_PALE, "-"),
-        ("population with these covariates", style.PUBLISHED, "#e9ecef", (0, (4, 2))),
+        (f"this patient, {level} band" if roomy else "this patient", _NOW, style.GUARDED_PALE, "-"),
+        (
+            "population with these covariates" if roomy else "population",
+            style.PUBLISHED,
+            "#e9ecef",
+            (0, (4, 2)),
+        ),
     ]
     if [i for i in shown_regimens(results) if i in part(part(results, "curve"), "forecast")]:
         words.append(("ahead", FORECAST, FORECAST_PALE, "-"))
-    sheet_key(axes, words, width_in=_WIDTH, height_in=height_in)
+    sheet_key(axes, words, width_in=width_in, height_in=height_in)
 
 
-def _doses(axes: Axes, results: Json, across: Scale) -> None:
+def _doses(axes: Axes, results: Json, across: Scale, width_in: float) -> None:
     """Every dose that was taken as a line as high as its amount; the regimens by name below."""
     curve: Json = part(results, "curve")
     doses = [d for d in entries(curve, "doses") if (d.get("amount_mg") or 0) > 0]
@@ -302,16 +312,16 @@ def _doses(axes: Axes, results: Json, across: Scale) -> None:
     named = shown_regimens(results)
     if len(named) == 1 and named[0] in cards:
         spans.append((day, across.high, str(cards[named[0]]["label"]), FORECAST))
-    inch = _WIDTH / (across.high - across.low)
+    inch = width_in / (across.high - across.low)
     for start, end, words, color in spans:
-        letters = int((end - start) * inch / style.text_width_in("x", 6.5))
+        letters = int((end - start) * inch / style.text_width_in("x", style.SMALL))
         if letters >= 6:
             axes.annotate(
                 shortened(words, letters),
                 xy=((start + end) / 2, 0.74),
                 ha="center",
                 va="center",
-                fontsize=6.5,
+                fontsize=style.SMALL,
                 color=color,
                 annotation_clip=False,
             )

@@ -23,6 +23,19 @@ def draw_dose_figures(results: Json, *, progress: Progress | None = None) -> lis
     return drawings
 
 
+def draw_narrow_course(results: Json) -> Drawing | None:
+    """The course for a screen as wide as a telephone's; None where there is no curve."""
+    if "course" not in plan_dose_figures(results):
+        return None
+    from troughline.report.figures.dose_course import NARROW_IN, sketch_course
+
+    simulated = bool(results.get("simulated"))
+    return draw(
+        "course-narrow", None, lambda: sketch_course(results, width_in=NARROW_IN), simulated=simulated,
+        raster=False,
+    )  # fmt: skip
+
+
 def draw_summary_course(results: Json) -> Drawing | None:
     """The course, flat enough for the one-page summary; None where there is no curve."""
     if "course" not in plan_dose_figures(results):

@@ -57,11 +57,14 @@ class Drawing:
     svg: str
     png: bytes
 
-    def inline_svg(self) -> str:
-        """The SVG for a page: as wide as its place, named by the caption beside it."""
+    def inline_svg(self, beside: str | None = None) -> str:
+        """The SVG for a page: as wide as its place, named by the caption beside it, or by that of the figure
+        `beside` which it is another form of.
+        """
+        title, description = f"title-{beside or self.name}", f"desc-{self.name}"
         head, rest = self.svg.split(">", 1)
         head = re.sub(r' (?:width|height)="[^"]*"', "", head)
-        head += f' role="img" aria-labelledby="title-{self.name}" aria-describedby="desc-{self.name}"'
+        head += f' role="img" aria-labelledby="{title}" aria-describedby="{description}"'
         return f"{head}>{re.sub(r'<title>.*?</title>', '', rest, count=1, flags=re.DOTALL)}"
 
 

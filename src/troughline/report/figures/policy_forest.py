@@ -10,7 +10,10 @@ from troughline.report.figures.style import Json
 from troughline.report.numbers import micro
 
 _LEFT, _WIDTH, _ROW = 2.75, 2.6, 0.25
-_MEASURES = (("inside", "days inside the target", True), ("toxic", "patients with severe toxicity", False))
+_MEASURES = (
+    ("inside", "days inside the target", True), ("below_at", "patients below it on the last day", False),
+    ("toxic", "patients with severe toxicity", False), ("stopped", "patients stopped for toxicity", False),
+)  # fmt: skip
 
 
 def rows_of(results: Json) -> list[tuple[str, bool, Json]]:

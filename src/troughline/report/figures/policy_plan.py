@@ -8,7 +8,7 @@ from troughline.report.figures.drawing import Drawing, Sketch, draw
 from troughline.report.figures.policy_days import sketch_days, sketch_levels
 from troughline.report.figures.policy_forest import rows_of, sketch_differences
 from troughline.report.figures.policy_link import sketch_calibration, sketch_link
-from troughline.report.figures.policy_overview import sketch_overview
+from troughline.report.figures.policy_overview import sketch_narrow_overview, sketch_overview
 from troughline.report.figures.style import Json
 
 
@@ -31,3 +31,10 @@ def draw_policy_figures(
             progress(f"figure {name}", done, len(planned))
         drawings.append(draw(name, None, lambda sketch=sketch: sketch(results), simulated=True))
     return drawings
+
+
+def draw_narrow_overview(results: Json) -> Drawing:
+    """The overview for a screen as wide as a telephone's."""
+    return draw(
+        "overview-narrow", None, lambda: sketch_narrow_overview(results), simulated=True, raster=False
+    )

@@ -83,11 +83,11 @@ RC = {
 }
 
 
-def sheet(height_in: float) -> Figure:
-    """An empty figure, 7 inches wide."""
+def sheet(height_in: float, width_in: float = WIDTH_IN) -> Figure:
+    """An empty figure, 7 inches wide or as given."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(WIDTH_IN, height_in))
+    return Figure(figsize=(width_in, height_in))
 
 
 def panel(figure: Figure, *, left: float, top: float, width: float, height: float, **options: Any) -> Axes:
