@@ -1,10 +1,11 @@
 """Does a dose recommend what an exhaustive enumeration does?
 
-Simulated patients get the whole answer of `dose` (1,000 draws), and beside it one by brute force that shares
-nothing with it but the model file and the limits (`benchmarks/sorafenib_draws.py`): draws of the population
-in NumPy, every dose propagated one by one, each patient's posterior as these draws weighted by the density of
-his levels, every regimen's trough at the horizon, the limits drawn too. Draws are added until every patient's
-weights count for `--draws` independent ones, (Σw)²/Σw².
+Simulated patients get the answer of `dose` (1,000 draws; its choice, without what it explains), and beside
+it one by brute force that shares nothing with it but the model file and the limits
+(`benchmarks/sorafenib_draws.py`): draws of the population in NumPy, every dose propagated one by one, each
+patient's posterior as these draws weighted by the density of his levels, every regimen's trough at the
+horizon, the limits drawn too. Draws are added until every patient's weights count for `--draws` independent
+ones, (Σw)²/Σw².
 
 `python -m benchmarks.dose_enumeration --patients 200 --draws 100000`
 """
@@ -14,7 +15,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,15 +23,59 @@ from numpy.typing import NDArray
 
 from benchmarks.dose_patients import HORIZON_DAYS, NOW_DAY, simulate_patients
 from benchmarks.sorafenib_draws import Course, Draws, draw, read_document, regimen_troughs
-from troughline.dosing.dose import dose
+from troughline.dosing.belief import believe, working_models
+from troughline.dosing.candidates import same_regimen
+from troughline.dosing.checks import basis_of
+from troughline.dosing.forecast import forecasts
 from troughline.dosing.patient import DosePatient
-from troughline.dosing.result import DoseResult, TargetResult
+from troughline.dosing.recommend import choose
+from troughline.dosing.regimen import Regimen
+from troughline.dosing.regimen_rows import rules_of
+from troughline.dosing.result import TargetResult
+from troughline.dosing.scores import score
+from troughline.issues import Findings
+from troughline.pk.posterior import generator_of
 
 Floats = NDArray[np.float64]
 CHUNK = 5_000
 WEIGHT_KG, DOSE_MG, INTERVAL_H = 70.0, 400.0, 12.0
 NOW_H, END_H = 24.0 * NOW_DAY, 24.0 * (NOW_DAY + HORIZON_DAYS)
 _Z95 = 1.959963984540054
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What `dose` chooses: `stated` (2, k) P(in) with the limits drawn and as printed, `among` by index."""
+
+    regimens: tuple[Regimen, ...]
+    target: TargetResult
+    stated: Floats
+    effective: float
+    kind: str
+    among: tuple[int, ...]
+
+
+def answer(patient: DosePatient) -> Answer:
+    """The steps of `dosing.dose.dose` as far as its choice."""
+    basis = basis_of(patient, Findings())
+    assert basis is not None
+    assert patient.regimen is not None
+    options = patient.options
+    working = working_models(basis.models, parameter_uncertainty=options.parameter_uncertainty)
+    belief = believe(patient, working, draws=options.draws, seed=options.seed)
+    made = forecasts(patient, belief, basis.regimens, horizon_h=24.0 * options.horizon_days)
+    scores = score(
+        made, basis.limits, basis.curves, options.utility, effective=belief.effective,
+        rng=generator_of(options.seed, patient.id, "scores"),
+    )  # fmt: skip
+    current = next(k for k, r in enumerate(basis.regimens) if same_regimen(r, patient.regimen))
+    daily = [r.daily_dose_mg for r in basis.regimens]
+    choice = choose(scores, basis.limits, daily, rules_of(patient, scores), current=current)
+    return Answer(
+        regimens=basis.regimens, target=basis.target,
+        stated=np.stack([scores.inside.mean(axis=0), scores.inside_as_printed.mean(axis=0)]),
+        effective=belief.effective, kind=choice.answer, among=choice.among,
+    )  # fmt: skip
 
 
 @dataclass(kw_only=True)
@@ -86,11 +131,11 @@ class Sums:
 
 
 def enumerate_regimens(
-    patients: tuple[DosePatient, ...], answers: list[DoseResult], least: float, seed: int
+    patients: tuple[DosePatient, ...], answers: list[Answer], least: float, seed: int
 ) -> tuple[Sums, int]:
     """The sums over so many draws that the weights of every patient count for `least`, and how many."""
     document, rng = read_document(), np.random.default_rng(seed)
-    regimens = [r.regimen for r in answers[0].regimens]
+    regimens = answers[0].regimens
     times = [one.time_h for one in patients[0].levels]
     log_levels = np.log([[one.value or np.nan for one in p.levels] for p in patients])
     sums, done = Sums.empty(len(patients), len(regimens)), 0
@@ -158,62 +203,56 @@ def _scores(troughs: Floats, target: TargetResult, rng: np.random.Generator) -> 
     return np.stack([inside.astype(np.float64), printed.astype(np.float64), np.maximum(away, 0.0)])
 
 
-def _limit(value: float, interval: tuple[float, float] | None, n: int, rng: np.random.Generator) -> Floats:
+def _limit(
+    value: float, interval: tuple[float | None, float | None] | None, n: int, rng: np.random.Generator
+) -> Floats:
     """Draws (n, 1) of a limit: its logarithm is normal on each side."""
     z = rng.standard_normal((n, 1))
     if interval is None:
         return np.full((n, 1), value)
+    assert interval[0] is not None
+    assert interval[1] is not None
     side = np.where(z < 0, np.log(value / interval[0]), np.log(interval[1] / value)) / _Z95
     return value * np.exp(side * z)
 
 
-def _report(answers: list[DoseResult], sums: Sums) -> None:
+def _report(answers: list[Answer], sums: Sums) -> None:
     """How often both agree, by kind of answer, and what the choice of `dose` loses where they do not."""
-    ids = [r.regimen.id for r in answers[0].regimens]
-    for what, name in ((0, "p_in"), (1, "p_in_as_printed")):
-        mean, stated = sums.mean(what), np.array([[getattr(r, name) for r in a.regimens] for a in answers])
-        off = []
-        for i, a in enumerate(answers):
-            size = a.individual.effective_draws
-            error = np.sqrt(mean[i] * (1 - mean[i]) * (1 / size + 1 / sums.effective[i]))
-            off.append((stated[i] - mean[i]) / np.maximum(error, 1e-3))
+    ids = [r.id for r in answers[0].regimens]
+    for what, name in ((0, "P(in)"), (1, "P(in) with the limits as printed")):
+        mean, stated = sums.mean(what), np.array([a.stated[what] for a in answers])
+        size = np.array([[a.effective] for a in answers])
+        error = np.sqrt(mean * (1 - mean) * (1 / size + 1 / sums.effective[:, None]))
+        off = np.abs(stated - mean)
         print(
-            f"{name}: {np.size(stated)} stated probabilities differ by {100 * np.abs(stated - mean).mean():.2f} "
-            f"points on average, {100 * np.abs(stated - mean).max():.1f} at most; mean square of the difference "
-            f"in Monte-Carlo errors {np.mean(np.square(off)):.2f}"
+            f"{name}: {stated.size} stated probabilities, off by {100 * off.mean():.2f} points on average, "
+            f"{100 * off.max():.1f} at most; mean square in Monte-Carlo errors "
+            f"{np.mean(np.square(off / np.maximum(error, 1e-3))):.2f}"
         )
     kinds: Counter[str] = Counter()
     same: Counter[str] = Counter()
-    losses: list[tuple[float, float, str, str]] = []
+    losses: list[tuple[float, float, str]] = []
     for i, a in enumerate(answers):
-        reached = a.recommendation.answer != "target not reached"
-        kinds[a.recommendation.answer] += 1
-        what, sign = (0, 1.0) if reached else (2, -1.0)
-        best = int(np.argmax(sign * sums.mean(what)[i]))
-        # The regimen with the highest P(in), or the nearest: what stands behind every kind of answer.
-        chosen = ids.index(a.recommendation.among[0])
+        kinds[a.kind] += 1
+        # The highest P(in), or the least distance to the limits where they are not reached.
+        what, sign = (2, -1.0) if a.kind == "target not reached" else (0, 1.0)
+        best, chosen = int(np.argmax(sign * sums.mean(what)[i])), a.among[0]
         if best == chosen:
-            same[a.recommendation.answer] += 1
+            same[a.kind] += 1
             continue
         lost, own = sums.difference(what, i, best, chosen)
-        spread = own * np.sqrt(sums.effective[i])
-        error = float(np.hypot(own, spread / np.sqrt(a.individual.effective_draws)))
-        losses.append((sign * lost, sign * lost / error, a.recommendation.answer, ids[best]))
-        if ids[best] not in a.recommendation.among and reached:
-            losses[-1] = (*losses[-1][:2], f"{a.recommendation.answer}, best not among", ids[best])
-    total = sum(same.values())
-    print(f"the same first regimen in {total} of {len(answers)} patients")
+        error = own * np.sqrt(1 + sums.effective[i] / a.effective)
+        other = "" if best in a.among else ", the best is not among those named"
+        losses.append((sign * lost / error, sign * lost, f"{a.kind}{other}: {ids[chosen]}, best {ids[best]}"))
+    print(f"the same first regimen in {sum(same.values())} of {len(answers)} patients")
     for kind in kinds:
         print(f"  {kind}: {same[kind]} of {kinds[kind]}")
-    for lost, errors, kind, best in sorted(losses, key=lambda one: -one[1]):
-        print(f"  differs ({kind}; {best} is best): loses {lost:.4f}, {errors:.2f} Monte-Carlo errors")
+    for errors, lost, words in sorted(losses, reverse=True):
+        print(f"  differs ({words}): loses {lost:.4f}, {errors:.2f} Monte-Carlo errors")
     reach = sums.mean(1).max(axis=1)
-    disagree = [
-        float(reach[i])
-        for i, a in enumerate(answers)
-        if (a.recommendation.answer == "target not reached") == (reach[i] >= 0.5)
-    ]
-    print(f"reached or not differs in {len(disagree)}: highest P(in) as printed {np.round(disagree, 3)}")
+    missed = np.array([a.kind == "target not reached" for a in answers])
+    differ = reach[missed == (reach >= 0.5)]
+    print(f"reached or not differs in {len(differ)}: highest P(in) as printed {np.round(differ, 3)}")
 
 
 def main() -> None:
@@ -224,17 +263,14 @@ def main() -> None:
     given = parser.parse_args()
     simulated = simulate_patients(given.patients, seed=17)
     begin = time.process_time()
-    answers: list[DoseResult] = []
-    for patient in simulated.patients:
-        options = patient.options.model_copy(update={"next_sample": False})
-        answers.append(dose(replace(patient, options=options)))
+    answers = [answer(patient) for patient in simulated.patients]
     print(f"dose: {time.process_time() - begin:.0f} s of processor time", flush=True)
     begin = time.process_time()
     sums, done = enumerate_regimens(simulated.patients, answers, given.draws, seed=99)
     effective = np.sort(sums.effective)
     print(
-        f"enumeration: {done} draws, which count for {effective[0]:.0f} (least) to {effective[-1]:.0f}, median "
-        f"{np.median(effective):.0f}; {time.process_time() - begin:.0f} s of processor time"
+        f"enumeration: {done} draws, which count for {effective[0]:.0f} (least) to {effective[-1]:.0f}, "
+        f"median {np.median(effective):.0f}; {time.process_time() - begin:.0f} s of processor time"
     )
     _report(answers, sums)
 

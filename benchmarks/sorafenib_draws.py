@@ -92,7 +92,7 @@ def _value(given: dict[str, Any], n: int, rng: np.random.Generator) -> Floats:
     value, low, high = given["value"], given.get("low"), given.get("high")
     if low is None or high is None:
         return np.full(n, float(value))
-    logit = given["unit"] == "1" and 0 < low and high < 1
+    logit = given["unit"] == "1" and low > 0 and high < 1
 
     def scale(x: float) -> float:
         return math.log(x / (1 - x)) if logit else math.log(x)

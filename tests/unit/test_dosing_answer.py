@@ -308,7 +308,10 @@ def test_a_target_with_one_limit_names_the_smallest_change_and_says_so() -> None
     target = {"high": 4.0, "unit": "ug/mL", "source": "chosen for a test"}
     result = dose(sample_patient(target=target, options={**FEW, "next_sample": True, "draws": 300}))
     assert result.recommendation.regimen == "400-qd"
-    assert "the smallest change that reaches the target; it has no lower limit" in result.sentence
+    assert (
+        "the smallest change of dose that reaches the target; the target has no lower limit"
+        in result.sentence
+    )
     assert any(f.code == "one-sided-target" for f in result.findings)
     assert (result.recommendation.p_best, result.recommendation.margin, result.next_sample) == (None,) * 3
 

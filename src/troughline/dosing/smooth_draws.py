@@ -30,9 +30,9 @@ def smooth_draws(values: Floats, normals: Floats) -> Floats:
     n, k = values.shape
     logs = np.log(np.maximum(values, 1e-300))
     centred = normals - normals.mean(axis=0)
-    slopes = np.linalg.lstsq(centred, logs - logs.mean(axis=0), rcond=None)[0]
-    size = np.sqrt((slopes**2).sum(axis=0))
-    rest = logs - normals @ slopes
+    slopes: Floats = np.linalg.solve(centred.T @ centred, centred.T @ (logs - logs.mean(axis=0)))
+    size: Floats = np.sqrt((slopes**2).sum(axis=0))
+    rest: Floats = logs - normals @ slopes
     return np.exp(rest[:, None, :] + size * _points()[None, :, None]).reshape(n * POINTS, k)
 
 

@@ -56,11 +56,27 @@ class Row:
 
 
 def answer_badge(results: Json) -> tuple[str, str]:
-    """The look of the answer's badge and its words; a warning makes one regimen's badge a cautious one."""
-    answer = str(part(results, "recommendation").get("answer"))
+    """The look of the answer's badge and its words; a warning makes one regimen's badge a cautious one.
+
+    A severe toxicity that is not over comes before any regimen; a target with one limit prefers none.
+    """
+    recommendation: Json = part(results, "recommendation")
+    answer = str(recommendation.get("answer"))
+    if any(i.get("code") == "ongoing-toxicity" for i in entries(results, "issues")):
+        return "refused", "Hold: a severe toxicity is not over"
+    if recommendation.get("ranked") is False:
+        if _named_is_in_force(results):
+            return "caution", "The regimen in force reaches the target; regimens are not ranked"
+        return "caution", "The smallest change that reaches the target; regimens are not ranked"
     if answer == "regimen" and warnings(results):
         return "caution", "One regimen is preferred, with a warning"
     return ANSWERS.get(answer, ("silent", "No recommendation"))
+
+
+def _named_is_in_force(results: Json) -> bool:
+    named = part(results, "recommendation").get("regimen")
+    cards = [r["regimen"] for r in entries(results, "regimens")]
+    return any(c["id"] == named and c.get("current") for c in cards)
 
 
 def warnings(results: Json) -> list[str]:
