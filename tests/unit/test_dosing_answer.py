@@ -298,9 +298,10 @@ def test_where_no_regimen_reaches_the_nearest_stands_with_its_own_probability() 
     assert result.recommendation.criterion == "utility"
     row = next(r for r in result.regimens if r.regimen.id == result.recommendation.regimen)
     assert f"the nearest, {row.regimen.label}, gives" in result.sentence
-    printed = probability_in_words(row.p_in_as_printed)
-    said = f"inside with probability {probability_in_words(row.p_in)} ({printed} with the limits as printed)"
-    assert said in result.sentence
+    # Limits by hand are exact, so P(in) is that with the limits as printed, and is said once.
+    assert row.p_in == row.p_in_as_printed
+    assert f"is inside with probability {probability_in_words(row.p_in)}" in result.sentence
+    assert "(0." not in result.sentence
 
 
 def test_a_target_with_one_limit_names_the_smallest_change_and_says_so() -> None:
