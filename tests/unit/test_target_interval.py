@@ -39,12 +39,11 @@ def test_a_longer_interval_than_the_targets_is_noted_with_its_ratio() -> None:
     assert exposure_per_trough(drawn, 1) == pytest.approx(30.0)
     assert interval_note(one, drawn, 0) is None
     assert interval_note(one, drawn, 1) == (
-        "dosed every 24 h, held against a target of troughs every 12 h: at the same AUC its trough is 17% "
-        "lower (AUC/trough 30 h, not 25 h)"
+        "trough after 24 h, the target's after 12 h: 17% lower at the same AUC (AUC/trough 30 h, not 25 h)"
     )
     note = interval_note(one, drawn, 2)
     assert note is not None
-    assert "dosed every 48 h" in note
+    assert note.startswith("trough after 48 h, the target's after 12 h")
     assert "40% lower" in note
 
 

@@ -54,14 +54,14 @@ def interval_note(basis: Basis, scores: Scores, k: int) -> str | None:
     """
     if not differs(basis, k):
         return None
-    said = f"dosed every {basis.regimens[k].interval_h:g} h, held against a target of troughs every "
-    said += f"{basis.target.interval_h:g} h"
+    said = (
+        f"trough after {basis.regimens[k].interval_h:g} h, the target's after {basis.target.interval_h:g} h"
+    )
     alike = _with_the_targets(basis)
     if alike is None:
         return said
     own, other = exposure_per_trough(scores, k), exposure_per_trough(scores, alike)
-    lower = _change(other / own)
-    return f"{said}: at the same AUC its trough is {lower} (AUC/trough {own:.0f} h, not {other:.0f} h)"
+    return f"{said}: {_change(other / own)} at the same AUC (AUC/trough {own:.0f} h, not {other:.0f} h)"
 
 
 def differs(basis: Basis, k: int) -> bool:

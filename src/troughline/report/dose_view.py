@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from troughline.report.figures.dose_parts import (
@@ -124,7 +124,14 @@ def regimen_rows(results: Json) -> list[Row]:
     """The candidates as they stand in `regimens`."""
     named, answer = shown_regimens(results), part(results, "recommendation").get("answer")
     effective = part(results, "individual").get("effective_draws")
-    return [_row(r, named, str(answer), effective) for r in entries(results, "regimens")]
+    rows = [_row(r, named, str(answer), effective) for r in entries(results, "regimens")]
+    target: Json = part(results, "target")
+    # Beyond a limit that the target does not have there is nothing to be.
+    if target and target.get("low") is None:
+        rows = [replace(r, below=NO_VALUE) for r in rows]
+    if target and target.get("high") is None:
+        rows = [replace(r, above=NO_VALUE) for r in rows]
+    return rows
 
 
 def probability_text(p: float, effective: float | None) -> str:
@@ -315,7 +322,7 @@ def step_sources(results: Json) -> list[tuple[str, str]]:
     found: dict[str, list[str]] = {}
     for card in regimen_cards(results).values():
         if card.get("source"):
-            source = str(card["source"]) + ("" if card.get("verified") else " (not verified)")
+            source = str(card["source"]).rstrip(".") + ("" if card.get("verified") else " (not verified)")
             found.setdefault(source, []).append(str(card["label"]))
     return [("; ".join(labels), micro(source)) for source, labels in found.items()]
 
