@@ -5,7 +5,7 @@ it one by brute force that shares nothing with it but the model file and the lim
 (`benchmarks/sorafenib_draws.py`): draws of the population in NumPy, every dose propagated one by one, each
 patient's posterior as these draws weighted by the density of his levels, every regimen's trough at the
 horizon, the limits drawn too. Draws are added until every patient's weights count for `--draws` independent
-ones, (Σw)²/Σw².
+ones, (Σw)²/Σw², or there are `--most`.
 
 `python -m benchmarks.dose_enumeration --patients 200 --draws 100000`
 """
@@ -131,23 +131,26 @@ class Sums:
 
 
 def enumerate_regimens(
-    patients: tuple[DosePatient, ...], answers: list[Answer], least: float, seed: int
+    patients: tuple[DosePatient, ...], answers: list[Answer], least: float, most: int, seed: int
 ) -> tuple[Sums, int]:
-    """The sums over so many draws that the weights of every patient count for `least`, and how many."""
+    """The sums over so many draws that the weights of every patient count for `least`, and how many.
+
+    At most `most`: a patient far out in the population has few draws near him.
+    """
     document, rng = read_document(), np.random.default_rng(seed)
     regimens = answers[0].regimens
     times = [one.time_h for one in patients[0].levels]
     log_levels = np.log([[one.value or np.nan for one in p.levels] for p in patients])
     sums, done = Sums.empty(len(patients), len(regimens)), 0
-    while sums.w.min() == 0 or sums.effective.min() < least:
+    while done < most and (sums.w.min() == 0 or sums.effective.min() < least):
         draws = draw(document, CHUNK, len(times) + 1, weight_kg=WEIGHT_KG, rng=rng)
         levels, state = _history(draws, times)
         troughs = np.empty((CHUNK, len(regimens)))
+        ahead = Course(draws, len(times))
         for interval in sorted({r.interval_h for r in regimens}):
             some = [k for k, r in enumerate(regimens) if r.interval_h == interval]
-            troughs[:, some] = regimen_troughs(
-                draws, state, len(times), [regimens[k].amounts_mg for k in some], interval, NOW_H, END_H
-            )
+            amounts = [regimens[k].amounts_mg for k in some]
+            troughs[:, some] = regimen_troughs(ahead, draws, state, amounts, interval, NOW_H, END_H)
         sums.add(_likelihood(document, levels, log_levels), _scores(troughs, answers[0].target, rng))
         done += CHUNK
     return sums, done
@@ -260,17 +263,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--patients", type=int, default=200)
     parser.add_argument("--draws", type=float, default=100_000)
+    parser.add_argument("--most", type=int, default=5_000_000)
     given = parser.parse_args()
     simulated = simulate_patients(given.patients, seed=17)
     begin = time.process_time()
     answers = [answer(patient) for patient in simulated.patients]
     print(f"dose: {time.process_time() - begin:.0f} s of processor time", flush=True)
     begin = time.process_time()
-    sums, done = enumerate_regimens(simulated.patients, answers, given.draws, seed=99)
+    sums, done = enumerate_regimens(simulated.patients, answers, given.draws, given.most, seed=99)
     effective = np.sort(sums.effective)
+    enough = int((effective >= given.draws).sum())
     print(
         f"enumeration: {done} draws, which count for {effective[0]:.0f} (least) to {effective[-1]:.0f}, "
-        f"median {np.median(effective):.0f}; {time.process_time() - begin:.0f} s of processor time"
+        f"median {np.median(effective):.0f}, enough for {enough} patients; "
+        f"{time.process_time() - begin:.0f} s of processor time"
     )
     _report(answers, sums)
 

@@ -23,6 +23,7 @@ Floats = NDArray[np.float64]
 
 MODEL = Path(__file__).resolve().parents[1] / "src/troughline/model/library/sorafenib/hcc.toml"
 SIZE, CENTRAL, GALLBLADDER = 7, 5, 6
+HALF_DAY_H, LATEST_RELEASE_H = 12.0, 11.0
 _TERMS, _SMALL = 10, 0.25
 _SIDES_ALIKE = 0.05
 
@@ -114,9 +115,13 @@ class Course:
 
     def __init__(self, draws: Draws, occasion: int, *, state: Floats | None = None) -> None:
         self._draws = draws
+        # The gallbladder opens at its time, and nothing is asked before it: a later one is cut at 11 h.
+        self._release = np.minimum(draws.release_h, LATEST_RELEASE_H)
         self.state = np.zeros((len(draws.volume), SIZE)) if state is None else state
         self._shut, self._open = (_matrix(draws, draws.clearance[:, occasion], g) for g in (False, True))
-        self._known: dict[float, Floats] = {}
+        self._steps: dict[float, Floats] = {}
+        self._opened: dict[float, Floats] = {}
+        self._first: Floats | None = None
 
     @property
     def level(self) -> Floats:
@@ -133,15 +138,30 @@ class Course:
         self._apply(self.step(hours))
 
     def step(self, hours: float) -> Floats:
-        """What so many hours after a dose do to a state (n, 7, 7)."""
-        if hours not in self._known:
-            shut = np.minimum(self._draws.release_h, hours)
-            self._known[hours] = exponential(self._open, hours - shut) @ exponential(self._shut, shut)
-        return self._known[hours]
+        """What so many hours after a dose do to a state (n, 7, 7).
+
+        Until 12 h by exponentials of their own, then by 12 h more at a time with the gallbladder open.
+        """
+        if hours in self._steps:
+            return self._steps[hours]
+        if hours > HALF_DAY_H:
+            made = self._open_for(HALF_DAY_H) @ self.step(hours - HALF_DAY_H)
+        else:
+            if self._first is None:
+                self._first = exponential(self._shut, self._release)
+            rest = np.maximum(hours - self._release, 0.0)
+            made = exponential(self._open, rest) @ self._first
+        self._steps[hours] = made
+        return made
 
     def open(self, hours: float) -> None:
         """Let hours go by with the gallbladder open."""
-        self._apply(exponential(self._open, np.full(len(self.state), hours)))
+        self._apply(self._open_for(hours))
+
+    def _open_for(self, hours: float) -> Floats:
+        if hours not in self._opened:
+            self._opened[hours] = exponential(self._open, np.full(len(self.state), hours))
+        return self._opened[hours]
 
     def _apply(self, step: Floats) -> None:
         self.state = np.einsum("nij,nj->ni", step, self.state)
@@ -177,17 +197,17 @@ def exponential(rates: Floats, hours: Floats) -> Floats:
 
 
 def regimen_troughs(
-    draws: Draws, state: Floats, occasion: int, regimens: Sequence[Sequence[float]], interval_h: float,
+    course: Course, draws: Draws, state: Floats, regimens: Sequence[Sequence[float]], interval_h: float,
     start_h: float, end_h: float,
 ) -> Floats:  # fmt: skip
     """The mean trough of each regimen's last cycle before `end_h` (n, k), first dose at `start_h`.
 
     `regimens`: the amounts (mg) of each one's cycle, all at one interval; `state` (n, 7) just before the
-    first dose. With M the step over an interval and l_j = e_plasma M^j / V, a dose taken up j intervals ago
-    gives l_j[depot] each mg, and what was there before l_m · state: every dose counts with the uptake of its
-    own day.
+    first dose; `course` is one in the occasion of the future. With M the step over an interval and
+    l_j = e_plasma M^j / V, a dose taken up j intervals ago gives l_j[depot] each mg, and what was there
+    before l_m · state: every dose counts with the uptake of its own day.
     """
-    course, count = Course(draws, occasion), round((end_h - start_h) / interval_h)
+    count = round((end_h - start_h) / interval_h)
     step = course.step(interval_h)
     row = np.zeros_like(state)
     row[:, CENTRAL] = 1.0 / draws.volume

@@ -49,7 +49,7 @@ def test_a_regimen_after_another_gives_the_model_files_curve() -> None:
     for k in range(60):
         course.dose(draws.by_dose(400.0) * draws.by_time(12.0 * k))
         course.after_dose(12.0)
-    made = regimen_troughs(draws, course.state, 0, [(200.0,), (400.0,)], 12.0, 720.0, 1056.0)
+    made = regimen_troughs(course, draws, course.state, [(200.0,), (400.0,)], 12.0, 720.0, 1056.0)
     assert made[:, 0] == pytest.approx(told[1056.0], rel=1e-5)
     assert (made[:, 1] > made[:, 0]).all()
 
