@@ -50,3 +50,24 @@ def test_json_is_a_patient_and_an_empty_file_a_study(tmp_path: Path) -> None:
     assert kind_of(patient) == "patient"
     assert kind_of(str(empty)) == "study"
     assert troughline.check(patient).errors
+
+
+def test_dose_in_python_answers_with_dataframes() -> None:
+    """Every table that docs/dose.md names is a DataFrame; one without rows is empty."""
+    import pandas as pd
+
+    answer = troughline.dose(PACKAGE / "examples/dose/low.toml", draws=100)
+    names = ("regimens", "parameters", "samples", "targets", "causes", "next_sample", "earlier", "curve")
+    tables = {name: getattr(answer, name) for name in names}
+    assert all(isinstance(t, pd.DataFrame) for t in tables.values())
+    assert len(tables["regimens"]) == len(answer.contents["regimens"])
+    assert tables["regimens"]["auc_over_trough_h"].gt(0).all()
+    assert tables["earlier"].empty
+
+
+def test_trial_in_python_stays_a_function_once_its_package_is_imported() -> None:
+    """`troughline.trial` is the function's name and the package's."""
+    import troughline.trial.setup
+
+    assert callable(troughline.trial)
+    assert troughline.trial.setup.load_trial

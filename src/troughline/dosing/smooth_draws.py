@@ -30,10 +30,15 @@ def smooth_draws(values: Floats, normals: Floats) -> Floats:
     n, k = values.shape
     logs = np.log(np.maximum(values, 1e-300))
     centred = normals - normals.mean(axis=0)
-    slopes: Floats = np.linalg.solve(centred.T @ centred, centred.T @ (logs - logs.mean(axis=0)))
-    size: Floats = np.sqrt((slopes**2).sum(axis=0))
-    rest: Floats = logs - normals @ slopes
+    slopes = _slopes(centred, logs)
+    size = np.sqrt((slopes**2).sum(axis=0))
+    rest = logs - normals @ slopes
     return np.exp(rest[:, None, :] + size * _points()[None, :, None]).reshape(n * POINTS, k)
+
+
+def _slopes(centred: Floats, logs: Floats) -> Floats:
+    """Least squares of the columns of `logs` (n, k) on normals with mean 0 (n, q): (q, k)."""
+    return np.asarray(np.linalg.solve(centred.T @ centred, centred.T @ logs), dtype=np.float64)
 
 
 @cache
