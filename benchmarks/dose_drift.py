@@ -30,7 +30,6 @@ Floats = NDArray[np.float64]
 SCHEDULES = {
     "3 levels, 4 weeks apart": (27.98, 55.98, 83.98),
     "4 levels, 4 weeks apart": (27.98, 55.98, 83.98, 111.98),
-    "6 levels, 4 weeks apart": (27.98, 55.98, 83.98, 111.98, 139.98, 167.98),
 }
 CHANGES = (0.0, -20.0, -40.0)
 """Percent in 30 days."""
@@ -50,7 +49,7 @@ def main() -> None:
         levels, sd = _levels(base, working, given.patients, given.seed)
         for change in CHANGES:
             factor = (1 + change / 100.0) ** ((np.array(days) - days[0]) / 30.0)
-            # Less of a drug is as noisy on the log scale: what the model's error adds below that is 0.001.
+            # The error on the log scale is taken as that without a drift: its additive part is 0.001 mg/L.
             found, estimated = [], []
             for i, (row, noise) in enumerate(zip(levels * factor, sd, strict=True)):
                 drawn = row * np.exp(noise)

@@ -15,7 +15,11 @@ from __future__ import annotations
 import argparse
 import time
 from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -37,7 +41,7 @@ from troughline.issues import Findings
 from troughline.pk.posterior import generator_of
 
 Floats = NDArray[np.float64]
-CHUNK = 5_000
+CHUNK, ROUND = 5_000, 20
 WEIGHT_KG, DOSE_MG, INTERVAL_H = 70.0, 400.0, 12.0
 NOW_H, END_H = 24.0 * NOW_DAY, 24.0 * (NOW_DAY + HORIZON_DAYS)
 _Z95 = 1.959963984540054
@@ -111,6 +115,14 @@ class Sums:
             both = (x[:, :, None] * x[:, None, :]).reshape(len(x), k * k)
             self.pairs[what] += (squared.T @ both).reshape(-1, k, k)
 
+    def merge(self, more: Sums) -> None:
+        """Add the sums over other draws."""
+        self.w += more.w
+        self.w2 += more.w2
+        self.score += more.score
+        self.score2 += more.score2
+        self.pairs += more.pairs
+
     @property
     def effective(self) -> Floats:
         """For how many independent draws the weights count (p,)."""
@@ -131,29 +143,39 @@ class Sums:
 
 
 def enumerate_regimens(
-    patients: tuple[DosePatient, ...], answers: list[Answer], least: float, most: int, seed: int
-) -> tuple[Sums, int]:
+    patients: tuple[DosePatient, ...], one: Answer, least: float, most: int, seed: int,
+    map_: Callable[..., Iterable[Sums]],
+) -> tuple[Sums, int]:  # fmt: skip
     """The sums over so many draws that the weights of every patient count for `least`, and how many.
 
-    At most `most`: a patient far out in the population has few draws near him.
+    At most `most`: a patient far out in the population has few draws near him. Draws come in rounds of 20
+    chunks, each with a generator of its own. `one`: an answer, for the regimens and the target.
     """
-    document, rng = read_document(), np.random.default_rng(seed)
-    regimens = answers[0].regimens
-    times = [one.time_h for one in patients[0].levels]
-    log_levels = np.log([[one.value or np.nan for one in p.levels] for p in patients])
-    sums, done = Sums.empty(len(patients), len(regimens)), 0
+    times = [level.time_h for level in patients[0].levels]
+    log_levels = np.log([[level.value or np.nan for level in p.levels] for p in patients])
+    sums, done = Sums.empty(len(patients), len(one.regimens)), 0
     while done < most and (sums.w.min() == 0 or sums.effective.min() < least):
-        draws = draw(document, CHUNK, len(times) + 1, weight_kg=WEIGHT_KG, rng=rng)
-        levels, state = _history(draws, times)
-        troughs = np.empty((CHUNK, len(regimens)))
-        ahead = Course(draws, len(times))
-        for interval in sorted({r.interval_h for r in regimens}):
-            some = [k for k, r in enumerate(regimens) if r.interval_h == interval]
-            amounts = [regimens[k].amounts_mg for k in some]
-            troughs[:, some] = regimen_troughs(ahead, draws, state, amounts, interval, NOW_H, END_H)
-        sums.add(_likelihood(document, levels, log_levels), _scores(troughs, answers[0].target, rng))
-        done += CHUNK
+        part = partial(_chunk, times, log_levels, one, seed)
+        for more in map_(part, range(done // CHUNK, done // CHUNK + ROUND)):
+            sums.merge(more)
+        done += ROUND * CHUNK
     return sums, done
+
+
+def _chunk(times: list[float], log_levels: Floats, one: Answer, seed: int, number: int) -> Sums:
+    """The sums over one chunk of draws."""
+    document, rng = read_document(), np.random.default_rng([seed, number])
+    draws = draw(document, CHUNK, len(times) + 1, weight_kg=WEIGHT_KG, rng=rng)
+    levels, state = _history(draws, times)
+    troughs = np.empty((CHUNK, len(one.regimens)))
+    ahead = Course(draws, len(times))
+    for interval in sorted({r.interval_h for r in one.regimens}):
+        some = [k for k, r in enumerate(one.regimens) if r.interval_h == interval]
+        amounts = [one.regimens[k].amounts_mg for k in some]
+        troughs[:, some] = regimen_troughs(ahead, draws, state, amounts, interval, NOW_H, END_H)
+    sums = Sums.empty(len(log_levels), len(one.regimens))
+    sums.add(_likelihood(document, levels, log_levels), _scores(troughs, one.target, rng))
+    return sums
 
 
 def _history(draws: Draws, times_h: list[float]) -> tuple[Floats, Floats]:
@@ -264,19 +286,21 @@ def main() -> None:
     parser.add_argument("--patients", type=int, default=200)
     parser.add_argument("--draws", type=float, default=100_000)
     parser.add_argument("--most", type=int, default=5_000_000)
+    parser.add_argument("--workers", type=int, default=1)
     given = parser.parse_args()
     simulated = simulate_patients(given.patients, seed=17)
-    begin = time.process_time()
-    answers = [answer(patient) for patient in simulated.patients]
-    print(f"dose: {time.process_time() - begin:.0f} s of processor time", flush=True)
-    begin = time.process_time()
-    sums, done = enumerate_regimens(simulated.patients, answers, given.draws, given.most, seed=99)
+    begin = time.perf_counter()
+    with ProcessPoolExecutor(given.workers, mp_context=get_context("spawn")) as pool:
+        answers = list(pool.map(answer, simulated.patients, chunksize=5))
+        print(f"dose: {time.perf_counter() - begin:.0f} s", flush=True)
+        begin = time.perf_counter()
+        sums, done = enumerate_regimens(simulated.patients, answers[0], given.draws, given.most, 99, pool.map)
     effective = np.sort(sums.effective)
     enough = int((effective >= given.draws).sum())
     print(
         f"enumeration: {done} draws, which count for {effective[0]:.0f} (least) to {effective[-1]:.0f}, "
         f"median {np.median(effective):.0f}, enough for {enough} patients; "
-        f"{time.process_time() - begin:.0f} s of processor time"
+        f"{time.perf_counter() - begin:.0f} s"
     )
     _report(answers, sums)
 
