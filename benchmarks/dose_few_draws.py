@@ -56,7 +56,7 @@ def main() -> None:
         known = np.isfinite(made).all(axis=1)
         return made[known], normals[known]
 
-    for j in np.flatnonzero(~np.isin(found.status, (2, 3))):
+    for j in np.flatnonzero(~np.isin(found.status, (2, 3))).tolist():
         rng = np.random.default_rng(j)
         truth.append(_counted(troughs(j, rng.standard_normal((given.draws, width)))[0]))
         for n in SIZES:
