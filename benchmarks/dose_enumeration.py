@@ -287,14 +287,15 @@ def main() -> None:
     parser.add_argument("--draws", type=float, default=100_000)
     parser.add_argument("--most", type=int, default=5_000_000)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--skip", type=int, default=0, help="leave out the first of the patients")
     given = parser.parse_args()
-    simulated = simulate_patients(given.patients, seed=17)
+    patients = simulate_patients(given.patients, seed=17).patients[given.skip :]
     begin = time.perf_counter()
     with ProcessPoolExecutor(given.workers, mp_context=get_context("spawn")) as pool:
-        answers = list(pool.map(answer, simulated.patients, chunksize=5))
+        answers = list(pool.map(answer, patients, chunksize=5))
         print(f"dose: {time.perf_counter() - begin:.0f} s", flush=True)
         begin = time.perf_counter()
-        sums, done = enumerate_regimens(simulated.patients, answers[0], given.draws, given.most, 99, pool.map)
+        sums, done = enumerate_regimens(patients, answers[0], given.draws, given.most, 99, pool.map)
     effective = np.sort(sums.effective)
     enough = int((effective >= given.draws).sum())
     print(
