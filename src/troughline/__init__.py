@@ -181,14 +181,14 @@ def reconstruct(path: str | Path) -> Reconstruction:
 
 
 def check(path: str | Path) -> Findings:
-    """Every finding about a study file and its tables; nothing is computed.
+    """Every finding about a study, patient, policy, trial, model, curve or evidence file; nothing is run.
 
-    Raises `troughline.issues.InputError` when the study file itself cannot be used.
+    Which of these a file is, it says itself, as for `troughline check`. Raises `troughline.issues.InputError`
+    where a study file cannot be used at all, `OSError` for a model file that cannot be read.
     """
-    from troughline.cohort.load import check_study
-    from troughline.cohort.studyfile import load_study
+    from troughline.input_files import findings_of
 
-    return check_study(load_study(path))
+    return findings_of(path)
 
 
 _run_trial = trial

@@ -19,10 +19,12 @@ from troughline.dosing.result import (
     EarlierPrediction,
     Explanation,
     Following,
+    IfProportional,
     Individual,
     ModelUse,
     NextSample,
     ParameterRow,
+    ProportionalRow,
     RecommendationResult,
     RegimenCard,
     RegimenResult,
@@ -53,6 +55,25 @@ def spread(median: float, factor: float = 1.4, unit: str = "ug/mL") -> Spread:
 
 def _normal(x: float) -> float:
     return 0.5 * (1.0 + math.erf(x / math.sqrt(2.0)))
+
+
+def _if_proportional() -> IfProportional:
+    row = ProportionalRow(
+        regimen="400-qd",
+        label="400 mg once daily",
+        trough=3.11,
+        p_in=0.612,
+        trough_if_proportional=2.43,
+        p_in_if_proportional=0.777,
+    )
+    return IfProportional(
+        anchor_mg=400.0,
+        answer="regimen",
+        among=("400-qd",),
+        same=True,
+        rows=(row,),
+        text="If exposure rose in proportion, the answer would be the same.",
+    )
 
 
 def _regimen(
@@ -95,6 +116,7 @@ def _regimen(
         utility_low=benefit - toxicity - 0.171,
         utility_high=benefit - toxicity + 0.193,
         p_best=(0.041, 0.127, 0.463, 0.251, 0.118)[k],
+        auc_over_trough_h=(25.1, 30.2, 31.3, 30.4, 42.5)[k],
         time_to_steady=SteadyTime(days=6.3 + k, low=4.2, high=9.7 + k),
         notes=("doses on alternate days: the trough is the lower of the two",) if k == 2 else (),
     )
@@ -353,6 +375,8 @@ def sample_result() -> DoseResult:
             exposure_ratio=spread(1.81, 1.3, "1"),
             direction="high",
             causes=_causes(),
+            if_proportional=_if_proportional(),
+            model_notes={"sorafenib/hcc": ("Whether exposure is less than proportional is <disputed>.",)},
         ),
         next_sample=_next_sample(),
         following=_following(),

@@ -115,6 +115,34 @@ def test_samples_targets_causes_and_the_next_sample_are_on_the_page(html: str) -
     assert "not used: the file says not to use it" in text
 
 
+def test_the_proportional_answer_and_what_the_model_says_of_itself_are_on_the_page(html: str) -> None:
+    text = " ".join(Page(html).text.split())
+    assert "If exposure rose in proportion to the dose" in text
+    assert "400 mg once daily3.112.4361%78%" in text
+    assert "What the model says of itself" in text
+    assert "Whether exposure is less than proportional is <disputed>." in text
+
+
+def test_a_target_with_one_limit_and_a_toxicity_that_lasts_have_badges_of_their_own() -> None:
+    """Neither says that one regimen is preferred."""
+    results = sample()
+    results["recommendation"] |= {"answer": "regimen", "ranked": False}
+    assert dose_view.answer_badge(results)[1].startswith("The smallest change that reaches the target")
+    results["recommendation"]["regimen"] = "400-bid"
+    assert dose_view.answer_badge(results)[1].startswith("The regimen in force reaches the target")
+    results["issues"].append(
+        {
+            "severity": "warning",
+            "code": "ongoing-toxicity",
+            "message": "",
+            "file": "",
+            "row": None,
+            "column": "",
+        }
+    )
+    assert dose_view.answer_badge(results) == ("refused", "Hold: a severe toxicity is not over")
+
+
 def test_what_is_not_known_is_said_with_its_reason_and_never_as_zero() -> None:
     results = sample_without_curves()
     html = render_dose_page(results, [])

@@ -298,9 +298,10 @@ def test_where_no_regimen_reaches_the_nearest_stands_with_its_own_probability() 
     assert result.recommendation.criterion == "utility"
     row = next(r for r in result.regimens if r.regimen.id == result.recommendation.regimen)
     assert f"the nearest, {row.regimen.label}, gives" in result.sentence
-    printed = probability_in_words(row.p_in_as_printed)
-    said = f"inside with probability {probability_in_words(row.p_in)} ({printed} with the limits as printed)"
-    assert said in result.sentence
+    # Limits by hand are exact, so P(in) is that with the limits as printed, and is said once.
+    assert row.p_in == row.p_in_as_printed
+    assert f"is inside with probability {probability_in_words(row.p_in)}" in result.sentence
+    assert "(0." not in result.sentence
 
 
 def test_a_target_with_one_limit_names_the_smallest_change_and_says_so() -> None:
@@ -308,7 +309,10 @@ def test_a_target_with_one_limit_names_the_smallest_change_and_says_so() -> None
     target = {"high": 4.0, "unit": "ug/mL", "source": "chosen for a test"}
     result = dose(sample_patient(target=target, options={**FEW, "next_sample": True, "draws": 300}))
     assert result.recommendation.regimen == "400-qd"
-    assert "the smallest change that reaches the target; it has no lower limit" in result.sentence
+    assert (
+        "the smallest change of dose that reaches the target; the target has no lower limit"
+        in result.sentence
+    )
     assert any(f.code == "one-sided-target" for f in result.findings)
     assert (result.recommendation.p_best, result.recommendation.margin, result.next_sample) == (None,) * 3
 

@@ -154,9 +154,9 @@ def with_drug(**span: float) -> DosePatient:
         ({}, "present", None),
         ({"start": -400, "until": -300}, "absent", None),
         ({"start": -30, "until": 5}, "present", None),
-        ({"start": 29}, "absent", "starts 1 days after the last level"),
+        ({"start": 29}, "absent", "starts 1 day after the last level"),
         ({"start": 20}, "present", "started only 8 days before the last level"),
-        ({"start": -30, "until": 28.5}, "present", "ends 0 days before the decision"),
+        ({"start": -30, "until": 28.5}, "present", "ends less than a day before the decision"),
         ({"start": -30, "until": 40}, "present", "ends 11 days after the decision"),
     ],
 )

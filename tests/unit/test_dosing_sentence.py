@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tests.unit.dose_sample import sample_patient
 from troughline.dosing.candidates import drug_regimens
 from troughline.dosing.checks import Basis
 from troughline.dosing.limits import Limits
-from troughline.dosing.recommend import Rules, choose
+from troughline.dosing.recommend import Rules, choose, labels_in_words
 from troughline.dosing.result import TargetResult
 from troughline.dosing.scores import Scores
 from troughline.dosing.sentence import sentence_of
@@ -22,7 +24,7 @@ TARGET = TargetResult(
 )  # fmt: skip
 
 
-def said(inside: tuple[float, ...], utility: tuple[float, ...] | None, *, lead: str = "") -> str:
+def said(inside: tuple[float, ...], utility: tuple[float, ...] | None, **changes: Any) -> str:
     """The sentence for 400 mg twice daily (in force), 400 mg once daily and 200 mg once daily."""
     by_id = {r.id: r for r in drug_regimens("sorafenib")}
     regimens = tuple(by_id[i] for i in ("400-bid", "400-qd", "200-qd"))
@@ -36,13 +38,17 @@ def said(inside: tuple[float, ...], utility: tuple[float, ...] | None, *, lead: 
         utility=None if utility is None else np.tile(utility, (N, 1)), outside_curve={}, effective=float(N),
     )  # fmt: skip
     choice = choose(scores, limits, [r.daily_dose_mg for r in regimens], RULES, current=0)
-    return sentence_of(sample_patient(), basis, scores, choice, None, lead=lead)
+    return sentence_of(sample_patient(**changes), basis, scores, choice, None)
 
 
 def test_with_a_utility_both_the_utilities_and_each_probability_are_given() -> None:
     text = said((0.2, 0.8, 0.6), (0.20, 0.31, 0.30))
-    assert "expected utility 0.310 and 0.300; inside with probability 0.80 and 0.60" in text
-    assert "each is better than 400 mg twice daily (expected utility 0.200" in text
+    assert "400 mg once daily (trough about 2 mg/L, inside the target of 1.4 to 3.45 mg/L with" in text
+    assert (
+        "with probability 0.80, expected utility 0.310) and 200 mg once daily (2 mg/L, 0.60, utility 0.300)"
+        in text
+    )
+    assert "each is better than 400 mg twice daily (inside with probability 0.20, utility 0.200)" in text
 
 
 def test_a_choice_of_the_utility_that_does_not_reach_the_target_is_said() -> None:
@@ -60,6 +66,22 @@ def test_only_those_that_beat_the_regimen_in_force_are_called_better() -> None:
     assert "each" not in text
 
 
-def test_a_leading_sentence_comes_before_any_answer() -> None:
-    for inside in ((0.2, 0.8, 0.1), (0.7, 0.7, 0.7), (0.1, 0.1, 0.1)):
-        assert said(inside, None, lead="Hold first.") == f"Hold first. {said(inside, None)}"
+def test_while_a_severe_toxicity_lasts_every_answer_is_one_about_a_restart() -> None:
+    """Each kind of answer reads on from the hold that comes before it; none says to change a dose."""
+    ongoing = {"toxicity": [{"time": 27, "term": "rash", "grade": 3}]}
+    for inside, kind in (
+        ((0.2, 0.8, 0.1), "For a restart, 400 mg once daily: in 28 days a trough of about 2 mg/L (median)"),
+        ((0.7, 0.7, 0.7), "For a restart the evidence does not distinguish 400 mg twice daily (trough about"),
+        ((0.1, 0.1, 0.1), "For a restart no feasible regimen reaches the target of 1.4 to 3.45 mg/L"),
+    ):
+        text = said(inside, None, **ongoing)
+        assert text.startswith(kind)
+        assert "Change to" not in text
+
+
+def test_labels_with_a_comma_are_parted_by_semicolons() -> None:
+    assert labels_in_words(["a", "b", "c"]) == "a, b and c"
+    assert labels_in_words(["400 mg and 200 mg, 12 h apart", "b", "c"]) == (
+        "400 mg and 200 mg, 12 h apart; b; and c"
+    )
+    assert labels_in_words(["400 mg and 200 mg, 12 h apart"]) == "400 mg and 200 mg, 12 h apart"

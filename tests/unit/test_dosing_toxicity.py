@@ -51,7 +51,9 @@ def test_the_dose_of_a_cycle_is_its_average_and_months_later_there_is_none() -> 
 
 def test_while_a_severe_toxicity_lasts_only_a_hold_is_offered_and_the_answer_begins_with_it() -> None:
     result = dose(sample_patient(options={"draws": 200, "next_sample": False}, **sick()))
-    assert result.sentence.startswith("Hold: grade 4 hepatitis on day 27 at 800 mg a day")
+    assert result.sentence.startswith(
+        "Hold the drug: by this file the grade 4 hepatitis on day 27 at 800 mg a day is not over"
+    )
     assert "label" in result.sentence
     again = any(c in result.sentence for c in ("400 mg twice daily", "then 400 mg twice"))
     assert ("no lower than one" in result.sentence) == again
@@ -66,7 +68,9 @@ def test_a_toxicity_lasts_until_its_end(until: float | None, holds: bool) -> Non
     regimens = feasible_regimens(patient, Findings())
     assert all(r.hold_h > 0 for r in regimens) == holds
     said = with_toxicity("Stay.", patient, regimens)
-    assert said.startswith("Hold: ") if holds else said.startswith("Stay. But the patient had grade 4")
+    assert (
+        said.startswith("Hold the drug: ") if holds else said.startswith("Stay. But the patient had grade 4")
+    )
 
 
 LATER: dict[str, dict[str, Any]] = {

@@ -46,10 +46,11 @@ def simulate_policies(
 
 def print_policies(result: PolicyResult, out: Path, *, report: bool = True) -> None:
     """The sentence first, then a line a policy, the verdicts, and where the files are."""
+    from troughline.report.numbers import micro
     from troughline.report.policy_page import beside_row, measure_text
 
     contents: dict[str, Any] = result.contents
-    typer.echo(contents["sentence"])
+    typer.echo(micro(contents["sentence"]))
     typer.echo(f"  {contents['title']}")
     typer.echo("  SIMULATED DATA, not patients")
     rows = [(p["id"], *(measure_text(m, p["measures"][m]) for m in _COLUMNS)) for p in contents["policies"]]
@@ -58,6 +59,7 @@ def print_policies(result: PolicyResult, out: Path, *, report: bool = True) -> N
         typer.echo(f"  {verdict['answer']}: {verdict['sentence']}")
     for one in map(beside_row, contents["beside"]):
         typer.echo(
-            f"  {one['words']}: {one['label']} {one['published']}, here {one['ours']} ({one['range']})"
+            f"  {one['words']}: {one['label']} {one['published']}, here {one['ours']} ({one['range']}), "
+            f"{one['policy']}"
         )
     typer.echo(f"  {'report' if report else 'numbers'}: {out / 'report.html' if report else out}")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,12 +20,11 @@ from troughline.cli.console import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from troughline.issues import Finding, Findings
+    from troughline.issues import Finding
     from troughline.response.study import StudyResult
     from troughline.results import Verdict
 
 
-Kind = Literal["study", "patient", "policy", "trial", "model", "curve", "evidence"]
 PATIENT_DATA = ("level-implausible", "earlier-result", "no-estimate")
 """What is wrong with the data in a patient file, not with the file."""
 
@@ -63,8 +61,10 @@ def check(
     ],
 ) -> None:
     """Every finding about a study, patient, policy, trial, curve, model or evidence file; nothing is run."""
-    kind = _kind_of(file)
-    findings = _findings_of(kind, file)
+    from troughline.input_files import findings_of, kind_of
+
+    kind = kind_of(file)
+    findings = findings_of(file, kind)
     if kind == "evidence":
         from troughline.cli.evidence import print_check
 
@@ -91,6 +91,7 @@ def demo(
     from troughline.cli.dose import print_answer, write_answer
     from troughline.cli.trial import print_trial, write_trial
     from troughline.cohort.studyfile import load_study
+    from troughline.input_files import kind_of
     from troughline.report.write import check_writable, write_report
     from troughline.response.study import run_study
 
@@ -104,7 +105,7 @@ def demo(
                 write_report(result.contents, folder, progress=progress)
             _print_answers(result, folder)
         for patient_file in sorted((examples / "dose").glob("*.toml")):
-            if _kind_of(patient_file) != "patient":
+            if kind_of(patient_file) != "patient":
                 continue
             folder = out / "dose" / patient_file.stem
             check_writable(folder)
@@ -127,74 +128,6 @@ def exit_status(verdicts: Iterable[Verdict]) -> int:
     if all(given):
         return ALL_ANSWERED
     return SOME_NOT_ANSWERED if any(given) else NOTHING_ANSWERED
-
-
-def _kind_of(file: Path) -> Kind:
-    """What a file is by its sections; JSON is a patient, and what nothing tells is a study.
-
-    Patient and trial files have a section `model` too.
-    """
-    sections, said = _sections_of(file)
-    if said in ("study", "drug"):
-        return "evidence"
-    if "evaluation" in sections:
-        return "policy"
-    if "patient" in sections or file.suffix.lower() == ".json":
-        return "patient"
-    if "trial" in sections:
-        return "trial"
-    if "model" in sections:
-        return "model"
-    return "curve" if "curve" in sections else "study"
-
-
-def _sections_of(file: Path) -> tuple[set[str], Any]:
-    """The keys of a file, and its `kind`; where it is no TOML, what looks like headers of sections."""
-    import tomllib
-
-    try:
-        text = file.read_bytes().decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError):
-        return set(), None
-    try:
-        contents = tomllib.loads(text)
-    except (ValueError, RecursionError):
-        return set(re.findall(r"^\s*\[([^\[\]\n]+)\]", text, re.MULTILINE)), None
-    return set(contents), contents.get("kind")
-
-
-def _findings_of(kind: Kind, file: Path) -> Findings:
-    """Every finding about a file of that kind."""
-    match kind:
-        case "policy":
-            from troughline.dosing.policy.setup import check_policy
-
-            return check_policy(file)[1]
-        case "trial":
-            from troughline.cli.trial import check_trial_file
-
-            return check_trial_file(file)
-        case "patient":
-            from troughline.dosing.checks import check_dose_file
-
-            return check_dose_file(file)
-        case "model":
-            from troughline.model.read import read_model
-
-            return read_model(file.read_bytes().decode("utf-8-sig"), file=file.name)[1]
-        case "curve":
-            from troughline.evidence.reconstruct.run import check_curves
-
-            return check_curves(file)
-        case "evidence":
-            from troughline.evidence.checks import check_file
-
-            return check_file(file)
-        case "study":
-            from troughline.cohort.load import check_study
-            from troughline.cohort.studyfile import load_study
-
-            return check_study(load_study(file))
 
 
 def _finding(values: dict[str, Any]) -> Finding:

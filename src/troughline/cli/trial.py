@@ -17,7 +17,6 @@ from troughline.cli.console import (
 )
 
 if TYPE_CHECKING:
-    from troughline.issues import Findings
     from troughline.progress import Progress
 
 _MEASURES = ("os_median", "ttp_median", "orr", "dcr", "severe")
@@ -110,13 +109,6 @@ def write_trial(
         print_findings(answer.findings)
         write_trial_report(answer.contents, out, report=report, patients=kept, progress=progress)
     return answer.contents
-
-
-def check_trial_file(file: Path) -> Findings:
-    """Every finding about a trial file; no trial is run."""
-    from troughline.trial.setup import check_trial
-
-    return check_trial(file)[1]
 
 
 def exit_status(contents: dict[str, Any]) -> int:

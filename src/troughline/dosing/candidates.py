@@ -195,10 +195,14 @@ def _with_holds(patient: DosePatient, regimens: list[Regimen], found: Findings) 
     return [_held(r, days) for r in regimens if r.daily_dose_mg <= most]
 
 
+def hold_words(hold_h: float) -> str:
+    """How the label of a regimen after a hold begins; empty without a hold."""
+    return f"hold {hold_h / 24.0:g} days, then " if hold_h else ""
+
+
 def _held(r: Regimen, days: float) -> Regimen:
-    return replace(
-        r, id=f"hold-{days:g}-{r.id}", label=f"hold {days:g} days, then {r.label}", hold_h=24.0 * days
-    )
+    hold_h = 24.0 * days
+    return replace(r, id=f"hold-{days:g}-{r.id}", label=hold_words(hold_h) + r.label, hold_h=hold_h)
 
 
 def _file(patient: DosePatient) -> str:

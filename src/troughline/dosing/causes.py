@@ -133,12 +133,17 @@ def _out_of_step(drug: OtherDrug, last_h: float | None, now_h: float) -> str | N
         return "acts, and no level shows how much"
     if drug.start_h is not None and drug.start_h > last_h - EFFECT_H:
         if drug.start_h > last_h:
-            return f"starts {(drug.start_h - last_h) / 24:.0f} days after the last level"
-        return f"started only {(last_h - drug.start_h) / 24:.0f} days before the last level"
+            return f"starts {_days(drug.start_h - last_h)} after the last level"
+        return f"started only {_days(last_h - drug.start_h)} before the last level"
     if drug.until_h is not None and drug.until_h > last_h - EFFECT_H:
-        apart = (drug.until_h - now_h) / 24
-        return f"ends {abs(apart):.0f} days {'after' if apart >= 0 else 'before'} the decision"
+        apart = drug.until_h - now_h
+        return f"ends {_days(abs(apart))} {'after' if apart >= 0 else 'before'} the decision"
     return None
+
+
+def _days(hours: float) -> str:
+    days = round(hours / 24.0)
+    return "less than a day" if days == 0 else f"{days} day{'' if days == 1 else 's'}"
 
 
 def _covariate(patient: DosePatient, cause: ExposureCause) -> tuple[Status, str]:

@@ -11,6 +11,7 @@ from troughline.dosing.model_choice import ChosenModel, choose_models
 from troughline.dosing.patient_file import check_patient
 from troughline.dosing.response_curve import response_curves
 from troughline.dosing.target import target_of
+from troughline.dosing.target_interval import with_interval
 from troughline.issues import Findings, Severity
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def basis_of(patient: DosePatient, found: Findings) -> Basis | None:
     if target is None or not models or not regimens or len(found.errors) > before:
         return None
     _report_limits_of_models(patient, models, found)
-    return Basis(models=models, regimens=regimens, limits=target[0], target=target[1], curves=curves)
+    shown = with_interval(target[1], patient)
+    return Basis(models=models, regimens=regimens, limits=target[0], target=shown, curves=curves)
 
 
 def _report_severe_toxicity(patient: DosePatient, regimens: tuple[Regimen, ...], found: Findings) -> None:

@@ -30,6 +30,7 @@ from troughline.dosing.level_rows import level_rows
 from troughline.dosing.next_sample import value_of_samples
 from troughline.dosing.patient_file import load_patient
 from troughline.dosing.plausibility import check_against_the_others, check_levels
+from troughline.dosing.proportional import if_proportional
 from troughline.dosing.recommend import choose
 from troughline.dosing.regimen_rows import recommendation_row, regimen_rows, report_choice, rules_of
 from troughline.dosing.response_curve import ResponseCurve
@@ -38,6 +39,7 @@ from troughline.dosing.result import (
 )
 from troughline.dosing.scores import score
 from troughline.dosing.sentence import sentence_of
+from troughline.dosing.target_interval import interval_sentence
 from troughline.dosing.threads import beside, in_threads
 from troughline.dosing.tolerance import with_toxicity
 from troughline.issues import Findings, InputError, Severity
@@ -127,6 +129,7 @@ def dose(
     check_against_the_others(patient, rows.rows, found)
     following = follow(patient, belief, found, level=options.level)
     found.raise_errors()
+    proportional = if_proportional(patient, basis, belief, made, scores, choice, rules, current=current)
     progress("writing the answer", 8, STEPS)
     ids = [r.id for r in basis.regimens]
     said = [basis.regimens[k] for k in sorted({choice.best, *choice.among})]
@@ -155,7 +158,17 @@ def dose(
         covariates=covariate_rows(patient, basis),
         history=history_rows(patient),
         toxicity=tuple({"day": t.time_h / 24.0, "term": t.term, "grade": t.grade} for t in patient.toxicity),
-        explanation=explain(patient, own, population, rows, basis.target, level=options.level),
+        explanation=explain(
+            patient,
+            own,
+            population,
+            rows,
+            basis.target,
+            level=options.level,
+            interval=interval_sentence(basis, scores, choice.among),
+            if_proportional=proportional,
+            model_notes={m.model.id: m.model.spec.notes for m in basis.models},
+        ),
         next_sample=further,
         following=following,
         models=model_rows(basis, working, belief),

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from troughline.dosing.causes import common_causes
 from troughline.dosing.level_rows import LevelRows, spread_of
 from troughline.dosing.plausibility import ODD_P, p_in_words
-from troughline.dosing.result import Cause, Explanation, TargetResult
+from troughline.dosing.result import Cause, Explanation, IfProportional, TargetResult
 
 if TYPE_CHECKING:
     from troughline.dosing.patient import DosePatient
@@ -30,10 +30,14 @@ def explain(
     target: TargetResult,
     *,
     level: float,
+    interval: str | None = None,
+    if_proportional: IfProportional | None = None,
+    model_notes: dict[str, tuple[str, ...]] | None = None,
 ) -> Explanation:
     """Explain from the draws of the exposure: the patient's (n,) and the population's (n,).
 
-    It is that of the last cycle; on hold, of the last one that was taken.
+    It is that of the last cycle; on hold, of the last one that was taken. `interval` is a sentence on the
+    target's dosing interval, `if_proportional` and `model_notes` stand in the explanation as they are.
 
     The shrinkage is the variance of the patient's log exposure over that of the population's: 1 where the
     levels told nothing.
@@ -51,7 +55,8 @@ def explain(
     sentences = [
         _against_population(middle, direction, on_hold=patient.regimen is None),
         _prior_or_data(len(patient.used_levels), shrinkage),
-        *_which_level(rows), _which_target(target), *_which_cause(causes, direction),
+        *_which_level(rows), _which_target(target), *([] if interval is None else [interval]),
+        *_which_cause(causes, direction), *([] if if_proportional is None else [if_proportional.text]),
     ]  # fmt: skip
     return Explanation(
         sentences=tuple(sentences),
@@ -59,6 +64,8 @@ def explain(
         exposure_ratio=ratio,
         direction=direction,
         causes=causes,
+        if_proportional=if_proportional,
+        model_notes=model_notes or {},
     )
 
 
@@ -80,9 +87,8 @@ def _prior_or_data(n: int, shrinkage: float) -> str:
     if told < 0.05:
         return f"The {levels} told next to nothing: the answer rests on the population model."
     return (
-        f"The {levels} took away {told:.0%} of the variance that the population has in log exposure; the "
-        "rest is "
-        "the population model."
+        f"The {levels} settled {told:.0%} of what is uncertain about a patient's exposure (of the variance "
+        "of its logarithm in the population); the rest is the population model's."
     )
 
 
@@ -92,12 +98,12 @@ def _which_level(rows: LevelRows) -> list[str]:
     row = rows.rows[rows.most]
     assert row.influence is not None
     value = f"{row.value:.2g} mg/L" if row.value is not None else f"below {row.limit:.2g} mg/L"
-    said = (
-        f"Level {row.number} ({value} on day {row.day:.0f}) moves the answer most: without it the "
-        f"expected trough on {rows.regimen} would be "
-        f"{abs(1 / (1 + row.influence) - 1):.0%} {'lower' if row.influence > 0 else 'higher'}."
-    )
     alone = sum(r.used for r in rows.rows) == 1
+    change = f"the expected trough on {rows.regimen} would be {_change(1 / (1 + row.influence))}."
+    drawn = f"({value} on day {row.day:.0f})"
+    said = f"Level {row.number} {drawn} moves the answer most: without it {change}"
+    if alone:
+        said = f"Without the level {drawn} {change}"
     others = "what is expected of such patients" if alone else "the patient's other levels"
     made = [said]
     made += [
@@ -109,14 +115,23 @@ def _which_level(rows: LevelRows) -> list[str]:
     return made
 
 
+def _change(ratio: float) -> str:
+    """A ratio to something in words: `20% lower`, `3.4 times as high`."""
+    if ratio >= 2:
+        return f"{ratio:.2g} times as high" if ratio < 100 else "more than 100 times as high"
+    return f"{abs(ratio - 1):.0%} {'lower' if ratio < 1 else 'higher'}"
+
+
 def _which_target(target: TargetResult) -> str:
     low = "" if target.low is None else f"{target.low:.3g}"
     high = "" if target.high is None else f"{target.high:.3g}"
     span = f"{low} to {high}" if low and high else (f"at least {low}" if low else f"at most {high}")
-    n = f", {target.n} patients" if target.n else ""
+    n = f"; {target.n} patients" if target.n else ""
     design = f", {target.design}" if target.design else ""
     unread = "" if target.verified else "; not verified in the source"
-    return f"The target is {span} {target.unit} ({target.citation}{n}{design}{unread}); {target.uncertainty}."
+    unit = "mg·h/L in 24 h" if target.metric == "auc" else "mg/L"
+    where = f"{target.citation}{n}{design}{unread}"
+    return f"The target is {span} {unit} ({where}): {target.uncertainty}."
 
 
 def _which_cause(causes: tuple[Cause, ...], direction: Direction) -> list[str]:

@@ -239,6 +239,6 @@ def _sentence(made: tuple[SampleValue, ...], top: int | None, scores: Scores) ->
     lead = "is worth most" if most is best else "is worth as much as any"
     what = "utility" if scores.criterion == "utility" else "probability to be inside the target"
     return (
-        f"A level {best.label} {lead}: it raises the expected {what} by {best.gain:.3f}, of the "
-        f"{best.loss_before:.3f} that knowing this patient fully would."
+        f"One more level {lead} {best.label}: deciding with it raises the expected {what} by "
+        f"{best.gain:.3f}; knowing this patient fully would raise it by {best.loss_before:.3f}."
     )

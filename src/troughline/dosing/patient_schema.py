@@ -141,6 +141,7 @@ class TargetEntry(Strict):
       `curve` (where it reaches `at_probability`); `side`: which limit, where the outcome does not say it.
     - `low`, `high`, `unit`, `metric`: by hand, with `source`; `low_interval` and `high_interval` (95 %)
       where they are uncertain.
+    - `interval_h`: the dosing interval that its troughs are of, where the source does not say it.
     - `fixed`: take the limits as exact although their uncertainty is known.
     """
 
@@ -156,6 +157,7 @@ class TargetEntry(Strict):
     unit: str | None = None
     metric: Literal["trough", "auc"] = "trough"
     hours: Positive = 24.0
+    interval_h: Positive | None = None
     source: str = ""
     fixed: bool = False
 

@@ -18,7 +18,7 @@ NAMES: Mapping[str, str] = {
     "MAT": "mean absorption time",
     "k_out": "rate constant out of the central compartment",
     "Fent": "fraction that enters the bile",
-    "left_at_ref": "exposure left at the reference day, of that on the first",
+    "left_at_ref": "exposure left on the reference day",
 }
 """Names of pharmacokinetics as the library's models write them."""
 

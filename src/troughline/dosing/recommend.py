@@ -223,7 +223,14 @@ def _error(draws: Floats, effective: float) -> float:
 
 
 def labels_in_words(labels: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`; with semicolons where a label has a comma of its own."""
+    if len(labels) > 1 and any("," in label for label in labels):
+        return "; ".join(labels[:-1]) + "; and " + labels[-1]
+    return listed(labels)
+
+
+def listed(parts: Sequence[str], last: str = "and") -> str:
     """`a`, `a and b`, `a, b and c`."""
-    if len(labels) == 1:
-        return labels[0]
-    return ", ".join(labels[:-1]) + " and " + labels[-1]
+    if len(parts) == 1:
+        return parts[0]
+    return ", ".join(parts[:-1]) + f" {last} " + parts[-1]

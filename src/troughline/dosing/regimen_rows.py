@@ -13,6 +13,7 @@ from troughline.dosing.level_rows import spread_of
 from troughline.dosing.recommend import Rules, labels_in_words, rules_in_words
 from troughline.dosing.result import RecommendationResult, RegimenResult, SteadyTime
 from troughline.dosing.sentence import lead_in_words
+from troughline.dosing.target_interval import exposure_per_trough, interval_note
 from troughline.dosing.tolerance import at_or_below
 from troughline.issues import Findings, Severity
 
@@ -40,16 +41,14 @@ def regimen_rows(
 
     drug = load_drug(patient.drug)
     return tuple(
-        _regimen(patient, drug, regimen, k, scores, choice, steady[k])
-        for k, regimen in enumerate(basis.regimens)
+        _regimen(patient, drug, basis, k, scores, choice, steady[k]) for k in range(len(basis.regimens))
     )
 
 
 def _regimen(
-    patient: DosePatient, drug: Drug, regimen: Regimen, k: int, scores: Scores, choice: Choice,
-    days: Floats,
-) -> RegimenResult:  # fmt: skip
-    level = patient.options.level
+    patient: DosePatient, drug: Drug, basis: Basis, k: int, scores: Scores, choice: Choice, days: Floats
+) -> RegimenResult:
+    regimen, level = basis.regimens[k], patient.options.level
     effective = max(min(scores.effective, len(scores.inside)), 1.0)
     p_in = float(scores.inside[:, k].mean())
     toxicity, benefit = _mean(scores.toxicity, k, level), _mean(scores.benefit, k, level)
@@ -57,6 +56,7 @@ def _regimen(
     error = None if scores.utility is None else float(scores.utility[:, k].std() / math.sqrt(effective))
     low, median, high = (float(v) for v in np.quantile(days, [(1 - level) / 2, 0.5, (1 + level) / 2]))
     current = patient.regimen is not None and same_regimen(regimen, patient.regimen)
+    interval = interval_note(basis, scores, k)
     note = "the regimen in force: what is left is its own approach to steady levels" if current else ""
     return RegimenResult(
         regimen=card(regimen, patient, drug),
@@ -71,8 +71,9 @@ def _regimen(
         p_benefit=benefit[0], p_benefit_low=benefit[1], p_benefit_high=benefit[2],
         utility=utility[0], utility_error=error, utility_low=utility[1], utility_high=utility[2],
         p_best=float(choice.p_best[k]),
+        auc_over_trough_h=exposure_per_trough(scores, k),
         time_to_steady=SteadyTime(days=median, low=low, high=high, note=note),
-        notes=_notes(patient, regimen, drug),
+        notes=(*_notes(patient, regimen, drug), *([] if interval is None else [interval])),
     )  # fmt: skip
 
 
@@ -148,4 +149,5 @@ def recommendation_row(
         p_best=None if choice.one_sided else float(choice.p_best[choice.best]),
         sentence=lead_in_words(scores, choice, basis),
         rules=rules_in_words(scores, choice, rules),
+        ranked=not choice.one_sided,
     )

@@ -100,7 +100,9 @@ class RegimenResult:
       curve.
     - `utility`: expected, with its Monte-Carlo error and its interval; None where it cannot be computed.
     - `p_best`: the probability that this is the best candidate, by the criterion of the recommendation.
-    - `notes`: what speaks for care with it: severe toxicity at that dose, no step of the label.
+    - `auc_over_trough_h`: the median of AUC in 24 h over trough, h: what a trough of this interval tells.
+    - `notes`: what speaks for care with it: severe toxicity at that dose, no step of the label, another
+      interval than that of the target's troughs.
     """
 
     regimen: RegimenCard
@@ -122,6 +124,7 @@ class RegimenResult:
     utility_low: float | None
     utility_high: float | None
     p_best: float
+    auc_over_trough_h: float
     time_to_steady: SteadyTime
     notes: tuple[str, ...] = ()
 
@@ -134,8 +137,8 @@ class RecommendationResult:
       is None or the one in force where it is among them); `target not reached` (`regimen` is the nearest);
       `no level` (`regimen` is the one in force).
     - `criterion`: `utility` or `p_in`; `margin`: by how much the best leads the second, with its
-      Monte-Carlo error; `p_best` is None where regimens are not ranked; `rules`: the rules that
-      were applied, with their limits.
+      Monte-Carlo error; `ranked`: whether regimens are ranked at all (a target with one limit does not
+      rank them), `p_best` is None where not; `rules`: the rules that were applied, with their limits.
     """
 
     answer: Answer
@@ -147,6 +150,7 @@ class RecommendationResult:
     p_best: float | None
     sentence: str
     rules: tuple[str, ...]
+    ranked: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,6 +216,8 @@ class TargetResult:
       it is uncertain (`low_interval`, `high_interval`: 95 %), in `unit`.
     - `kind`: `published`, `study`, `given`; `id` names it; `n`, `design`, `population`, `citation`, `doi`,
       `verified`, `endpoint` of the source; `uncertainty` says how uncertain limits were drawn.
+    - `interval_h`: the dosing interval that a target's troughs are of, and `interval_source` where that
+      comes from; None for an area.
     """
 
     id: str
@@ -231,6 +237,8 @@ class TargetResult:
     verified: bool
     uncertainty: str
     note: str = ""
+    interval_h: float | None = None
+    interval_source: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,6 +283,34 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProportionalRow:
+    """A regimen's median trough (mg/L) and P(in) as answered, and with dose-proportional exposure."""
+
+    regimen: str
+    label: str
+    trough: float
+    p_in: float
+    trough_if_proportional: float
+    p_in_if_proportional: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IfProportional:
+    """What the answer would be if exposure rose in proportion to the dose.
+
+    `anchor_mg`: the dose before the last level, from which it would; `answer` and `among` as those of
+    `RecommendationResult`; `same`: whether they are those of the answer; `text` says it in words.
+    """
+
+    anchor_mg: float
+    answer: Answer
+    among: tuple[str, ...]
+    same: bool
+    rows: tuple[ProportionalRow, ...]
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
     """What drove the answer.
 
@@ -284,6 +320,8 @@ class Explanation:
     - `exposure_ratio`: the patient's exposure over the population's at his covariates.
     - `direction`: whether he lies `low`, `high` or `typical`; `causes`: the usual ones, in that direction
       first.
+    - `if_proportional`: the answer with dose-proportional exposure, None where no model says otherwise;
+      `model_notes`: what the models' files say of themselves, by model.
     """
 
     sentences: tuple[str, ...]
@@ -291,6 +329,8 @@ class Explanation:
     exposure_ratio: Spread
     direction: Literal["low", "high", "typical"]
     causes: tuple[Cause, ...]
+    if_proportional: IfProportional | None = None
+    model_notes: dict[str, tuple[str, ...]] = field(default_factory=dict[str, "tuple[str, ...]"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

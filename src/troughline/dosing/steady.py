@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _BEFORE_H = 1e-7
-_LINEAR, _NONLINEAR = 0, 2
+_LINEAR, NONLINEAR = 0, 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class SteadyPatterns:
         self._model = model
         self._regimens = tuple(regimens)
         self._compiled = model.compiled_with_areas if areas else model.compiled
-        may_scale = self._compiled.kind != _NONLINEAR and not _dose_elsewhere(model)
+        may_scale = self._compiled.kind != NONLINEAR and not dose_acts_elsewhere(model)
         groups: dict[tuple[float, ...], list[int]] = {}
         # One amount first: it is the quickest to solve, and gives the scale of the others.
         for k, r in sorted(enumerate(regimens), key=lambda one: len(one[1].amounts_mg)):
@@ -154,13 +154,18 @@ def _pattern(
     )  # fmt: skip
 
 
-def _dose_elsewhere(model: Model) -> bool:
-    """Whether anything but one bioavailability depends on the amount of a dose."""
-    spec = model.spec
+def names_with_dose(model: Model) -> frozenset[str]:
+    """The amount of a dose, and the individual quantities that depend on it."""
     changing = {"dose"}
-    for name, expression in spec.individual:
+    for name, expression in model.spec.individual:
         if expression.names & changing:
             changing.add(name)
+    return frozenset(changing)
+
+
+def dose_acts_elsewhere(model: Model) -> bool:
+    """Whether anything but one bioavailability depends on the amount of a dose."""
+    spec, changing = model.spec, names_with_dose(model)
     others = [e for i in spec.inputs for e in (i.lag, i.duration, i.rate) if e is not None]
     others += [f.rate for f in spec.flows] + list(spec.derivatives.values())
     others += [e for g in spec.gates for e in (g.start, g.length) if e is not None]

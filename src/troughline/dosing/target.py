@@ -108,8 +108,9 @@ def published_limits(
         low_interval = None if low is None else (low / up, low / down)
         high_interval = None if high is None else (high / up, high / down)
         uncertainty = (
-            f"no interval is printed; a cut found in {n} patients lies within {down:.2f} to {up:.2f} times "
-            f"the true limit, which so lies within {1 / up:.2f} to {1 / down:.2f} times the cut (95 %)"
+            f"no interval is printed; as a cut-off found in {n} patients lies within {down:.2f} to {up:.2f} "
+            f"times the true limit, the true limit lies within {1 / up:.2f} to {1 / down:.2f} times the "
+            "printed one (95 %)"
         )
         if low is not None and high is not None:
             uncertainty += "; both limits come from the same patients, and are drawn independently"
@@ -117,6 +118,7 @@ def published_limits(
         uncertainty = "no interval and no number of patients is printed: taken as exact"
     limits = Limits(metric=metric, low=low, high=high, low_interval=low_interval, high_interval=high_interval)
     return limits, TargetResult(
+        interval_h=number.interval_h if metric == "trough" else None,
         id=f"{study.id}/{number.id}", label=number.label, kind="published",
         metric=number.metric or metric, low=low, high=high, low_interval=low_interval,
         high_interval=high_interval, unit=canonical, n=n, design=study.design, population=study.population,

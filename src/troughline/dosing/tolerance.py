@@ -132,20 +132,19 @@ def offered_again(patient: DosePatient) -> SevereToxicity | None:
 
 
 def with_toxicity(sentence: str, patient: DosePatient, named: Sequence[Regimen]) -> str:
-    """An answer's sentence with the severe toxicity in it: a hold first while one is ongoing.
+    """An answer's sentence with the severe toxicity in it: a hold before it while one is ongoing.
 
     Where none is, those at a dose no higher than that of a regimen that the answer names stand behind it.
     """
     ongoing = ongoing_severe(patient)
     had = {t.words: t for r in named for t in at_or_below(patient, r)}
     if ongoing:
-        again = " A dose named here is no lower than one at which severe toxicity came." if had else ""
+        again = " A dose named here is no lower than the one at which it came." if had else ""
         last = ongoing[-1]
-        hold = "Hold" if patient.regimen is not None else "Stay on hold"
+        hold = "Hold the drug" if patient.regimen is not None else "Stay on hold"
         return (
-            f"{hold}: {last.words}, is by this file not over, and the label's rules for severe toxicity come "
-            f"before any target. For a restart: "
-            f"{sentence}{again}"
+            f"{hold}: by this file the {last.words} is not over, and the label's rules for severe toxicity "
+            f"come before any target. {sentence}{again}"
         )
     worst = [t.words for t in severe_toxicities(patient) if t.grade >= WORST and t.daily_dose_mg > 0]
     if worst:

@@ -63,8 +63,9 @@ class Number(Record):
     printed, `interval` says what they span and `level` the level of a confidence interval. `relation` stands
     where the source printed a bound (`<`) instead of a value, `sd` where it printed a standard deviation.
     `decimals` is how many were printed, where a last 0 would be lost. `endpoint` groups the numbers of one
-    analysis; `arm` and `comparator` name arms of the study, `group` other patients the number applies to,
-    where that is not the whole population. `n` counts the patients, `events` those of them with the event or
+    analysis; `interval_h` is the dosing interval of a trough, where the source states it; `arm` and
+    `comparator` name arms of the study, `group` other patients the number applies to, where that is not the
+    whole population. `n` counts the patients, `events` those of them with the event or
     the outcome. `where` tells the place in the source that was read and `verified` whether it was read there;
     an unverified number is shown but never calculated with silently. `basis` separates what was published
     from what was computed or agreed here. Without a `doi` of its own, a study's number takes the study's.
@@ -85,6 +86,7 @@ class Number(Record):
     events: int | None = Field(default=None, ge=0)
     endpoint: Identifier | None = None
     metric: Metric | None = None
+    interval_h: float | None = Field(default=None, gt=0)
     arm: Identifier | None = None
     comparator: Identifier | None = None
     group: str | None = None

@@ -12,6 +12,7 @@ Rows = list[Json]
 _PROBABILITIES = (
     "p_below", "p_in", "p_above", "p_error", "p_toxicity", "p_toxicity_low", "p_toxicity_high", "p_benefit",
     "p_benefit_low", "p_benefit_high", "utility", "utility_error", "utility_low", "utility_high", "p_best",
+    "auc_over_trough_h",
 )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from troughline.report.figures.dose_parts import (
@@ -62,11 +62,27 @@ class Row:
 
 
 def answer_badge(results: Json) -> tuple[str, str]:
-    """The look of the answer's badge and its words; a warning makes one regimen's badge a cautious one."""
-    answer = str(part(results, "recommendation").get("answer"))
+    """The look of the answer's badge and its words; a warning makes one regimen's badge a cautious one.
+
+    A severe toxicity that is not over comes before any regimen; a target with one limit prefers none.
+    """
+    recommendation: Json = part(results, "recommendation")
+    answer = str(recommendation.get("answer"))
+    if any(i.get("code") == "ongoing-toxicity" for i in entries(results, "issues")):
+        return "refused", "Hold: a severe toxicity is not over"
+    if recommendation.get("ranked") is False:
+        if _named_is_in_force(results):
+            return "caution", "The regimen in force reaches the target; regimens are not ranked"
+        return "caution", "The smallest change that reaches the target; regimens are not ranked"
     if answer == "regimen" and warnings(results):
         return "caution", "One regimen is preferred, with a warning"
     return ANSWERS.get(answer, ("silent", "No recommendation"))
+
+
+def _named_is_in_force(results: Json) -> bool:
+    named = part(results, "recommendation").get("regimen")
+    cards = [r["regimen"] for r in entries(results, "regimens")]
+    return any(c["id"] == named and c.get("current") for c in cards)
 
 
 def warnings(results: Json) -> list[str]:
@@ -114,7 +130,14 @@ def regimen_rows(results: Json) -> list[Row]:
     """The candidates as they stand in `regimens`."""
     named, answer = shown_regimens(results), part(results, "recommendation").get("answer")
     effective = part(results, "individual").get("effective_draws")
-    return [_row(r, named, str(answer), effective) for r in entries(results, "regimens")]
+    rows = [_row(r, named, str(answer), effective) for r in entries(results, "regimens")]
+    target: Json = part(results, "target")
+    # Beyond a limit that the target does not have there is nothing to be.
+    if target and target.get("low") is None:
+        rows = [replace(r, below=NO_VALUE) for r in rows]
+    if target and target.get("high") is None:
+        rows = [replace(r, above=NO_VALUE) for r in rows]
+    return rows
 
 
 def probability_text(p: float, effective: float | None) -> str:
@@ -286,7 +309,7 @@ def step_sources(results: Json) -> list[tuple[str, str]]:
     found: dict[str, list[str]] = {}
     for card in regimen_cards(results).values():
         if card.get("source"):
-            source = str(card["source"]) + ("" if card.get("verified") else " (not verified)")
+            source = str(card["source"]).rstrip(".") + ("" if card.get("verified") else " (not verified)")
             found.setdefault(source, []).append(str(card["label"]))
     return [("; ".join(labels), micro(source)) for source, labels in found.items()]
 

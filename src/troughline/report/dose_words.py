@@ -6,7 +6,7 @@ from typing import Any
 
 from troughline.report import dose_view
 from troughline.report.figures.dose_parts import limit_interval, regimen_cards, target_name, target_text
-from troughline.report.numbers import interval, micro, percent, unit_text
+from troughline.report.numbers import interval, micro, number, percent, unit_text
 from troughline.report.reading import entries, part
 
 Json = dict[str, Any]
@@ -31,7 +31,28 @@ def why_tables(results: Json) -> Json:
         "parameters": parameter_rows(results),
         "samples": sample_rows(results),
         "causes": cause_rows(results),
+        "proportional": proportional_rows(results),
+        "notes": [
+            (str(model), [micro(str(n)) for n in notes])
+            for model, notes in part(explanation, "model_notes").items()
+            if notes
+        ],
     }
+
+
+def proportional_rows(results: Json) -> list[list[str]]:
+    """Trough and P(in) of the leading regimens as answered, and if exposure were proportional to the dose."""
+    found: Json = part(part(results, "explanation"), "if_proportional")
+    return [
+        [
+            str(r["label"]),
+            number(r["trough"]),
+            number(r["trough_if_proportional"]),
+            percent(r["p_in"]),
+            percent(r["p_in_if_proportional"]),
+        ]
+        for r in entries(found, "rows")
+    ]
 
 
 def parameter_rows(results: Json) -> list[list[str]]:

@@ -55,7 +55,8 @@ def prior_rows(results: Json) -> list[tuple[str, Json, Json]]:
     several = len({p.get("model") for p in entries(individual, "parameters")}) > 1
     listed: list[tuple[str, Json, Json]] = [trough]
     for one in entries(individual, "parameters"):
-        name = f"{one['name']}, {one['model']}" if several else str(one["name"])
+        words = str(one.get("label") or one["name"])
+        name = f"{words}, {one['model']}" if several else words
         listed.append((name, part(one, "patient"), part(one, "population")))
     return [
         row
@@ -91,7 +92,7 @@ def _row(axes: Axes, k: int, name: str, patient: Json, population: Json) -> None
         zorder=4,
     )
     axes.annotate(
-        wrapped(name, 28, most=1)[0],
+        "\n".join(wrapped(name, 24, most=2)),
         xy=(0, k),
         xycoords=("axes fraction", "data"),
         xytext=(-8, 0),

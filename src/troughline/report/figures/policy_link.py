@@ -99,7 +99,7 @@ def sketch_calibration(results: Json) -> Sketch:
     axes.set_ylabel("inside at the next visit")
     return Sketch(
         sheet,
-        "Are the stated probabilities right?",
+        "Whether the stated probabilities are right",
         "Decisions in five groups of equal size by the P(in) stated for the regimen taken; on the line the "
         "probability is what happens. Patients whose dose toxicity changed in between are left out.",
         "Dots with intervals. " + "; ".join(listed) + ".",
