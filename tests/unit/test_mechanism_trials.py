@@ -248,7 +248,7 @@ def test_a_session_is_repeated_where_enough_lives_and_not_where_it_does_not() ->
     protocol = six_weekly(9)
     first = replace(placebo_arm(), local=(LocalTherapy(day=14.0, kind="tace"),))
     counts = []
-    for kill in (0.1, 0.687, 5.0):
+    for kill in (0.1, 0.741, 5.0):
         values = {**scaled(r, read_sets()[0], {}), "kill_tace": kill}
         counts.append(sessions_on_demand(r, some, first, protocol, rule(0.5), values=values)[1].mean())
     assert counts[0] > counts[1] > counts[2] >= 1.0

@@ -40,7 +40,7 @@ from troughline.dosing.result import (
 from troughline.dosing.scores import score
 from troughline.dosing.sentence import sentence_of
 from troughline.dosing.target_interval import interval_sentence
-from troughline.dosing.threads import beside, in_threads
+from troughline.dosing.threads import beside, collection_paused, in_threads
 from troughline.dosing.tolerance import with_toxicity
 from troughline.issues import Findings, InputError, Severity
 from troughline.pk.posterior import generator_of
@@ -58,9 +58,10 @@ def dose_file(path: str | Path, *, progress: Progress = silent) -> DoseResult:
 
     Raises `InputError` with every finding, as configuration where the file itself is at fault.
     """
-    progress("reading the patient file", 0, STEPS)
-    patient, found = load_patient(path)
-    return dose(patient, findings=found, progress=progress)
+    with collection_paused():
+        progress("reading the patient file", 0, STEPS)
+        patient, found = load_patient(path)
+        return dose(patient, findings=found, progress=progress)
 
 
 def dose(

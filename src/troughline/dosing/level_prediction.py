@@ -114,8 +114,6 @@ def log_density(level: Floats, sd: Floats, value: Floats, limit: Floats, *, on_l
 
     The error is as in `with_error`; densities on the log scale are of the logarithm of the value.
     """
-    from scipy.special import log_ndtr
-
     f = np.maximum(level, LEAST_LEVEL)
     logged = on_log & (sd <= LARGEST_LOG_SD)
     size = np.where(on_log & ~logged, f * sd, sd)
@@ -125,6 +123,8 @@ def log_density(level: Floats, sd: Floats, value: Floats, limit: Floats, *, on_l
         made = np.where(on_log & ~logged, made + np.log(value), made)
         unseen = np.isnan(value)
         if unseen.any():
+            from scipy.special import log_ndtr
+
             least = np.where(logged, np.log(limit) - np.log(f), limit - f)
             made = np.where(unseen, log_ndtr(least / size), made)
     return made

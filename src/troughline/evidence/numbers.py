@@ -53,7 +53,7 @@ Texts = Annotated[tuple[str, ...], Sequence]
 class Record(BaseModel):
     """A frozen part of an evidence file; unknown keys and values of another type are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Number(Record):

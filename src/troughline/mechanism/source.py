@@ -76,7 +76,7 @@ class Layout:
     def kept(self) -> int:
         """Where in its row of scratch space a patient's `AT_` numbers begin."""
         n, k = self.n_states, self.n_pk_states
-        return self.n_personal + self.n_pk_slots + 6 * n + 7 * k * k + 2 * k + len(self.outputs)
+        return self.n_personal + self.n_pk_slots + 7 * n + 7 * k * k + 2 * k + len(self.outputs)
 
 
 def write_module(mechanism: ModelSpec, pk: ModelSpec, device: str) -> tuple[str, Layout]:
