@@ -178,7 +178,7 @@ def _at_lowest(lowest: str) -> Course:
     row = np.array([0])
     place = next(k for k, r in enumerate(course.regimens) if r.id == "400-qod")
     course.change(row, np.array([place]), 15)
-    course._toxicity(row, np.array([30]), np.array([5.0]))  # pyright: ignore[reportPrivateUsage]
+    course.toxicity(row, np.array([30]), np.array([5.0]), hold_days=7)
     return course
 
 

@@ -82,7 +82,7 @@ def _dosing(**changes: Any) -> dict[str, Any]:
          "policy.toxicity"),
         ({"arm": [{"id": "a", "n": 9, "policy": {"kind": "threshold", "first_visit": 9}}]},
          "arm.1.policy.first_visit", "there are 4 visits"),
-        ({"sensitivity": {"arm": "a0", "control": "a0"}}, "sensitivity.arm", "has a policy"),
+        ({"sensitivity": {"arm": "a0", "control": "a1"}}, "sensitivity.arm", "has a policy"),
     ],
 )  # fmt: skip
 def test_what_a_trial_cannot_do_is_said_in_one_line_with_its_key(
@@ -136,7 +136,7 @@ def test_the_label_as_a_policy_is_the_label_as_an_arm(more: dict[str, Any]) -> N
     plain = runner.run(patients, cell.arm, cell.protocol, values=cell.values, sample_days=days, threads=1)
     whole = np.isnan(plain.limiting_day) | (plain.limiting_day == np.round(plain.limiting_day))
     alike = whole & (plain.reductions < 2)
-    assert alike.sum() > 100
+    assert alike.sum() > (60 if "second" in more else 100)  # erlotinib's toxicity reduces more of them
     assert (plain.reductions[alike] > 0).sum() > 20
     if "second_line" in more:
         assert np.isfinite(plain.next_line_day[alike]).sum() > 20

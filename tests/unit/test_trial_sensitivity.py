@@ -107,7 +107,7 @@ def test_a_prediction_that_no_run_has_is_one_finding(monkeypatch: pytest.MonkeyP
     """No event in an arm: a warning in one line, and the other prediction is answered all the same."""
     _without(monkeypatch, math.nan)
     outcome = run_trial(made(sensitivity={**ASKED, "prediction": ["os_median", "ttp_hr"]}))
-    [line] = [f.line() for f in outcome.findings]
+    [line] = [f.line() for f in outcome.findings if f.code == "sensitivity"]
     assert line.startswith(
         "warning: trial.toml column sensitivity: ttp_hr: 224 of 224 runs (Morris) have no event"
     )
@@ -116,7 +116,7 @@ def test_a_prediction_that_no_run_has_is_one_finding(monkeypatch: pytest.MonkeyP
     assert [p["prediction"] for p in screened["predictions"]] == ["os_median"]
     assert screened["predictions"][0]["morris"][0]["parameter"] == "doubling"
     assert screened["predictions"][0]["sobol"][0]["ST"] == pytest.approx(1.0, abs=0.2)
-    assert [i["code"] for i in outcome.contents["issues"]] == ["sensitivity"]
+    assert [i["code"] for i in outcome.contents["issues"] if i["code"] != "few-trials"] == ["sensitivity"]
 
 
 @needs_salib

@@ -259,8 +259,6 @@ def _limits(file: TrialFile, drugs: Mapping[str, Any], fault: Any) -> None:
             if one not in drugs:
                 fault("unknown-drug", f"{one!r} is no second drug with a target", "combinations.drugs")
     if file.sensitivity is not None:
-        if file.sensitivity.arm == file.sensitivity.control:
-            fault("same-arm", f"{file.sensitivity.arm!r} is held against itself", "sensitivity.control")
         for key in ("arm", "control"):
             chosen = next((a for a in file.arm if a.id == getattr(file.sensitivity, key)), None)
             if chosen is None:

@@ -35,8 +35,15 @@ _WHOLE = {"os-hr": "os_hr", "ttp-hr": "ttp_hr", "reductions": "reductions", "gro
 def held_against(shipped: Shipped) -> tuple[str, str | None] | None:
     """The quantity of a trial that a target of the mechanism is about, and the arm (`placebo`, `sorafenib`).
 
-    None for a target that is not a number of an arm or a pair, such as a power, a slope or a subgroup.
+    None for a target that is not a number of an arm or a pair, such as a power, a slope or a subgroup. Of the
+    trials in `trial_designs.toml` the arms are their own: None beside the quantity.
     """
+    from troughline.mechanism.trial_designs import read_designs
+
+    own = {m.target.id: m.measure for design in read_designs() for m in design.measured}
+    if shipped.id in own:
+        measure = own[shipped.id]
+        return next((q for q, name in NAMES.items() if name == measure), measure), None
     name = shipped.quantity
     trial, _, rest = name.partition("-")
     if rest in _WHOLE:
