@@ -22,6 +22,11 @@ FIRST_VISIT_SHARE = 0.85
 VISIT_DAYS = 42.0
 
 
+def short(value: float) -> str:
+    """Three digits, and never a power of ten."""
+    return f"{value:.0f}" if abs(value) >= 1000.0 else f"{value:.3g}"
+
+
 def held_out(
     runner: Runner, chosen: ParameterSet, targets: Sequence[Target], *, seed: int, n: int = 2000
 ) -> dict[str, float]:
@@ -94,8 +99,8 @@ def target_rows(
                 t.use,
                 t.printed or (f"{t.value:.3g} {t.unit}" if t.unit != "1" else f"{t.value:.3g}"),
                 f"{t.low:g} to {t.high:g}",
-                f"{best:.3g}",
-                f"{min(values):.3g} to {max(values):.3g}",
+                short(best),
+                f"{short(min(values))} to {short(max(values))}",
                 verdict,
                 f"{inside} of {len(values)}",
                 t.source + ("" if t.verified else " (not verified)"),

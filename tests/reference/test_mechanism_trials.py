@@ -108,7 +108,7 @@ def test_the_page_says_of_sharp_what_todays_code_says() -> None:
         r.mechanism, r.kinetics, read_populations()["sharp"], n=2000, seed=SEED, sd=chosen.sd,
         values=scaled(r, chosen, {}),
     )  # fmt: skip
-    found = {**sharp_quantities(r, two_arms(r, some, chosen), chosen), **doubling(r, chosen)}
+    found = {**sharp_quantities(r, two_arms(r, some, chosen), chosen), **doubling(r, some, chosen)}
     page = rows("targets")
     compared = 0
     for target in read_targets():
