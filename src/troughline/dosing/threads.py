@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
@@ -27,7 +27,7 @@ def in_threads(run: Callable[[A], B], items: Sequence[A], threads: int | None = 
 
 
 @contextmanager
-def collection_paused() -> Iterator[None]:
+def collection_paused() -> Generator[None]:
     """No search for cyclic garbage meanwhile: it would walk all that an answer loads again and again."""
     was = gc.isenabled()
     gc.disable()
