@@ -66,7 +66,8 @@ def test_every_file_is_written_and_workers_change_nothing(tmp_path: Path) -> Non
     for workers in ("1", "2"):
         done = troughline("trial", _file(tmp_path), "--out", out, "--workers", workers)
         assert done.returncode == 0, done.stderr
-        assert done.stderr == ""
+        assert "fewer than 40 virtual trials (2 in all)" in done.stderr
+        assert done.stderr.count("\n") == 1
         printed = done.stdout
         contents.append(json.loads((out / "results.json").read_text(encoding="utf-8")))
         contents[-1]["provenance"].pop("created")
@@ -113,7 +114,7 @@ def test_python_gives_the_tables_of_the_command(tmp_path: Path) -> None:
          "[population]\ntumour_mm = { median = 60, spread = 0.5, low = 0, high = 300 }\n\n[markers]",
          "population.tumour_mm.low: 0 lies outside 10 to 600 mm"),
         ("[markers]", "[population.match_placebo]\nttp_day = 1\nos_months = 120\nsource = 'x'\n\n[markers]",
-         "population.match_placebo: no scale of growth and baseline hazard"),
+         "population.match_placebo: no growth and hazard within"),
         ("n = 60\n\n[[target]]",
          'n = 60\nsecond = [{ drug = "erlotinib" }, { drug = "erlotinib" }]\n\n[[target]]',
          "'erlotinib' is given twice"),

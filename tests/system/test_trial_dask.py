@@ -38,16 +38,17 @@ LONGEST_S = 240.0
 def cluster(workers: int) -> Iterator[Any]:
     """Workers in processes of their own, reached by the loopback alone."""
     with distributed.LocalCluster(
-        n_workers=workers, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None,
+        n_workers=workers, threads_per_worker=1, processes=True, host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
         silence_logs=logging.CRITICAL,
     ) as made_:  # fmt: skip
         yield made_
 
 
-def small(address: str | None = None) -> Setup:
-    """A trial of 24 cells."""
+def small(address: str | None = None, *, replicates: int = 3) -> Setup:
+    """A trial of 24 cells, or of eight for each replicate."""
     changes: dict[str, Any] = {} if address is None else {"run": {"scheduler": address}}
-    return made(trial={"title": "t", "replicates": 3, "horizon_months": 6}, **changes)
+    return made(trial={"title": "t", "replicates": replicates, "horizon_months": 6}, **changes)
 
 
 def bounded(setup: Setup, **options: Any) -> Any:
@@ -110,7 +111,9 @@ def test_the_last_worker_lost_ends_in_one_line_and_leaves_no_file(
             if done == 1 and step.startswith("trial") and victims:
                 kill(victims.pop())
 
-        found = bounded(small(there.scheduler_address), progress=strike, patients=tmp_path / "p.parquet")
+        # So many cells that they are not all done before the worker is gone.
+        long = small(there.scheduler_address, replicates=100)
+        found = bounded(long, progress=strike, patients=tmp_path / "p.parquet")
     assert isinstance(found, InputError), found
     assert found.configuration
     assert str(found).count("\n") == 0

@@ -65,7 +65,7 @@ def _client(distributed: Any, scheduler: str, workers: int | None, open_: ExitSt
             cluster = open_.enter_context(
                 distributed.LocalCluster(
                     n_workers=workers or os.cpu_count() or 1, threads_per_worker=1, host="127.0.0.1",
-                    dashboard_address=None, silence_logs=logging.CRITICAL,
+                    dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL,
                 )
             )  # fmt: skip
         return open_.enter_context(distributed.Client(cluster, timeout=CONNECT_S))
