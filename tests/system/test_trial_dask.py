@@ -104,7 +104,12 @@ def test_the_last_worker_lost_ends_in_one_line_and_leaves_no_file(
     monkeypatch.setattr(dask_cells, "LOOK_S", 0.5)
     with cluster(1) as there:
         [nanny] = there.workers.values()
-        nanny.auto_restart = False
+
+        async def leave(exit_code: int) -> None:
+            """What the nanny does when its worker is gone, but for starting another."""
+            await nanny._unregister()
+
+        nanny._on_worker_exit = leave
         victims = [nanny]
 
         def strike(step: str, done: int, total: int) -> None:
