@@ -85,13 +85,15 @@ def dose(
     progress("predicting every regimen", 4, STEPS)
     for one in working:  # once, before threads ask for it
         _ = one.model.compiled_with_areas
-    # With the doses that still matter at the decision, and those that still do at the horizon.
-    lately = recent_doses(patient, belief, start_h=patient.now_h, until_h=patient.now_h + 1.0)
+    # With the doses that still matter at the horizon, and those that still do at the decision.
     far = recent_doses(patient, belief, start_h=start, until_h=start + horizon)
-    made, steady, (now, own, population) = beside(
+    made, steady, ((now, own, population), lately) = beside(
         lambda: forecasts(far, belief, basis.regimens, horizon_h=horizon, start_h=start),
         lambda: in_threads(partial(days_to_steady, far, belief, start_h=start), basis.regimens),
-        lambda: individual_now(patient, belief, prior, start_h=start, level=options.level),
+        lambda: (
+            individual_now(patient, belief, prior, start_h=start, level=options.level),
+            recent_doses(patient, belief, start_h=patient.now_h, until_h=patient.now_h + 1.0),
+        ),
     )
     scores = score(
         made, basis.limits, basis.curves, options.utility, effective=belief.effective,
