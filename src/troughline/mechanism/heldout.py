@@ -47,18 +47,15 @@ def asia_scales(
     *,
     ttp_day: float,
     os_months: float,
-    given: Mapping[str, float] | None = None,
 ) -> dict[str, float]:
     """What growth and baseline hazard must be multiplied by for a placebo arm to have these medians.
 
-    `given`: factors that hold already; what is returned replaces those of growth and baseline hazard.
     `ttp_day`: where the curve of progression passes one half between visits. Each step changes the doubling
     time in proportion to the time to progression, the hazard to that of survival, damped.
     """
-    before = given or {}
-    scale = {name: before.get(name, 1.0) for name in SCALED}
+    scale: dict[str, float] = dict.fromkeys(SCALED, 1.0)
     for _ in range(6):
-        ttp, os = placebo_medians(runner, patients, chosen, {**before, **scale})
+        ttp, os = placebo_medians(runner, patients, chosen, scale)
         scale["doubling"] *= min(max((ttp_day / ttp) ** 0.9, 0.4), 2.5)
         scale["death_0"] *= min(max((os / os_months) ** 1.2, 0.4), 2.5)
     return scale

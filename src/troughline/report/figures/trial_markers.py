@@ -3,22 +3,24 @@
 # pyright: reportUnknownMemberType=false
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from troughline.report.figures import style
 from troughline.report.figures.drawing import Sketch
 from troughline.report.figures.style import Json
-from troughline.report.figures.trial_parts import arm_colours, arm_names, heading, short_names
+from troughline.report.figures.trial_parts import (
+    KEY_LINE,
+    arm_colours,
+    arm_key,
+    arm_names,
+    heading,
+    key_lines,
+    short_names,
+)
 from troughline.report.numbers import number
 from troughline.report.trial_view import marker_name
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 _WIDTH, _HEIGHT, _ACROSS, _LEFT = 1.8, 1.15, 3, 0.5
-_KEY, _LINE = 6.3, 0.18
 _TICKS = (
     (0.01, 0.1, 1.0, 10.0, 100.0), (0.1, 0.3, 1.0, 3.0, 10.0, 30.0),
     (0.25, 0.5, 1.0, 2.0, 4.0), (0.5, 0.7, 1.0, 1.4, 2.0),
@@ -33,7 +35,7 @@ def sketch_markers(results: Json) -> Sketch:
     colours, names = arm_colours(results), arm_names(results)
     rows = -(-len(markers) // _ACROSS)
     key = [(short_names(results, 40)[a], c) for a, c in colours.items()]
-    top = _LINE * (len(_lines(key)) - 1)
+    top = KEY_LINE * (len(key_lines(key)) - 1)
     sheet = style.sheet(0.5 + top + rows * (_HEIGHT + 0.55) + 0.1)
     listed: list[str] = []
     for k, marker in enumerate(markers):
@@ -76,7 +78,7 @@ def sketch_markers(results: Json) -> Sketch:
         heading(axes, marker_name(marker), pad=4)
         if k + _ACROSS >= len(markers):
             axes.set_xlabel("day")
-    _key(sheet, key)
+    arm_key(sheet, key, _LEFT)
     return Sketch(
         sheet,
         "Markers over time, as a ratio to the start",
@@ -84,30 +86,3 @@ def sketch_markers(results: Json) -> Sketch:
         "68% of patients. Logarithmic axes, each marker its own. Published were directions, not sizes.",
         "Lines over days. " + "; ".join(listed) + ".",
     )
-
-
-def _lines(arms: list[tuple[str, str]]) -> list[list[tuple[str, str]]]:
-    """The names of the arms in lines that are not wider than the key."""
-    lines: list[list[tuple[str, str]]] = [[]]
-    x = 0.0
-    for words, colour in arms:
-        width = 0.26 + style.text_width_in(words) + 0.2
-        if lines[-1] and x + width > _KEY:
-            lines.append([])
-            x = 0.0
-        lines[-1].append((words, colour))
-        x += width
-    return lines
-
-
-def _key(sheet: Figure, arms: list[tuple[str, str]]) -> None:
-    for k, line in enumerate(_lines(arms)):
-        axes = style.panel(sheet, left=_LEFT, top=0.1 + _LINE * k, width=_KEY, height=0.16)
-        style.bare(axes)
-        axes.set_xlim(0, _KEY)
-        axes.set_ylim(0, 1)
-        x = 0.0
-        for words, colour in line:
-            axes.plot([x, x + 0.2], [0.5, 0.5], color=colour, linewidth=2.4)
-            axes.text(x + 0.26, 0.5, words, va="center", fontsize=style.SMALL, color=style.text_color(colour))
-            x += 0.26 + style.text_width_in(words) + 0.2

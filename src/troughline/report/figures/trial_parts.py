@@ -12,11 +12,13 @@ from troughline.report.numbers import interval, micro, number
 from troughline.units import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _CONTROL = style.PUBLISHED
-_KEY_WIDTH = 6.3
+_KEY_WIDTH, KEY_LINE = 6.3, 0.18
 _OTHERS = (
     style.GUARDED, "#c07a17", style.BENEFIT, "#7a4f8f", "#a23b5b", "#4d7d32", "#2f8f9d", "#8c6d1f",
 )  # fmt: skip
@@ -79,17 +81,27 @@ def heading(axes: Axes, text: str, *, colour: str = style.INK, pad: float = 7.0)
     )  # fmt: skip
 
 
-def arm_key(sheet: Figure, arms: list[tuple[str, str]], left: float) -> None:
-    """Names of arms over the panels, each with its line, in rows as they fit; `left` in inches."""
-    axes = style.panel(sheet, left=left, top=0.1, width=_KEY_WIDTH, height=0.16)
-    style.bare(axes)
-    axes.set_xlim(0, _KEY_WIDTH)
-    axes.set_ylim(0, 1)
-    x, y = 0.0, 0.5
+def key_lines(arms: Sequence[tuple[str, str]]) -> list[list[tuple[float, str, str]]]:
+    """Names and colours of arms in lines no wider than the key, each with its place from the left, inches."""
+    lines: list[list[tuple[float, str, str]]] = [[]]
+    x = 0.0
     for words, colour in arms:
-        width = 0.26 + style.text_width_in(words)
-        if x > 0.0 and x + width > _KEY_WIDTH:
-            x, y = 0.0, y - 1.0
-        axes.plot([x, x + 0.2], [y, y], color=colour, linewidth=2.4, clip_on=False)
-        axes.text(x + 0.26, y, words, va="center", fontsize=style.SMALL, color=style.text_color(colour))
-        x += width + 0.2
+        width = 0.26 + style.text_width_in(words) + 0.2
+        if lines[-1] and x + width > _KEY_WIDTH:
+            lines.append([])
+            x = 0.0
+        lines[-1].append((x, words, colour))
+        x += width
+    return lines
+
+
+def arm_key(sheet: Figure, arms: Sequence[tuple[str, str]], left: float) -> None:
+    """Names of arms over the panels, each with its line, in `key_lines` `KEY_LINE` apart; `left` in inch."""
+    for k, line in enumerate(key_lines(arms)):
+        axes = style.panel(sheet, left=left, top=0.1 + KEY_LINE * k, width=_KEY_WIDTH, height=0.16)
+        style.bare(axes)
+        axes.set_xlim(0, _KEY_WIDTH)
+        axes.set_ylim(0, 1)
+        for x, words, colour in line:
+            axes.plot([x, x + 0.2], [0.5, 0.5], color=colour, linewidth=2.4)
+            axes.text(x + 0.26, 0.5, words, va="center", fontsize=style.SMALL, color=style.text_color(colour))
