@@ -15,11 +15,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.dose_patients import base_patient
 from troughline.dosing.belief import Working
 from troughline.dosing.drift import drift_of
 from troughline.dosing.model_choice import choose_models
 from troughline.dosing.patient import DosePatient
-from troughline.dosing.patient_file import patient_from
 from troughline.dosing.records import patient_records
 from troughline.dosing.uncertain_model import with_uncertain_parameters
 from troughline.issues import Findings
@@ -43,7 +43,7 @@ def main() -> None:
     given = parser.parse_args()
     print("schedule                  change in 30 days   found   SE   median estimate   without an estimate")
     for name, days in SCHEDULES.items():
-        base = _base(days)
+        base = base_patient(days, now=days[-1] + 1.02, limit=0.001)
         (chosen,) = choose_models(base, Findings())
         working = Working(chosen=chosen, model=with_uncertain_parameters(chosen.model))
         levels, sd = _levels(base, working, given.patients, given.seed)
@@ -84,26 +84,6 @@ def _levels(base: DosePatient, working: Working, n: int, seed: int) -> tuple[Flo
         sd = np.hypot(f.error[at, 1], f.error[at, 0] / f.value[at])
         noise[i] = sd * rng.standard_normal(len(at))
     return levels, noise
-
-
-def _base(days: tuple[float, ...]) -> DosePatient:
-    samples = [{"time": day, "value": 3.0, "unit": "ug/mL", "limit": 0.001} for day in days]
-    patient, found = patient_from(
-        {
-            "patient": {"id": "base", "simulated": True, "now": days[-1] + 1.02},
-            "covariate": [
-                {"name": "weight", "value": 70, "unit": "kg"},
-                {"name": "child_pugh_class", "value": "A"},
-            ],
-            "dose": [{"start": 0, "amount": 400, "interval_h": 12}],
-            "sample": samples,
-            "target": {"published": "noda-2020/window"},
-            "model": [{"id": "sorafenib/hcc"}],
-        }
-    )
-    if patient is None:
-        raise ValueError("; ".join(f.line() for f in found))
-    return patient
 
 
 if __name__ == "__main__":

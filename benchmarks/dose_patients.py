@@ -43,7 +43,7 @@ def simulate_patients(n: int, *, seed: int, levels: int = 2) -> Simulated:
     Typical values are drawn from the intervals of the model's file, once for each patient: he is one of those
     whom the statement of uncertainty is about.
     """
-    base = _base(levels)
+    base = base_patient(sorted(SAMPLE_DAYS[-levels:]), now=NOW_DAY, limit=0.01)
     (chosen,) = choose_models(base, Findings())
     model = with_uncertain_parameters(chosen.model)
     spec = model.spec
@@ -76,13 +76,12 @@ def true_troughs(simulated: Simulated, regimens: Sequence[Regimen], *, seed: int
     )[0]  # fmt: skip
 
 
-def _base(levels: int) -> DosePatient:
-    samples = [
-        {"time": day, "value": 3.0, "unit": "ug/mL", "limit": 0.01} for day in sorted(SAMPLE_DAYS[-levels:])
-    ]  # fmt: skip
+def base_patient(days: Sequence[float], *, now: float, limit: float) -> DosePatient:
+    """A patient on 400 mg twice daily with a level of 3 µg/mL on each of the days; `limit` in µg/mL."""
+    samples = [{"time": day, "value": 3.0, "unit": "ug/mL", "limit": limit} for day in days]
     patient, found = patient_from(
         {
-            "patient": {"id": "base", "simulated": True, "now": NOW_DAY},
+            "patient": {"id": "base", "simulated": True, "now": now},
             "covariate": [
                 {"name": "weight", "value": 70, "unit": "kg"},
                 {"name": "child_pugh_class", "value": "A"},
