@@ -17,6 +17,7 @@ from troughline.mechanism.endpoints import (
     progression_times,
     survival_times,
 )
+from troughline.mechanism.matching import Medians, matched_scale
 from troughline.mechanism.predictions import (
     HORIZON_MONTHS,
     STEP_DAYS,
@@ -33,41 +34,18 @@ if TYPE_CHECKING:
     from troughline.mechanism.parameters import ParameterSet
     from troughline.mechanism.population import Patients
     from troughline.mechanism.runner import Courses, Runner
+    from troughline.mechanism.treatment import Protocol
 
 Floats = NDArray[np.float64]
-SCALED = ("doubling", "death_0")
 POTENCIES = (0.15, 0.4, 1.0, 2.5)
 BANDS = ("below", "inside", "above")
 
 
-def asia_scales(
-    runner: Runner,
-    patients: Patients,
-    chosen: ParameterSet,
-    *,
-    ttp_day: float,
-    os_months: float,
-) -> dict[str, float]:
-    """What growth and baseline hazard must be multiplied by for a placebo arm to have these medians.
-
-    `ttp_day`: where the curve of progression passes one half between visits. Each step changes the doubling
-    time in proportion to the time to progression, the hazard to that of survival, damped.
-    """
-    scale: dict[str, float] = dict.fromkeys(SCALED, 1.0)
-    for _ in range(6):
-        ttp, os = placebo_medians(runner, patients, chosen, scale)
-        scale["doubling"] *= min(max((ttp_day / ttp) ** 0.9, 0.4), 2.5)
-        scale["death_0"] *= min(max((os / os_months) ** 1.2, 0.4), 2.5)
-    return scale
-
-
 def placebo_medians(
-    runner: Runner, patients: Patients, chosen: ParameterSet, scale: Mapping[str, float]
-) -> tuple[float, float]:
+    runner: Runner, patients: Patients, values: Mapping[str, float], protocol: Protocol
+) -> Medians:
     """Medians of untreated patients: the day of progression between visits, the months of survival."""
-    protocol = six_weekly(HORIZON_MONTHS, step_days=STEP_DAYS)
-    treated = patients.with_spread(runner.mechanism, chosen.sd)
-    c = runner.run(treated, placebo_arm(), protocol, values=scaled(runner, chosen, scale), threads=1)
+    c = runner.run(patients, placebo_arm(), protocol, values=values, threads=1)
     ttp = median_between_visits(progression_times(c))
     return ttp, median_between_visits(survival_times(c)) / DAYS_PER_MONTH
 
@@ -76,7 +54,13 @@ def asia_quantities(
     runner: Runner, patients: Patients, chosen: ParameterSet, *, ttp_day: float, os_months: float
 ) -> dict[str, float]:
     """The Asia-Pacific trial with the two scales of its placebo arm, and the scales (`asia-scale-…`)."""
-    scale = asia_scales(runner, patients, chosen, ttp_day=ttp_day, os_months=os_months)
+    protocol = six_weekly(HORIZON_MONTHS, step_days=STEP_DAYS)
+    treated = patients.with_spread(runner.mechanism, chosen.sd)
+
+    def medians(scale: Mapping[str, float]) -> Medians:
+        return placebo_medians(runner, treated, scaled(runner, chosen, scale), protocol)
+
+    scale = matched_scale(medians, ttp_day=ttp_day, os_months=os_months)
     both = two_arms(runner, patients, chosen, scale=scale)
     found = sharp_quantities(runner, both, chosen, prefix="asia")
     kept = {k: v for k, v in found.items() if k.startswith("asia-")}

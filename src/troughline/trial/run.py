@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from troughline.issues import Finding, Findings, InputError, Severity
+from troughline.mechanism.matching import MatchError
 from troughline.progress import Progress, silent
 from troughline.trial.cells import (
     ARM_IDS,
@@ -25,7 +26,7 @@ from troughline.trial.cells import (
     the_runner,
 )
 from troughline.trial.gather import equally
-from troughline.trial.matching import MatchError, match_one
+from troughline.trial.matching import match_one
 from troughline.trial.schedule import in_threads, run_in_order
 from troughline.trial.statistics import TrialStatistics, statistics_of
 from troughline.trial.stream import PatientFile
