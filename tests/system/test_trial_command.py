@@ -118,6 +118,7 @@ def test_python_gives_the_tables_of_the_command(tmp_path: Path) -> None:
         ("n = 60\n\n[[target]]",
          'n = 60\nsecond = [{ drug = "erlotinib" }, { drug = "erlotinib" }]\n\n[[target]]',
          "'erlotinib' is given twice"),
+        ("[[arm]]\n", '[[arm]]\nlabel = """two\nlines"""\n', "has a line break"),
         ("replicates = 2", "replicates = true", "trial.replicates: is true"),
     ],
 )  # fmt: skip

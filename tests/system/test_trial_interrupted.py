@@ -1,4 +1,4 @@
-"""`troughline trial` stopped by Ctrl-C: one line, a status, and nothing left behind."""
+"""`troughline trial` stopped by Ctrl-C or SIGTERM: one line, a status, and nothing left behind."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,15 @@ def begun(out: Path) -> bool:
 )
 def test_ctrl_c_ends_in_one_line_and_leaves_nothing(tmp_path: Path, text: str) -> None:
     """Status 130, `error: stopped`, no folder, no half a file, soon; what was there before is as it was."""
+    _stopped(tmp_path, text, lambda pid: os.killpg(pid, signal.SIGINT))
+
+
+def test_a_request_to_end_is_taken_like_ctrl_c(tmp_path: Path) -> None:
+    """SIGTERM to the process alone, as a job's supervisor sends it."""
+    _stopped(tmp_path, TRIAL, lambda pid: os.kill(pid, signal.SIGTERM))
+
+
+def _stopped(tmp_path: Path, text: str, stop: Callable[[int], None]) -> None:
     file, out = tmp_path / "trial.toml", tmp_path / "out"
     file.write_text(text, encoding="utf-8")
     # As a terminal does: the whole group gets the signal, with its usual meaning.
@@ -76,7 +86,7 @@ def test_ctrl_c_ends_in_one_line_and_leaves_nothing(tmp_path: Path, text: str) -
             assert time.monotonic() - begin < WAIT_S, "the run did not begin"
             time.sleep(0.1)
         time.sleep(2.0)
-        os.killpg(run.pid, signal.SIGINT)
+        stop(run.pid)
         stdout, stderr = run.communicate(timeout=WAIT_S)
     finally:
         if run.poll() is None:

@@ -51,5 +51,5 @@ def test_what_lies_too_far_is_refused_with_the_last_medians() -> None:
 
 def test_medians_that_do_not_move_are_refused() -> None:
     """Nothing that is scaled changes the medians."""
-    with pytest.raises(MatchError, match="the last gave day 50 and 8.0 months"):
+    with pytest.raises(MatchError, match=r"the last gave day 50 and 8\.0 months"):
         matched_scale(lambda _: (50.0, 8.0), ttp_day=80.0, os_months=8.0)

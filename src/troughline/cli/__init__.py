@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import Annotated, Any
 
@@ -57,6 +58,7 @@ def main() -> None:
     from troughline.issues import InputError
 
     command = typer.main.get_command(app)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a request to end is Ctrl-C: nothing is left
     try:
         status: Any = command.main(prog_name="troughline", standalone_mode=False)
     except InputError as error:

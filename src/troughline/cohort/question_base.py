@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 MODEL_METRICS = ("auc", "average", "cmax")
 """Metrics of a dosing interval that no single level is: they need a model."""
@@ -15,6 +16,16 @@ class Strict(BaseModel):
     """A frozen value without unknown keys."""
 
     model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
+
+
+def _one_line(text: str) -> str:
+    if any(unicodedata.category(c) in ("Cc", "Zl", "Zp") for c in text):
+        raise ValueError(f"{text!r} has a line break or another control character: write it on one line")
+    return text
+
+
+OneLine = Annotated[str, AfterValidator(_one_line)]
+"""A title or label: it stands in a cell, a legend or a heading."""
 
 
 class GradeRule(Strict):
@@ -207,7 +218,7 @@ class QuestionBase(Strict):
     """What a question of any kind has."""
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=60)
-    title: str | None = None
+    title: OneLine | None = None
     published: str | None = None
     adjust: tuple[str, ...] = ()
     bootstrap: int = Field(default=2000, ge=200, le=100_000)

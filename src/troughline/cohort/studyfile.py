@@ -11,6 +11,7 @@ from troughline.cohort.question_association import AssociationQuestion
 from troughline.cohort.question_base import (
     MODEL_METRICS,
     GradeRule,
+    OneLine,
     Outcome,
     Positive,
     Predictor,
@@ -153,7 +154,7 @@ class CovariateSpec(Strict):
 class StudyHeader(Strict):
     """The study as a whole."""
 
-    title: str = Field(min_length=1)
+    title: OneLine = Field(min_length=1)
     drug: str = "sorafenib"
     simulated: bool = False
     time: Literal["day", "clock"] = "day"

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from troughline.cohort.question_base import Strict
+from troughline.cohort.question_base import OneLine, Strict
 
 Moment = float | str
 """A time as written: a number of days or hours since the first dose, or a clock time."""
@@ -31,7 +31,7 @@ class PatientHeader(Strict):
     """
 
     id: str = Field(min_length=1, max_length=60)
-    title: str = ""
+    title: OneLine = ""
     drug: str = "sorafenib"
     indication: str = ""
     simulated: bool = False

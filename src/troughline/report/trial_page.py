@@ -63,7 +63,7 @@ def render_trial_page(results: Json, figures: Sequence[Drawing], *, patients: bo
                 *([("sensitivity", "Sensitivity")] if results["sensitivity"] else []),
             ],
             facts=_facts(results),
-            level=percent(results["level"]),
+            spread=_spread(results),
             arms=arm_tables(results),
             treatments=_treatments(results),
             comparisons=comparisons,
@@ -80,6 +80,14 @@ def render_trial_page(results: Json, figures: Sequence[Drawing], *, patients: bo
             provenance_rows=_provenance(results["provenance"]),
         )
     )
+
+
+def _spread(results: Json) -> str:
+    """What the intervals beside medians hold, or that too few trials leave none, as the end of a sentence."""
+    ends = [e["low"] for a in results["arms"] for e in a["estimates"] if not e["label"]]
+    if any(low is not None for low in ends):
+        return f", with the middle {percent(results['level'])} of these trials"
+    return "; too few trials for an interval"
 
 
 def _facts(results: Json) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from troughline.cohort.question_base import Strict
+from troughline.cohort.question_base import OneLine, Strict
 from troughline.trial.dosing_schema import ArmPolicy, Dosing
 
 
@@ -44,7 +44,7 @@ class Header(Strict):
     is two-sided. `step_days`: the longest step of the slow system.
     """
 
-    title: str = Field(min_length=1)
+    title: OneLine = Field(min_length=1)
     description: str = ""
     seed: int = Field(default=20260101, ge=0, le=2**31)
     replicates: int = Field(default=20, ge=1, le=10_000)
@@ -109,7 +109,7 @@ class Population(Strict):
     """
 
     base: str = "sharp"
-    label: str = ""
+    label: OneLine = ""
     source: str = "assumed"
     etiology: dict[Literal["HBV", "HCV", "other"], Share] | None = None
     child_pugh: dict[Literal["A", "B"], Share] | None = None
@@ -185,7 +185,7 @@ class Drug(Strict):
     """
 
     id: Id
-    label: str = ""
+    label: OneLine = ""
     blocks: dict[str, Annotated[float, Field(ge=0, lt=1)]]
     toxicity: float = Field(default=0.0, ge=0, le=20)
     source: str = "assumed"
@@ -242,7 +242,7 @@ class Arm(Strict):
     """
 
     id: Id
-    label: str = ""
+    label: OneLine = ""
     n: int = Field(ge=2, le=1_000_000)
     sorafenib: Sorafenib = "label"
     toxicity: Literal["reduce", "hold", "stop"] = "reduce"
@@ -279,7 +279,7 @@ class Target(Strict):
 
     id: Id
     target: str | None = None
-    label: str = ""
+    label: OneLine = ""
     quantity: QUANTITY
     arm: str
     control: str | None = None

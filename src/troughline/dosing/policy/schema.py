@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from troughline.cohort.question_base import Strict
+from troughline.cohort.question_base import OneLine, Strict
 
 
 def _sequence(value: Any) -> Any:
@@ -23,7 +23,7 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 class Header(Strict):
     """What the evaluation is about; `level` of its intervals."""
 
-    title: str = Field(min_length=1)
+    title: OneLine = Field(min_length=1)
     drug: str = "sorafenib"
     description: str = ""
     level: float = Field(default=0.95, gt=0.5, lt=1)
@@ -253,7 +253,7 @@ class Policy(Strict):
 
     id: str = Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]*$")
     kind: Literal["fixed", "label", "threshold", "model", "known"]
-    label: str = ""
+    label: OneLine = ""
     start: str | None = None
     toxicity: Literal["hold", "reduce"] | None = None
     reductions: Annotated[tuple[str, ...], _Sequence] = ()
