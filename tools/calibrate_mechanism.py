@@ -11,7 +11,7 @@ that the sum of squares is smooth. Held-out targets are read only after the fit.
 target potency: how well each quantity is determined (profiles), sets that fit as well, and weights that make
 the best set's virtual patients match the calibrated numbers, with the effective sample size they leave.
 
-The same numbers come out of every run. It takes about half an hour on a core. What the sets then predict for
+The same numbers come out of every run. It takes about half an hour on two cores. What the sets then predict for
 trials that no fit has seen, and the other tables of the page: tools/predict_mechanism.py.
 """
 
@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,8 +45,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--write", action="store_true", help="write the sets and the page")
     parser.add_argument("--patients", type=int, default=4000, help="virtual patients an arm in the fit")
-    parser.add_argument("--rounds", type=int, default=6, help="rounds of the search")
-    parser.add_argument("--sets", type=int, default=8, help="sets wanted for the first reading")
+    parser.add_argument("--rounds", type=int, default=12, help="rounds of the search")
+    parser.add_argument("--sets", type=int, default=5, help="sets wanted for the first reading")
     parser.add_argument("--profiles", action="store_true", help="profile every fitted quantity too")
     parser.add_argument("--profiles-only", action="store_true", help="only profile the stored sets")
     parser.add_argument("--cytokines", action="store_true", help="only size the stored sets' cytokines anew")
@@ -61,27 +62,14 @@ def main() -> None:
         stored = [_cytokines(runner, s) for s in read_sets()]
         write_sets(stored, Path(__file__).resolve().parents[1])
         return
-    found: dict[str, list[tuple[ParameterSet, Fit]]] = {}
-    solved: dict[str, tuple[Problem, Fit, Floats]] = {}
-    x = None
-    for reading, wanted in (("Kd", options.sets), ("IC50", max(2, options.sets // 2))):
-        problem = Problem(runner, targets, n=options.patients, reading=reading)
-        start = np.zeros(len(problem.quantities)) if x is None else x
-        best, slopes = problem.solve(
-            start, options.rounds, say=lambda line, r=reading: print(r, line, flush=True)
-        )
-        x = best.x
-        solved[reading] = (problem, best, slopes)
-        fits = [
-            best,
-            *problem.equal_fits(best, slopes, rise=RISE, wanted=wanted - 1, tries=6 * wanted, seed=7),
-        ]
-        named = [
-            replace(problem.set_at(f.x, f"{reading.lower()}-{k + 1}"), squares=f.squares)
-            for k, f in enumerate(fits)
-        ]
-        found[reading] = list(zip(named, fits, strict=True))
-        print(f"{reading}: {len(fits)} sets", flush=True)
+    wanted = {"Kd": options.sets, "IC50": max(2, (options.sets + 1) // 2)}
+    with ProcessPoolExecutor(len(wanted)) as pool:
+        solving = {
+            reading: pool.submit(_fit_of_reading, reading, sets, options.patients, options.rounds)
+            for reading, sets in wanted.items()
+        }
+        solved = {reading: future.result() for reading, future in solving.items()}
+    found = {reading: pairs for reading, (pairs, _) in solved.items()}
     found = {r: [(_cytokines(runner, s), f) for s, f in pairs] for r, pairs in found.items()}
     chosen = [s for pairs in found.values() for s, _ in pairs]
     print("predicting what was held out", flush=True)
@@ -97,9 +85,27 @@ def main() -> None:
         write_page(rows, {}, chosen, weights, root)
         write_beside(predicted[chosen[0].id], root)
     if options.profiles:
-        profiles = _profiles(*solved["Kd"])
+        problem = Problem(runner, targets, n=options.patients, reading="Kd")
+        profiles = _profiles(problem, solved["Kd"][0][0][1], solved["Kd"][1])
         if options.write:
             write_page(rows, profiles, chosen, weights, root)
+
+
+def _fit_of_reading(
+    reading: str, wanted: int, n: int, rounds: int
+) -> tuple[list[tuple[ParameterSet, Fit]], Floats]:
+    """The sets of a reading with their fits, the best first, and the slopes at the best. One process each."""
+    problem = Problem(load_runner(), read_targets(), n=n, reading=reading)
+    best, slopes = problem.solve(
+        np.zeros(len(problem.quantities)), rounds, say=lambda line: print(reading, line, flush=True)
+    )
+    others = problem.equal_fits(best, slopes, rise=RISE, wanted=wanted - 1, tries=6 * wanted, seed=7)
+    named = [
+        (replace(problem.set_at(f.x, f"{reading.lower()}-{k + 1}"), squares=f.squares), f)
+        for k, f in enumerate([best, *others])
+    ]
+    print(f"{reading}: {len(named)} sets", flush=True)
+    return named, slopes
 
 
 def _profiles(problem: Problem, best: Fit, slopes: Floats) -> dict[str, tuple[float | None, float | None]]:
