@@ -11,8 +11,9 @@ that the sum of squares is smooth. Held-out targets are read only after the fit.
 target potency: how well each quantity is determined (profiles), sets that fit as well, and weights that make
 the best set's virtual patients match the calibrated numbers, with the effective sample size they leave.
 
-The same numbers come out of every run. It takes about half an hour on two cores. What the sets then predict for
-trials that no fit has seen, and the other tables of the page: tools/predict_mechanism.py.
+The same numbers come out of every run. It takes about a quarter of an hour on two cores, without profiles.
+The best set's values also go into the model file. What the sets then predict for trials that no fit has seen,
+and the other tables of the page: tools/predict_mechanism.py.
 """
 
 from __future__ import annotations

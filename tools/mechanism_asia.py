@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from troughline.mechanism.heldout import asia_quantities
 from troughline.mechanism.parameters import ParameterSet
-from troughline.mechanism.population import Drawn, draw_patients, read_populations
-from troughline.mechanism.predictions import scaled
+from troughline.mechanism.population import Drawn, Patients, Population, draw_patients, read_populations
 from troughline.mechanism.runner import Runner
 
 SHIPPED_DAY = 35.7
@@ -36,12 +36,14 @@ def asia_rows(
         (base, "as shipped", DAYS),
         (more, "75 % with hepatitis B (recalled)", (SHIPPED_DAY,)),
     ):
-        patients = draw_patients(
-            runner.mechanism, runner.kinetics, population, n=n, seed=seed, sd=chosen.sd,
-            values=scaled(runner, chosen, {}),
-        )  # fmt: skip
+
+        def draw(values: Mapping[str, float], who: Population = population) -> Patients:
+            return draw_patients(
+                runner.mechanism, runner.kinetics, who, n=n, seed=seed, sd=chosen.sd, values=values
+            )
+
         for day in days:
-            found = asia_quantities(runner, patients, chosen, ttp_day=day, os_months=os_months)
+            found = asia_quantities(runner, draw, chosen, ttp_day=day, os_months=os_months)
             label = f"{day:g}" + (" (shipped)" if day == SHIPPED_DAY and population is base else "")
             rows.append([label, who, *(f"{found[name]:.3g}" for name in SHOWN)])
     return rows

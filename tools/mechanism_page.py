@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -34,6 +35,7 @@ BESIDE = {
 }
 SETS = Path("src/troughline/mechanism/data/calibrated.toml")
 PAGE = Path("docs/mechanism.md")
+MODEL = Path("src/troughline/model/library/sorafenib/hcc-mechanism.toml")
 
 
 def write_sets(chosen: Sequence[ParameterSet], root: Path) -> None:
@@ -56,6 +58,36 @@ def write_sets(chosen: Sequence[ParameterSet], root: Path) -> None:
             "sd = { " + ", ".join(f"{k} = {v:.6g}" for k, v in s.sd.items()) + " }",
         ]
     (root / SETS).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_model(chosen[0], root)
+
+
+def write_model(best: ParameterSet, root: Path) -> None:
+    """The model file with the best set's typical values and variances, to four digits.
+
+    Raises `ValueError` for a quantity of the set that stands nowhere in the file.
+    """
+    path = root / MODEL
+    text = path.read_text(encoding="utf-8")
+    potency = read_potency()[best.reading]
+    for name, value in best.values.items():
+        if name not in potency:
+            line = re.compile(rf"^({re.escape(name)} = \{{ value = )[^,]+", re.MULTILINE)
+            text, found = line.subn(rf"\g<1>{value:.4g}", text)
+            if found != 1:
+                raise ValueError(f"{path.name} has {found} lines of {name}")
+    for effect, sd in best.sd.items():
+        text = _with_variance(text, effect, sd * sd)
+    path.write_text(text, encoding="utf-8")
+
+
+def _with_variance(text: str, effect: str, variance: float) -> str:
+    for block in re.finditer(r"effects = \[([^\]]*)\]\nvariance = \[([^\]]*)\]", text):
+        effects = [part.strip().strip('"') for part in block[1].split(",")]
+        if effect in effects:
+            values = [part.strip() for part in block[2].split(",")]
+            values[effects.index(effect)] = f"{variance:.4g}"
+            return text[: block.start(2)] + ", ".join(values) + text[block.end(2) :]
+    raise ValueError(f"no random effect {effect} in the model file")
 
 
 def write_page(

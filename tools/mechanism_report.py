@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -33,19 +34,19 @@ def held_out(
     """Every quantity that a target asks for, in virtual patients that no fit has seen."""
     by_id = {t.id: t for t in targets}
     populations = read_populations()
-    values = scaled(runner, chosen, {})
 
-    def patients(name: str) -> Patients:
+    def patients(name: str, values: Mapping[str, float]) -> Patients:
         return draw_patients(
             runner.mechanism, runner.kinetics, populations[name], n=n, seed=seed, sd=chosen.sd, values=values
         )
 
-    west, east = patients("sharp"), patients("asia-pacific")
+    west = patients("sharp", scaled(runner, chosen, {}))
     both = two_arms(runner, west, chosen)
     found = {**sharp_quantities(runner, both, chosen), **doubling(runner, west, chosen)}
     found |= asia_quantities(
-        runner, east, chosen, ttp_day=FIRST_VISIT_SHARE * VISIT_DAYS, os_months=by_id["asia-os-placebo"].value
-    )
+        runner, partial(patients, "asia-pacific"), chosen, ttp_day=FIRST_VISIT_SHARE * VISIT_DAYS,
+        os_months=by_id["asia-os-placebo"].value,
+    )  # fmt: skip
     ratio = _duration_ratio()
     # The trial's time on treatment sets the toxicity here, set by set; the data file holds the median.
     erlotinib = {k: v for k, v in read_second_drugs()["erlotinib"].items() if k != "toxicity"}

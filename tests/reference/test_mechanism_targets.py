@@ -12,20 +12,22 @@ from troughline.mechanism.targets import read_targets
 
 FIRM = (
     "sharp-ttp-placebo", "sharp-ttp-sorafenib", "sharp-os-placebo", "sharp-os-sorafenib", "sharp-ttp-hr",
-    "sharp-os-hr", "sharp-pr-sorafenib",
+    "sharp-os-hr", "sharp-pr-sorafenib", "sharp-sd-sorafenib", "sharp-sd-placebo", "sharp-growth",
 )  # fmt: skip
 KNOWN_MISSES = (
-    "sharp-growth", "sharp-sum-doubling", "doubling-slow", "gideon-os-a", "gideon-os-b", "bruix-hr-hcv",
-    "bruix-hr-no-spread", "exposure-trough", "exposure-auc",
+    "sharp-sum-doubling", "gideon-os-a", "gideon-os-b", "bruix-hr-hcv", "bruix-hr-no-spread",
+    "exposure-trough", "exposure-auc",
 )  # fmt: skip
 NEAR = (
-    "doubling-mean", "doubling-fast", "bruix-hr-no-hcv", "bruix-hr-spread", "exposure-fall", "trametinib-erk",
-    "il-2-low",
+    "doubling-mean", "doubling-fast", "doubling-slow", "bruix-hr-no-hcv", "bruix-hr-spread", "exposure-fall",
+    "trametinib-erk", "il-2-low",
 )  # fmt: skip
 
 
 def test_the_best_set_shows_sharp() -> None:
-    """Medians, hazard ratios and responses of SHARP (Llovet 2008) within their tolerances."""
+    """Medians, hazard ratios and responses of SHARP (Llovet 2008), and growth on sorafenib (Kolamunnage-Dona
+    2021), within their tolerances.
+    """
     r, chosen = runner(), read_sets(reading="Kd")[0]
     some = draw_patients(
         r.mechanism, r.kinetics, read_populations()["sharp"], n=2000, seed=20_260_202, sd=chosen.sd,
@@ -40,9 +42,8 @@ def test_the_best_set_shows_sharp() -> None:
 def test_the_known_misses_are_rows_of_the_report() -> None:
     """What the best set misses by its own definitions is a target, and is missed: not met by another formula.
 
-    Growth on treatment and the doubling of the sum (Kolamunnage-Dona 2021), the slow tumours among those
-    drawn (Nathani 2021), survival by Child-Pugh class (GIDEON) and the benefit with HCV (Bruix 2017), the
-    trough (Noda 2020). Who mends one of them moves it to the list above.
+    The doubling of the sum (Kolamunnage-Dona 2021), survival by Child-Pugh class (GIDEON) and the benefit
+    with HCV (Bruix 2017), the trough (Noda 2020). Who mends one of them moves it to the list above.
     """
     r, chosen = runner(), read_sets(reading="Kd")[0]
     some = draw_patients(

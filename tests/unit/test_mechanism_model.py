@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tests.unit.mechanism_sample import runner
 from troughline.mechanism.compose import compose
+from troughline.mechanism.parameters import read_potency, read_sets
 from troughline.mechanism.runner import MECHANISM
 from troughline.mechanism.source import write_module
 from troughline.model.library import model_path
@@ -68,6 +69,18 @@ def test_every_parameter_names_a_source_that_the_file_has() -> None:
     assert all(spec.sources[p.source].id != "assumed" for p in spec.parameters if p.verified)
     # death_child_pugh is none of them: its two medians are verified, their use as a log hazard is assumed.
     assert len(verified) >= 11
+
+
+def test_the_file_holds_the_best_set() -> None:
+    """Typical values and variances of the file are the first set's of calibrated.toml, to four digits."""
+    best, spec = read_sets(reading="Kd")[0], load_model(MECHANISM).spec
+    written = {p.name: p.value_as_written for p in spec.parameters}
+    for name, value in best.values.items():
+        if name not in read_potency()["Kd"]:
+            assert written[name] == pytest.approx(value, rel=5e-4), name
+    variances = dict(zip(spec.subject_effects, np.diag(spec.covariance("subject")), strict=True))
+    for name, sd in best.sd.items():
+        assert variances[name] == pytest.approx(sd * sd, rel=5e-4), name
 
 
 def test_without_a_drug_the_signals_stand_still_and_the_tumour_doubles_in_its_time() -> None:

@@ -51,17 +51,27 @@ def placebo_medians(
 
 
 def asia_quantities(
-    runner: Runner, patients: Patients, chosen: ParameterSet, *, ttp_day: float, os_months: float
+    runner: Runner,
+    draw: Callable[[Mapping[str, float]], Patients],
+    chosen: ParameterSet,
+    *,
+    ttp_day: float,
+    os_months: float,
 ) -> dict[str, float]:
-    """The Asia-Pacific trial with the two scales of its placebo arm, and the scales (`asia-scale-…`)."""
+    """The Asia-Pacific trial with the two scales of its placebo arm, and the scales (`asia-scale-…`).
+
+    `draw` gives the patients for typical values, so that the bounds of the population hold with every scale
+    that is tried, as in a trial file's `match_placebo`. Raises `MatchError` where no scales do.
+    """
     protocol = six_weekly(HORIZON_MONTHS, step_days=STEP_DAYS)
-    treated = patients.with_spread(runner.mechanism, chosen.sd)
 
     def medians(scale: Mapping[str, float]) -> Medians:
-        return placebo_medians(runner, treated, scaled(runner, chosen, scale), protocol)
+        values = scaled(runner, chosen, scale)
+        treated = draw(values).with_spread(runner.mechanism, chosen.sd)
+        return placebo_medians(runner, treated, values, protocol)
 
     scale = matched_scale(medians, ttp_day=ttp_day, os_months=os_months)
-    both = two_arms(runner, patients, chosen, scale=scale)
+    both = two_arms(runner, draw(scaled(runner, chosen, scale)), chosen, scale=scale)
     found = sharp_quantities(runner, both, chosen, prefix="asia")
     kept = {k: v for k, v in found.items() if k.startswith("asia-")}
     return {**kept, **{f"asia-scale-{name}": value for name, value in scale.items()}}
