@@ -64,18 +64,18 @@ def test_the_sentence_comes_first_and_the_labels_are_there(html: str) -> None:
     assert "no forecast for a patient has been validated" in start
 
 
-def test_too_few_trials_for_intervals_are_said_where_the_intervals_would_stand(
-    html: str, figures: list[Drawing]
-) -> None:
-    """The caption of the arms speaks of the middle of the trials only where there is such an interval."""
+def test_too_few_trials_for_intervals_are_said_where_the_intervals_would_stand(html: str) -> None:
+    """The captions of arms and curves speak of the middle of the trials only where there is an interval."""
     few = sample()
     for arm in few["arms"]:
         for e in arm["estimates"]:
             e["low"] = e["high"] = None
     assert re.search(r"with the middle 95.?% of these trials", Page(html).text)
-    without = Page(render_trial_page(few, figures)).text
+    without = Page(render_trial_page(few, draw_trial_figures(few))).text
     assert "the same weight; too few trials for an interval." in without
     assert "with the middle" not in without
+    assert without.count("bands: about the least to the greatest of them") == 2
+    assert "bands: about the least" not in Page(html).text
 
 
 def test_each_miss_is_printed_as_a_miss_and_nothing_else_is(html: str) -> None:

@@ -99,9 +99,11 @@ def _at_risk(sheet: Figure, axes: Axes, results: Json, arms: list[Json], endpoin
 def _caption(results: Json, endpoint: str) -> str:
     setup: Json = results["setup"]
     trials = setup["replicates"] * len(setup["sets"])
+    few = all(e["low"] is None for a in results["arms"] for e in a["estimates"])
+    bands = "about the least to the greatest" if few else f"the middle {percent(results['level'])}"
     return (
-        f"{ENDPOINTS[endpoint].words} Curves: medians over {count(trials)} virtual trials; bands: the "
-        f"middle {percent(results['level'])} of them; at risk: in a trial, on average."
+        f"{ENDPOINTS[endpoint].words} Curves: medians over {count(trials)} virtual trials; bands: {bands} "
+        "of them; at risk: in a trial, on average."
     )
 
 

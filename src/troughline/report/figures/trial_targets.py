@@ -60,8 +60,8 @@ def sketch_targets(results: Json) -> Sketch:
     return Sketch(
         sheet,
         "Published and predicted",
-        "Each row on its own scale: the shaded band is the tolerance that was stated before the "
-        "prediction. Grey stroke: published; dot: median over the virtual trials, teal inside, vermilion a "
+        "Each row on its own scale: the shaded band is the tolerance that the trial file states. "
+        "Grey stroke: published; dot: median over the virtual trials, teal inside, vermilion a "
         f"miss; line: the middle {percent(results['level'])} of these trials, with an arrow where it has no "
         "bound. A large arrow: a prediction beyond the axis.",
         "Dots on scales. " + "; ".join(listed) + ".",
