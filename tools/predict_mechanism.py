@@ -19,6 +19,8 @@ import numpy as np
 from calibrate_mechanism import FRESH, weights_needed
 from mechanism_asia import HEAD as ASIA_HEAD
 from mechanism_asia import asia_rows
+from mechanism_dose import HEAD as DOSE_HEAD
+from mechanism_dose import dose_rows
 from mechanism_page import between, number, table, write_beside, write_page
 from mechanism_report import held_out, target_rows
 from mechanism_tace import CALIBRATED_TO, HEAD, half_tace, killed, rows_of_kills, solved_kill
@@ -57,8 +59,9 @@ def main() -> None:
     weights = weights_needed(runner, chosen[0])
     os_months = next(t.value for t in targets if t.id == "asia-os-placebo")
     asia = asia_rows(runner, chosen[0], os_months=os_months, n=PATIENTS, seed=FRESH)
+    doses = dose_rows(runner, chosen, n=PATIENTS, seed=FRESH)
     rows = target_rows(targets, chosen, predicted)
-    for row in (*rows, *(r for _, part in trials for r in part), *tace, *asia):
+    for row in (*rows, *(r for _, part in trials for r in part), *tace, *asia, *doses):
         print(" | ".join(row))
     if options.write:
         root = PAGE.parents[1]
@@ -68,6 +71,7 @@ def main() -> None:
         text = between(text, "trials", _trials_text(trials))
         text = between(text, "not-predicted", _not_predicted_text())
         text = between(text, "asia", table(ASIA_HEAD, asia))
+        text = between(text, "dose", table(DOSE_HEAD, doses))
         PAGE.write_text(between(text, "tace", table(HEAD, tace)), encoding="utf-8")
 
 

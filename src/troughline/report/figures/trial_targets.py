@@ -62,9 +62,16 @@ def sketch_targets(results: Json) -> Sketch:
         "Published and predicted",
         "Each row on its own scale: the shaded band is the tolerance that the trial file states. "
         "Grey stroke: published; dot: median over the virtual trials, teal inside, vermilion a "
-        f"miss; line: the middle {percent(results['level'])} of these trials, with an arrow where it has no "
-        "bound. A large arrow: a prediction beyond the axis.",
+        f"miss{_line(results)}. A large arrow: a prediction beyond the axis.",
         "Dots on scales. " + "; ".join(listed) + ".",
+    )
+
+
+def _line(results: Json) -> str:
+    if all(t["predicted_low"] is None for t in results["targets"]):
+        return ""
+    return (
+        f"; line: the middle {percent(results['level'])} of these trials, with an arrow where it has no bound"
     )
 
 
