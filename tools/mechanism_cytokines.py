@@ -17,14 +17,14 @@ KEYS = {"TNF_drug": "tnf-power-400", "TNFR_drug": "tnfr-power-400", "sFas_drug":
 ENDS = {"TNF_drug": (0.02, 2.0), "TNFR_drug": (0.02, 2.0), "sFas_drug": (0.02, 0.95)}
 WANTED_POWER = 90.0
 GROUP = {400: 37}
-STEPS, DRAWS = 8, 400
+STEPS, DRAWS = 9, 1600
 
 
 def sized_cytokines(runner: Runner, chosen: ParameterSet, say: Callable[[str], None] = print) -> ParameterSet:
     """The set with its three sizes, in the fit's virtual patients; says where a search ends at a bound."""
     population = read_populations()["sharp"]
     patients = draw_patients(
-        runner.mechanism, runner.kinetics, population, n=300, seed=SEED, sd=chosen.sd, values=chosen.values
+        runner.mechanism, runner.kinetics, population, n=1500, seed=SEED, sd=chosen.sd, values=chosen.values
     )
     made = chosen
     for name, key in KEYS.items():

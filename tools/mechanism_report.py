@@ -66,7 +66,7 @@ def held_out(
         found[f"noda-middle-best{suffix}"] = 100.0 * bands.middle_best
     found |= subgroup_quantities(runner, west, chosen)
     found |= level_quantities(runner, west, chosen)
-    found |= cytokine_powers(runner, west.take(np.arange(400)), chosen, SIZES, seed=5)
+    found |= cytokine_powers(runner, west, chosen, SIZES, seed=5, draws=1000)
     return found
 
 

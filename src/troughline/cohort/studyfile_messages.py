@@ -115,6 +115,8 @@ def _message(e: Any, location: Location) -> str:
     kind, given = str(e["type"]), _given(e["input"])
     if kind == "missing":
         return "is needed and missing"
+    if kind in _LIMITS and e["input"] != e["input"]:
+        return "is not a number: nan"
     if kind in _LIMITS:
         key, word = _LIMITS[kind]
         return f"must be {word} {e['ctx'][key]:g}, not {given}"

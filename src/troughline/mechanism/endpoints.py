@@ -97,10 +97,16 @@ def survival_at(times: TimeToEvent, day: float) -> float:
     return 1.0 if place == 0 else float(survival[place - 1])
 
 
+LEAST_INFORMATION = 1e-6
+"""Events' worth of information below which a hazard ratio is taken to have no estimate."""
+
+
 def log_hazard_ratio(treated: TimeToEvent, control: TimeToEvent) -> tuple[float, float]:
     """Log hazard ratio and its standard error: Cox's model with one term, Efron's ties, Newton's method.
 
-    Raises `ValueError` where an arm has no event. Source: Efron 1977, doi 10.1080/01621459.1977.10480613.
+    Raises `ValueError` where an arm has no event, and where the likelihood has no maximum (of every pair of
+    patients at risk together the same arm has the event first).
+    Source: Efron 1977, doi 10.1080/01621459.1977.10480613.
     """
     if not treated.event.any() or not control.event.any():
         raise ValueError("a hazard ratio needs an event in both arms")
@@ -131,6 +137,8 @@ def log_hazard_ratio(treated: TimeToEvent, control: TimeToEvent) -> tuple[float,
         p = top / (top + a[1])
         score = float(d1.sum() - (share * p).sum())
         information = float((share * p * (1.0 - p)).sum())
+        if information < LEAST_INFORMATION:
+            raise ValueError("the patients at risk say nothing of a hazard ratio, or that it has no bound")
         change = score / information
         beta += max(-1.0, min(1.0, change))
         if abs(change) < 1e-10:

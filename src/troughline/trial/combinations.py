@@ -90,7 +90,9 @@ class Scenario:
 
 
 def scenarios_of(setup: Setup) -> list[Scenario]:
-    """Every set with the drugs as given, then draws of the drugs with the sets in turn."""
+    """Every set with the drugs as given, then draws of the drugs with the sets in turn, one reading after the
+    other, so that few draws are of both.
+    """
     asked = setup.file.combinations
     assert asked is not None
     names = list(dict.fromkeys(asked.drugs))
@@ -99,6 +101,7 @@ def scenarios_of(setup: Setup) -> list[Scenario]:
     known = movable(the_runner(setup.file.population.clearance).mechanism)
     free = [name for name, p in known.items() if status_of(p) == "assumed"]
     rng = np.random.default_rng([setup.file.trial.seed, 7])
+    turns = in_turn([s.reading for s in setup.sets])
     for d in range(asked.draws):
         drugs: dict[str, Effects] = {}
         for name in names:
@@ -108,8 +111,18 @@ def scenarios_of(setup: Setup) -> list[Scenario]:
             drugs[name] = moved
         factors = dict(zip(free, np.exp(MECHANISM_SPREAD * rng.standard_normal(len(free))), strict=True))
         factors |= drawn_shares(rng)
-        made.append(Scenario(place=d % len(setup.sets), drugs=drugs, factors=factors, drawn=True))
+        made.append(Scenario(place=turns[d % len(turns)], drugs=drugs, factors=factors, drawn=True))
     return made
+
+
+def in_turn(readings: Sequence[str]) -> list[int]:
+    """Places of sets, each reading's in their order, a set of one reading after one of the other.
+
+    A reading with fewer sets begins again, so that all readings come equally often.
+    """
+    groups = [[k for k, r in enumerate(readings) if r == name] for name in dict.fromkeys(readings)]
+    longest = math.lcm(*(len(g) for g in groups))
+    return [group[k % len(group)] for k in range(longest) for group in groups]
 
 
 def treatment(doses: Doses, drugs: Mapping[str, Effects]) -> Arm:
@@ -284,7 +297,9 @@ def _row(
     log_os = np.array(found["os"])
     drawn = np.array([s.drawn for s in scenarios])
     sign = np.sign(spread["os"][0])
-    robust = float(np.average(np.sign(log_os[drawn]) == sign, weights=weight[drawn])) if drawn.any() else None
+    shown = np.sign(log_os[drawn]) == sign
+    even = equally([r for r, of_draw in zip(readings, drawn, strict=True) if of_draw])
+    robust = float(np.average(shown, weights=even)) if drawn.any() else None
 
     def three(name: str, values: tuple[float, float, float]) -> dict[str, float]:
         return dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))

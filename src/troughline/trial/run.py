@@ -181,7 +181,7 @@ def _reduce(made: Gathered, parts: dict[str, list[CellResult]]) -> None:
     sizes = made.setup.file.sizes
     made.trials.append(
         statistics_of(
-            arms, made.setup.pairs, sizes=sizes.n if sizes else (), grid=made.grid,
+            arms, made.setup.measured_pairs, sizes=sizes.n if sizes else (), grid=made.grid,
             risk_grid=made.risk_grid,
         )
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
@@ -18,6 +19,11 @@ AHEAD = 2
 
 class SchedulerError(ValueError):
     """Dask is not installed, or its scheduler or workers cannot be reached or are lost."""
+
+
+def has_dask() -> bool:
+    """Whether Dask with its scheduler is installed."""
+    return importlib.util.find_spec("distributed") is not None
 
 
 def run_in_order(

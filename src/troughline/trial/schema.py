@@ -222,11 +222,21 @@ class Line(Strict):
 
 
 class Local(Strict):
-    """Sessions of TACE or ablation; `amount` 1 is the session of the mechanism."""
+    """Sessions of TACE or ablation; `amount` 1 is the session of the mechanism.
+
+    A session kills 1 − exp(−amount·rate·half-life/log 2) of what lives.
+    """
 
     kind: Literal["tace", "ablation"]
     days: Annotated[tuple[NotNegative, ...], _Sequence, Field(min_length=1)]
-    amount: Dose = 1.0
+    amount: float = Field(default=1.0, gt=0, le=100)
+
+    @model_validator(mode="after")
+    def _once(self) -> Local:
+        twice = next((d for k, d in enumerate(self.days) if d in self.days[:k]), None)
+        if twice is not None:
+            raise ValueError(f"day {twice:g} is given twice: a session of twice the amount is amount = 2")
+        return self
 
 
 class Arm(Strict):
@@ -274,7 +284,7 @@ class Compare(Strict):
 class Target(Strict):
     """A published value and what the trial gives for it: a target of the mechanism by its id, or by hand.
 
-    `low` to `high` is what counts as approached.
+    `low` to `high` is what counts as approached. `note` is printed beside it.
     """
 
     id: Id
@@ -289,6 +299,7 @@ class Target(Strict):
     high: Finite | None = None
     use: Literal["calibrated", "held out", "shown"] | None = None
     source: str = ""
+    note: OneLine = ""
 
     @model_validator(mode="after")
     def _whole(self) -> Target:
@@ -299,6 +310,8 @@ class Target(Strict):
             raise ValueError("a target of the mechanism has its own value, unit, low, high and use")
         if self.low is not None and self.high is not None and not self.low < self.high:
             raise ValueError(f"low {self.low:g} is not below high {self.high:g}")
+        if None not in (self.value, self.low, self.high) and not self.low <= self.value <= self.high:  # pyright: ignore[reportOptionalOperand]
+            raise ValueError(f"value {self.value:g} lies outside low {self.low:g} to high {self.high:g}")
         if self.quantity.endswith("_hr") != (self.control is not None):
             raise ValueError("control goes with a hazard ratio")
         return self

@@ -44,6 +44,12 @@ class Setup:
     policies: tuple[str, ...] = ()
 
     @property
+    def measured_pairs(self) -> tuple[tuple[str, str], ...]:
+        """The compared pairs, and those that only a published hazard ratio is about."""
+        wanted = ((t.arm, t.control) for t in self.file.target if t.control is not None)
+        return tuple(dict.fromkeys((*self.pairs, *wanted)))
+
+    @property
     def patients(self) -> int:
         """Virtual patients in all."""
         return sum(a.n for a in self.file.arm) * self.file.trial.replicates * len(self.sets)
@@ -102,22 +108,29 @@ def _resolved(file: TrialFile, name: str, sha256: str, found: Findings) -> Setup
     from troughline.mechanism.parameters import read_sets
     from troughline.trial.people import drawable
     from troughline.trial.policies import policy_texts
+    from troughline.trial.schedule import has_dask
     from troughline.trial.sensitivity import has_salib
 
     def fault(code: str, message: str, place: str) -> None:
         found.add(Severity.ERROR, code, message, file=name, column=place)
 
     protocol = _protocol(file, fault)
-    drugs = _drugs(file, fault)
+
+    def warn(code: str, message: str, place: str) -> None:
+        found.add(Severity.WARNING, code, message, file=name, column=place)
+
+    drugs = _drugs(file, fault, warn)
     arms = _arms(file, drugs, protocol, fault)
     pairs = _pairs(file, fault)
     _targets(file, fault)
     _limits(file, drugs, fault)
     if file.sensitivity is not None and not has_salib():
-        found.add(
-            Severity.WARNING, "salib", "SALib is not installed: the trial will not be run with [sensitivity]",
-            file=name, column="sensitivity",
-        )  # fmt: skip
+        warn("salib", "SALib is not installed: the trial will not be run with [sensitivity]", "sensitivity")
+    if file.run is not None and not has_dask():
+        warn(
+            "scheduler", "Dask is not installed: the trial will not be run with a scheduler", "run.scheduler"
+        )
+    _doses(file, warn)
     try:
         population = drawable(file.population)
     except ValueError as error:
@@ -168,7 +181,7 @@ def _protocol(file: TrialFile, fault: Any) -> Protocol | None:
         return None
 
 
-def _drugs(file: TrialFile, fault: Any) -> dict[str, Mapping[str, float]]:
+def _drugs(file: TrialFile, fault: Any, warn: Any) -> dict[str, Mapping[str, float]]:
     from troughline.mechanism.treatment import read_second_drugs
     from troughline.trial.treatments import effects_of
 
@@ -176,6 +189,9 @@ def _drugs(file: TrialFile, fault: Any) -> dict[str, Mapping[str, float]]:
     for k, drug in enumerate(file.drug):
         if drug.id in [d.id for d in file.drug[:k]]:
             fault("drug-twice", f"the drug {drug.id!r} is given twice", f"drug.{k + 1}.id")
+        elif drug.id in known:
+            message = f"{drug.id!r} replaces the drug of that name on file, its toxicity too"
+            warn("drug-replaced", message, f"drug.{k + 1}.id")
         try:
             known[drug.id] = effects_of(drug)
         except ValueError as error:
@@ -195,6 +211,17 @@ def _arms(
         place = f"arm.{k + 1}"
         if ids.index(arm.id) < k:
             fault("arm-twice", f"the arm {arm.id!r} is given twice", f"{place}.id")
+        elif (arm.label or arm.id) in [a.label or a.id for a in file.arm[:k]]:
+            fault("label-twice", f"the label {arm.label or arm.id!r} is given twice", f"{place}.label")
+        sessions = [(one.kind, day) for one in arm.local for day in one.days]
+        for kind, day in dict.fromkeys(x for n, x in enumerate(sessions) if x in sessions[:n]):
+            fault("session-twice", f"{kind} on day {day:g} is given twice", f"{place}.local")
+        later = arm.second_line
+        if later is not None and later.sorafenib == "none" and not later.second:
+            fault("second-line", "gives nothing: name a drug or sorafenib", f"{place}.second_line")
+        if later is not None and protocol is not None and later.after_days >= protocol.horizon_days:
+            fault("second-line", f"begins {later.after_days:g} days after progression, past the horizon of "
+                  f"{protocol.horizon_days:g} days", f"{place}.second_line.after_days")  # fmt: skip
         lines = (arm.second, arm.second_line.second if arm.second_line else ())
         unknown = [s.drug for line in lines for s in line if s.drug not in drugs]
         for one in unknown:
@@ -225,6 +252,10 @@ def _pairs(file: TrialFile, fault: Any) -> tuple[tuple[str, str], ...]:
                 fault("unknown-arm", f"no arm {getattr(pair, key)!r}", f"compare.{k + 1}.{key}")
         if pair.arm == pair.control:
             fault("same-arm", f"{pair.arm!r} is held against itself", f"compare.{k + 1}")
+        if pair in file.compare[:k]:
+            fault(
+                "compare-twice", f"{pair.arm!r} against {pair.control!r} is given twice", f"compare.{k + 1}"
+            )
     return tuple((pair.arm, pair.control) for pair in file.compare)
 
 
@@ -237,6 +268,10 @@ def _targets(file: TrialFile, fault: Any) -> None:
     ids = [a.id for a in file.arm]
     for k, target in enumerate(file.target):
         place = f"target.{k + 1}"
+        if target.id in [t.id for t in file.target[:k]]:
+            fault("target-twice", f"the target {target.id!r} is given twice", f"{place}.id")
+        if target.arm == target.control:
+            fault("same-arm", f"{target.arm!r} is held against itself", f"{place}.control")
         if target.target is not None and target.target not in known:
             near = did_you_mean(target.target, known, "the targets")
             fault("unknown-target", f"{target.target!r} is no target; {near}", f"{place}.target")
@@ -247,6 +282,34 @@ def _targets(file: TrialFile, fault: Any) -> None:
         wrong = mismatch(target, known.get(target.target or ""), {a.id: a for a in file.arm})
         if wrong is not None:
             fault("target", wrong, f"{place}.quantity")
+
+
+def _doses(file: TrialFile, warn: Any) -> None:
+    """Warn of regimens of sorafenib by hand that nobody takes or no trial has tested."""
+    from troughline.evidence.store import load_drug
+    from troughline.mechanism.treatment import sorafenib_levels
+
+    tablet = load_drug("sorafenib").tablet_strength_mg
+    label = sorafenib_levels()[0]
+    usual = label.dose_mg * 24.0 / label.interval_h
+    for k, arm in enumerate(file.arm):
+        lines = (("sorafenib", arm), ("second_line.sorafenib", arm.second_line))
+        for key, line in lines:
+            if line is None or isinstance(line.sorafenib, str):
+                continue
+            given = line.sorafenib
+            if given.dose_mg % tablet:
+                warn(
+                    "tablets",
+                    f"{given.dose_mg:g} mg are no whole tablets of {tablet:g} mg",
+                    f"arm.{k + 1}.{key}",
+                )
+            if given.dose_mg * 24.0 / given.every_h > usual:
+                message = (
+                    f"more than the label's {usual:g} mg a day: the mechanism was fitted to one dose, and "
+                    "neither exposure nor toxicity above it was held against data"
+                )
+                warn("above-label", message, f"arm.{k + 1}.{key}")
 
 
 def _limits(file: TrialFile, drugs: Mapping[str, Any], fault: Any) -> None:

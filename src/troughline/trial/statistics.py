@@ -138,6 +138,13 @@ def dosing_numbers(columns: Columns) -> dict[str, float]:
     }
 
 
+def _alive_at(times: TimeToEvent, day: float) -> float:
+    """The share alive on a day, %: 0 where everybody died before it, NaN where nobody was followed to it."""
+    last = int(np.argmax(times.day))
+    ended = bool(times.event[times.day == times.day[last]].all())
+    return 100.0 * survival_at(times, day) if times.day[last] >= day or ended else float("nan")
+
+
 def numbers_of(columns: Columns) -> dict[str, float]:
     """The numbers of an arm; a median that was not reached is ∞, a mean over nobody NaN."""
     os, ttp, viable = (times_of(columns, e) for e in ENDPOINTS)
@@ -166,7 +173,7 @@ def numbers_of(columns: Columns) -> dict[str, float]:
         "ttp_median": months(ttp),
         "mttp_median": months(viable),
         "ttp_between": median_between_visits(ttp) if reached else float("inf"),
-        "os_1_year": 100.0 * survival_at(os, 365.25) if last.max() >= 365.25 else float("nan"),
+        "os_1_year": _alive_at(os, 365.25),
         "cr": percent(best == CR),
         "pr": percent(best == PR),
         "orr": percent((best == CR) | (best == PR)),

@@ -122,7 +122,7 @@ def target_rows(gathered: Gathered) -> list[dict[str, Any]]:
             "sets": len(by_set),
             "source": shipped.source if shipped else given.source,
             "verified": shipped.verified if shipped else False,
-            "note": shipped.note if shipped else "",
+            "note": "; ".join(filter(None, (given.note, shipped.note if shipped else ""))),
             "arm": given.arm,
             "control": given.control,
         })  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -135,7 +136,8 @@ def words_of(arm: ArmOfFile, policy: str = "") -> str:
     for one in arm.local:
         days = ", ".join(f"{d:g}" for d in one.days)
         name = "TACE" if one.kind == "tace" else one.kind
-        words += f"; {name} on day{'s' if len(one.days) > 1 else ''} {days}"
+        times = "" if one.amount == 1.0 else f" of {one.amount:g} times the usual session"
+        words += f"; {name}{times} on day{'s' if len(one.days) > 1 else ''} {days}"
     if arm.second_line is not None:
         later = " with ".join(line(arm.second_line)) or "nothing"
         words += f"; after progression {later}"
@@ -158,7 +160,25 @@ def assumed_of(arm: ArmOfFile, file: TrialFile) -> list[str]:
     if kinds:
         parameters = {p.name: p for p in the_runner().mechanism.parameters}
         for kind in kinds:
-            kill = parameters[f"kill_{kind}"]
+            name, kill = kind if kind == "ablation" else "TACE", parameters[f"kill_{kind}"]
             status = "" if kill.source == "calibration" else " (assumed)"
-            found.append(f"{kind if kind == 'ablation' else 'TACE'}: {kill.note}{status}")
+            found.append(f"{name}: {kill.note}{status}")
+            amounts = sorted({one.amount for one in arm.local if one.kind == kind})
+            scaled = any(file.population.scale.get(f"{word}_{kind}", 1.0) != 1.0 for word in ("kill", "half"))
+            if scaled or amounts != [1.0]:
+                shares = ", ".join(f"{100 * killed(kind, a, file.population.scale):.0f} %" for a in amounts)
+                where = " (less with vascular invasion or spread)" if kind == "tace" else ""
+                found.append(f"{name} as given in this file kills {shares} of what lives{where}")
     return found
+
+
+def killed(kind: str, amount: float, scale: Mapping[str, float]) -> float:
+    """The share of what lives that a session kills without spread: 1 − exp(−amount·rate·half-life/log 2).
+
+    `scale`: factors on the mechanism's typical values, as a population has them.
+    """
+    from troughline.trial.cells import the_runner
+
+    value = {p.name: p.value_as_written for p in the_runner().mechanism.parameters}
+    rate, half = (value[f"{w}_{kind}"] * scale.get(f"{w}_{kind}", 1.0) for w in ("kill", "half"))
+    return 1.0 - math.exp(-amount * rate * half / math.log(2.0))

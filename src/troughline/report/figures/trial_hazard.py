@@ -75,9 +75,13 @@ def sketch_hazard(results: Json) -> Sketch:
     return Sketch(
         sheet,
         "Hazard ratios over the replicates of the trial",
-        "Large dot: median over the trials of all parameter sets. Line: the middle "
-        f"{percent(results['level'])} of them, where there are enough. Small dots: single "
-        f"trials{_shown(rows)}."
+        "Large dot: median over the trials of all parameter sets. "
+        + (
+            f"Line: the middle {percent(results['level'])} of them. "
+            if any(r.low is not None for r in rows)
+            else ""
+        )
+        + f"Small dots: single trials{_shown(rows)}."
         + (
             f" Shown in: share of these trials with two-sided p < {results['setup']['alpha']:g} in favour of "
             "the first arm."

@@ -39,9 +39,10 @@ def arm_names(results: Json) -> dict[str, str]:
 
 
 def short_names(results: Json, most: int = 22) -> dict[str, str]:
-    """The label of each arm where it has at most `most` letters, else its id."""
+    """The label of each arm where all have at most `most` letters, else the id of each."""
     names = {str(a["id"]): micro(str(a["label"])) for a in results["arms"]}
-    return {arm: name if len(name) <= most else micro(arm) for arm, name in names.items()}
+    fit = all(len(name) <= most for name in names.values())
+    return {arm: name if fit else micro(arm) for arm, name in names.items()}
 
 
 def months(day: float | None) -> float:

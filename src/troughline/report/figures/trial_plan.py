@@ -38,7 +38,7 @@ def planned_trial_figures(results: Json) -> list[tuple[str, Callable[[], Sketch]
         ("waterfall", any(a["waterfall"] for a in arms), sketch_waterfall),
         ("swimmer", any(a["swimmer"] for a in arms), sketch_swimmer),
         ("markers", any(a["markers"] for a in arms), sketch_markers),
-        ("routes", any(a["routes"] for a in arms), sketch_routes),
+        ("routes", any(r["share"] for a in arms for r in a["routes"]), sketch_routes),
         ("targets", results["targets"], sketch_targets),
         ("combinations", results["combinations"] and results["combinations"]["rows"], sketch_combinations),
     ]  # fmt: skip
