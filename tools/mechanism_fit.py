@@ -28,13 +28,14 @@ class Quantity:
     """A fitted quantity: a parameter of the mechanism, or `sd.EFFECT`, or `follow_up_power`.
 
     The search runs over x, with the value start·exp(width·x) for `log`, start + width·x for `linear`,
-    expit(logit(start) + width·x) for `fraction`. A weak prior holds x near 0.
+    expit(logit(start) + width·x) for `fraction`. A prior of that precision holds x near 0.
     """
 
     name: str
     kind: str
     start: float
     width: float
+    precision: float
 
     def value(self, x: float) -> float:
         """The value at x."""
@@ -80,12 +81,16 @@ class Fit:
         return float(np.sum((widths * self.residuals) ** 2))
 
 
-def read_fitted(path: Path = FITTED) -> tuple[list[Quantity], float]:
-    """The fitted quantities and the precision of the prior on each x."""
+def read_fitted(path: Path = FITTED) -> list[Quantity]:
+    """The fitted quantities, each with the precision of the prior on its x."""
     data = tomllib.loads(path.read_text(encoding="utf-8"))
     return [
-        Quantity(q["name"], q["kind"], float(q["start"]), float(q["width"])) for q in data["quantity"]
-    ], float(data["prior_precision"])
+        Quantity(
+            q["name"], q["kind"], float(q["start"]), float(q["width"]),
+            float(q.get("precision", data["prior_precision"])),
+        )
+        for q in data["quantity"]
+    ]  # fmt: skip
 
 
 class Problem:
@@ -95,7 +100,8 @@ class Problem:
         self, runner: Runner, targets: Sequence[Target], *, n: int, reading: str, seed: int = SEED
     ) -> None:
         self.runner, self.reading = runner, reading
-        self.quantities, self.prior = read_fitted()
+        self.quantities = read_fitted()
+        self.prior = np.array([q.precision for q in self.quantities])
         self.targets = [t for t in targets if t.use == "calibrated" and "power" not in t.id]
         population = read_populations()["sharp"]
         self.patients: Patients = draw_patients(runner.mechanism, runner.kinetics, population, n=n, seed=seed)
@@ -133,7 +139,7 @@ class Problem:
         }
         self.runs += 1
         own = [t.residual(found[t.quantity]) for t in self.targets]
-        return Fit(np.array(x), np.array([*own, *(math.sqrt(self.prior) * x)]), found)
+        return Fit(np.array(x), np.array([*own, *(np.sqrt(self.prior) * x)]), found)
 
     def slopes(self, fit: Fit, sign: float = 1.0) -> Floats:
         """∂residuals/∂x by one-sided differences (n_residuals, n)."""
@@ -214,7 +220,7 @@ class Problem:
         w = self.printed
         b = a * w[:, None]
         values, vectors = np.linalg.eigh(b.T @ b)
-        spread = vectors / np.sqrt(np.maximum(values, self.prior))
+        spread = vectors / np.sqrt(np.maximum(values, self.prior.min()))
         met = [t for t in self.targets if t.met(fit.quantities[t.quantity])]
         kept: list[Fit] = []
         for _ in range(tries):

@@ -137,7 +137,7 @@ def _sets_table(
     chosen: Sequence[ParameterSet], profiles: Mapping[str, tuple[float | None, float | None]]
 ) -> str:
     rows: list[list[str]] = []
-    for quantity in read_fitted()[0]:
+    for quantity in read_fitted():
         name = quantity.name
         by_reading: list[str] = []
         for reading in ("Kd", "IC50"):
