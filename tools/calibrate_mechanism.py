@@ -50,6 +50,8 @@ def main() -> None:
     parser.add_argument("--sets", type=int, default=5, help="sets wanted for the first reading")
     parser.add_argument("--profiles", action="store_true", help="profile every fitted quantity too")
     parser.add_argument("--profiles-only", action="store_true", help="only profile the stored sets")
+    parser.add_argument("--from-sets", action="store_true", help="begin where the stored best sets are")
+    parser.add_argument("--without-predictions", action="store_true", help="write the sets only")
     parser.add_argument("--cytokines", action="store_true", help="only size the stored sets' cytokines anew")
     options = parser.parse_args()
     runner, targets = load_runner(), read_targets()
@@ -66,13 +68,18 @@ def main() -> None:
     wanted = {"Kd": options.sets, "IC50": max(2, (options.sets + 1) // 2)}
     with ProcessPoolExecutor(len(wanted)) as pool:
         solving = {
-            reading: pool.submit(_fit_of_reading, reading, sets, options.patients, options.rounds)
+            reading: pool.submit(
+                _fit_of_reading, reading, sets, options.patients, options.rounds, options.from_sets
+            )
             for reading, sets in wanted.items()
         }
         solved = {reading: future.result() for reading, future in solving.items()}
     found = {reading: pairs for reading, (pairs, _) in solved.items()}
     found = {r: [(_cytokines(runner, s), f) for s, f in pairs] for r, pairs in found.items()}
     chosen = [s for pairs in found.values() for s, _ in pairs]
+    if options.without_predictions:
+        write_sets(chosen, Path(__file__).resolve().parents[1])
+        return
     print("predicting what was held out", flush=True)
     predicted = {s.id: held_out(runner, s, targets, seed=FRESH) for s in chosen}
     weights = weights_needed(runner, chosen[0])
@@ -93,13 +100,15 @@ def main() -> None:
 
 
 def _fit_of_reading(
-    reading: str, wanted: int, n: int, rounds: int
+    reading: str, wanted: int, n: int, rounds: int, stored: bool
 ) -> tuple[list[tuple[ParameterSet, Fit]], Floats]:
     """The sets of a reading with their fits, the best first, and the slopes at the best. One process each."""
     problem = Problem(load_runner(), read_targets(), n=n, reading=reading)
-    best, slopes = problem.solve(
-        np.zeros(len(problem.quantities)), rounds, say=lambda line: print(reading, line, flush=True)
-    )
+    start = np.zeros(len(problem.quantities))
+    if stored:
+        start = problem.place(read_sets(reading=reading)[0])
+    best, slopes = problem.solve(start, rounds, say=lambda line: print(reading, line, flush=True))
+    print(reading, {k: round(v, 4) for k, v in best.quantities.items() if "sharp" in k}, flush=True)
     others = problem.equal_fits(best, slopes, rise=RISE, wanted=wanted - 1, tries=6 * wanted, seed=7)
     named = [
         (replace(problem.set_at(f.x, f"{reading.lower()}-{k + 1}"), squares=f.squares), f)

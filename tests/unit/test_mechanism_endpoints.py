@@ -184,7 +184,7 @@ def test_printed_errors_are_those_of_the_printed_intervals() -> None:
     """Where the fit's width is narrower than what SHARP's numbers leave open, the file holds the latter too.
 
     Of hazard ratios and medians the printed 95 % interval, of stable disease the binomial error of 299
-    and 303 patients. The growth on sorafenib was printed without an error: both of its widths are assumed.
+    and 303 patients.
     """
     study = load_publication("sharp-2008")
     numbers = {
@@ -194,12 +194,11 @@ def test_printed_errors_are_those_of_the_printed_intervals() -> None:
         "sharp-os-sorafenib": "survival-sorafenib",
     }
     narrow = {t.id: t for t in read_targets() if t.narrowing != 1.0}
-    assert set(narrow) == {*numbers, "sharp-sd-sorafenib", "sharp-sd-placebo", "sharp-growth"}
+    assert set(narrow) == {*numbers, "sharp-sd-sorafenib", "sharp-sd-placebo"}
     for name, n in (("sharp-sd-sorafenib", 299), ("sharp-sd-placebo", 303)):
         share = narrow[name].value / 100.0
         binomial = 100.0 * math.sqrt(share * (1.0 - share) / n)
         assert narrow[name].printed_sd == pytest.approx(binomial, abs=0.06)
-    assert "assumed" in narrow["sharp-growth"].note
     for name, number in numbers.items():
         printed = study.sourced(number)
         assert printed.low is not None
