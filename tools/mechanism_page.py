@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mechanism_fit import read_fitted
+from mechanism_report import short
 
 from troughline.mechanism.parameters import ParameterSet, read_potency
 
@@ -143,11 +144,11 @@ def _sets_table(
         for reading in ("Kd", "IC50"):
             values = [quantity.of(s) for s in chosen if s.reading == reading]
             by_reading += (
-                [f"{values[0]:.3g}", f"{min(values):.3g} to {max(values):.3g}"] if values else ["", ""]
+                [short(values[0]), f"{short(min(values))} to {short(max(values))}"] if values else ["", ""]
             )
         low, high = profiles.get(name, (None, None))
         shown = (
-            " to ".join("not determined" if v is None else f"{v:.3g}" for v in (low, high))
+            " to ".join("not determined" if v is None else short(v) for v in (low, high))
             if name in profiles
             else "not run"
         )

@@ -39,7 +39,7 @@ class Courses:
     1.1, `progression_reason` (1 growth, 2 new lesion), `viable_*` by mRECIST; `best`, `viable_best`, `first`:
     0 not evaluable, 1 complete, 2 partial, 3 stable, 4 progressive; `stop_day` of the first line with
     `stop_why` (0 on treatment, 1 toxicity, 2 progression, 3 other, 4 liver); `reductions` of the first line
-    to a lower dose, `next_reductions` of the second; `dose_mg` in all;
+    to a lower dose, `next_reductions` of the second; `dose_mg` in all, to the end of the step of a death;
     `severe_day`, `limiting_day`: first toxicity of grade 3 or more, and that limits the dose; `mean_level`
     while on treatment, mg/L; `states_at_progression` (n, n_states); `seen` (n, n_visits) sums of diameters as
     measured, mm; `sampled` (n, n_samples, n_outputs + 1): the outputs at the sample days, in their units, and

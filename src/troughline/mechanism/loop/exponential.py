@@ -93,6 +93,18 @@ def step(
     return speed
 
 
+OVERSHOT = -1e-3  # a state further below 0, where none starts
+
+
+@device
+def overshot(x: Any, before: Any, hazard: Any, size: Any) -> Any:
+    """Whether a step was too long: a state fell below 0, or what it gives is not a number."""
+    lowest = 0.0
+    for k in range(N):
+        lowest = min(lowest, x[k] - min(before[k], 0.0))
+    return lowest < OVERSHOT or math.isnan(hazard) or not math.isfinite(size)
+
+
 SESSION_CHANGE = 0.06  # of a state in one part, relative to its size and 0.2
 FIRST_PART_H = 0.25  # the first part, where no speed is known
 

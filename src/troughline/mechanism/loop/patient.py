@@ -38,7 +38,7 @@ from troughline.mechanism.loop.contract import (
     start,
     watch,
 )
-from troughline.mechanism.loop.exponential import in_parts, step
+from troughline.mechanism.loop.exponential import in_parts, overshot, step
 from troughline.mechanism.loop.pharmacokinetics import pk_now, pk_prepare, pk_slot
 from troughline.mechanism.loop.response import NOT_EVALUABLE, PROGRESSIVE, better, read_image
 
@@ -79,7 +79,6 @@ N_AT = 35
 ON_TREATMENT, TOXIC, PROGRESSED, WITHDRAWN, LIVER = 0, 1, 2, 3, 4
 NEVER = 1e9
 MOST_CHANGE = 0.3  # of a state in one step, relative to its size and 0.2
-OVERSHOT = -1e-3  # a state further below 0, where none starts: the step was too long
 SESSION_DAYS = 10.0  # after a session of local therapy, parts of a step follow what it does
 
 
@@ -333,14 +332,7 @@ def one_patient(
         else:
             speed = step(theta, c, e, personal, x, hours, f, d, y, g, unused)
         watch(theta, c, e, personal, x, now)
-        lowest = 0.0
-        for k in range(N):
-            lowest = min(lowest, x[k] - min(saved[k], 0.0))
-        if (
-            lowest < OVERSHOT
-            or math.isnan(now[O_DEATH_HAZARD])
-            or not math.isfinite(now[O_SUM_OF_DIAMETERS_SEEN])
-        ):
+        if overshot(x, saved, now[O_DEATH_HAZARD], now[O_SUM_OF_DIAMETERS_SEEN]):
             # Too long a step for a tumour as fast as this: the same days again by the hour.
             for k in range(N):
                 x[k] = saved[k]

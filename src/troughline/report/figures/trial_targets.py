@@ -27,7 +27,7 @@ def sketch_targets(results: Json) -> Sketch:
         (words, [t for t in results["targets"] if t["use"] == use])
         for use, words in (
             ("held out", "Held out: no fit has seen it"), ("calibrated", "Calibrated: the fit has seen it"),
-            ("shown", "Shown: met by construction, seen before a change of the model, or another number in other words"),
+            ("shown", "Shown: met by construction, seen before a change, or another number in other words"),
         )
     ]  # fmt: skip
     blocks = [(words, rows) for words, rows in blocks if rows]
