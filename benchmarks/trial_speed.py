@@ -3,8 +3,8 @@
     python -m benchmarks.trial_speed [--patients 20000] [--memory 100000]
 
 Prints seconds of wall time with one and two workers (each the best of three), their ratio, and the largest
-resident memory with patients streamed to Parquet. On a machine whose cores others use, or share, the ratio says
-little: beside it stands what two processes that share nothing reach on it.
+resident memory with patients streamed to Parquet. On a machine whose cores others use, or share, the ratio
+says little: beside it stands what two processes that share nothing reach on it.
 """
 
 from __future__ import annotations
