@@ -310,8 +310,9 @@ class Target(Strict):
             raise ValueError("a target of the mechanism has its own value, unit, low, high and use")
         if self.low is not None and self.high is not None and not self.low < self.high:
             raise ValueError(f"low {self.low:g} is not below high {self.high:g}")
-        if None not in (self.value, self.low, self.high) and not self.low <= self.value <= self.high:  # pyright: ignore[reportOptionalOperand]
-            raise ValueError(f"value {self.value:g} lies outside low {self.low:g} to high {self.high:g}")
+        value, low, high = self.value, self.low, self.high
+        if value is not None and low is not None and high is not None and not low <= value <= high:
+            raise ValueError(f"value {value:g} lies outside low {low:g} to high {high:g}")
         if self.quantity.endswith("_hr") != (self.control is not None):
             raise ValueError("control goes with a hazard ratio")
         return self
