@@ -15,6 +15,7 @@ from tests.unit.trial_report_sample import Json, estimate, sample
 from troughline.cli.trial import exit_status
 from troughline.report.figures.drawing import Drawing
 from troughline.report.figures.trial_plan import draw_trial_figures, planned_trial_figures
+from troughline.report.figures.trial_swimmer import sketch_swimmer
 from troughline.report.figures.trial_targets import sketch_targets
 from troughline.report.sensitivity_view import sensitivity_words
 from troughline.report.trial_page import render_trial_page
@@ -318,3 +319,13 @@ def test_no_column_of_success_where_there_is_none(figures: list[Drawing]) -> Non
         one["success"] = []
     assert "Success" not in Page(render_trial_page(results, draw_trial_figures(results))).text
     assert "Success" in Page(render_trial_page(sample(), figures)).text
+
+
+def test_the_lanes_of_single_patients_end_where_the_longest_follow_up_does() -> None:
+    """Followed for two months of a year: the axis has two months, with a tick each."""
+    short = sample()
+    short["setup"]["follow_up"] = {"shortest_months": 0.0, "longest_months": 2.0}
+    sketch = sketch_swimmer(short)
+    for axes in (a for a in sketch.figure.axes if a.get_xlabel() == "months"):
+        assert axes.get_xlim() == (0.0, 2.0)
+        assert list(axes.get_xticks()) == [0.0, 1.0, 2.0]

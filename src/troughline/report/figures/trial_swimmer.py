@@ -46,9 +46,12 @@ def sketch_swimmer(results: Json) -> Sketch:
         for j, one in enumerate(swimmers):
             _lane(axes, j + 0.5, one, colour)
         axes.set_ylim(lanes, 0)
-        axes.set_xlim(0, max(months(float(results["setup"]["horizon_days"])), 1.0))
+        axes.set_xlim(0, _longest(results))
         style.bare(axes, keep=("bottom",))
-        axes.set_xticks(np.arange(0.0, axes.get_xlim()[1] + 1e-9, 3.0 if axes.get_xlim()[1] < 30 else 6.0))
+        longest = axes.get_xlim()[1]
+        axes.set_xticks(
+            np.arange(0.0, longest + 1e-9, 1.0 if longest < 6.0 else 3.0 if longest < 30.0 else 6.0)
+        )
         axes.set_xlabel("months")
         heading(axes, micro(str(arm["label"])), colour=colour)
         dead = sum(s["death_day"] is not None for s in swimmers)
@@ -64,6 +67,14 @@ def sketch_swimmer(results: Json) -> Sketch:
         "treatment, thin after it.",
         "Swimmer plot. " + "; ".join(listed) + ".",
     )
+
+
+def _longest(results: Json) -> float:
+    """Months that a lane can have: to the horizon, or to the end of the longest follow-up before it."""
+    ends = [months(float(results["setup"]["horizon_days"]))]
+    if results["setup"]["follow_up"]:
+        ends.append(float(results["setup"]["follow_up"]["longest_months"]))
+    return max(min(ends), 1.0)
 
 
 def _lane(axes: Axes, y: float, one: Json, colour: str) -> None:
