@@ -29,18 +29,19 @@ from troughline.mechanism.treatment import Arm, DoseLevel, Protocol, read_criter
 from troughline.model.library import model_path
 from troughline.model.read import read_model
 from troughline.model.sbml import to_sbml
+from troughline.trial.cells import patients_of
 
 Floats = NDArray[np.float64]
+FIXED = Arm(name="fixed", levels=(DoseLevel(dose_mg=400.0),), stop_at_progression=0.0, liver_stop=1e6)
 
 
 def own_seconds(runner: Runner, patients: Patients, days: float, step_days: float) -> tuple[float, float]:
     """Seconds a patient on one core (the best of three), and the share of them that ran all days."""
-    arm = Arm(name="fixed", levels=(DoseLevel(dose_mg=400.0),), stop_at_progression=0.0, liver_stop=1e6)
     protocol = Protocol(visit_days=(), horizon_days=days, criteria=read_criteria(), step_days=step_days)
     best, ran = np.inf, 0.0
     for _ in range(4):
         begin = time.process_time()
-        c = runner.run(patients, arm, protocol, threads=1)
+        c = runner.run(patients, FIXED, protocol, threads=1)
         best = min(best, time.process_time() - begin)
         ran = float(np.mean(c.death_day >= days - 1.0))
     return best / len(patients), ran
@@ -48,17 +49,13 @@ def own_seconds(runner: Runner, patients: Patients, days: float, step_days: floa
 
 def worst_error(runner: Runner, patients: Patients, days: float, step_days: float) -> float:
     """The largest relative error of the sum of diameters over the patients, after `days` days."""
-    arm = Arm(name="fixed", levels=(DoseLevel(dose_mg=400.0),), stop_at_progression=0.0, liver_stop=1e6)
     protocol = Protocol(visit_days=(), horizon_days=days + 1, criteria=read_criteria(), step_days=step_days)
-    ours = runner.run(patients, arm, protocol, sample_days=(days,), threads=1).sampled[:, 0, 0]
+    ours = runner.run(patients, FIXED, protocol, sample_days=(days,), threads=1).sampled[:, 0, 0]
     worst = 0.0
     for i in range(len(patients)):
         exact = exact_course(
             runner,
-            covariates=patients.covariates[i],
-            pk_covariates=patients.pk_covariates[i],
-            effects=patients.effects[i],
-            pk_effects=patients.pk_effects[i],
+            **patients.row(i),
             doses=[(12.0 * k, 400.0) for k in range(round(2 * days))],
             sample_days=[days],
             tolerance=1e-6,
@@ -67,39 +64,35 @@ def worst_error(runner: Runner, patients: Patients, days: float, step_days: floa
     return worst
 
 
-def errors_after(runner: Runner, patients: Patients, arm: Arm, days: float, step_days: float) -> Floats:
-    """Relative errors of the sum of diameters after `days` days against steps of half a day (m,).
-
-    Of the m patients who live that long with either step.
-    """
-    best = read_sets()[0]
+def sizes_after(runner: Runner, patients: Patients, arm: Arm, days: float, step_days: float) -> Floats:
+    """The sum of diameters of the best set's patients after `days` days (n,); NaN of who has died."""
     visits = tuple(float(day) for day in range(42, int(days) + 1, 42)) if arm.stop_at_progression else ()
-    seen: list[Floats] = []
-    for step in (step_days, 0.5):
-        protocol = Protocol(
-            visit_days=visits, horizon_days=days + 1, criteria=read_criteria(), step_days=step
-        )
-        courses = runner.run(
-            patients, arm, protocol, values=scaled(runner, best, {}), sample_days=(days,), threads=1
-        )
-        seen.append(courses.sampled[:, 0, 0])
-    known = np.isfinite(seen[0]) & np.isfinite(seen[1])
-    return np.abs(seen[0][known] / seen[1][known] - 1.0)
+    protocol = Protocol(
+        visit_days=visits, horizon_days=days + 1, criteria=read_criteria(), step_days=step_days
+    )
+    values = scaled(runner, read_sets()[0], {})
+    courses = runner.run(patients, arm, protocol, values=values, sample_days=(days,), threads=1)
+    return courses.sampled[:, 0, 0]
 
 
 def print_errors(runner: Runner, days: float) -> None:
-    """Errors in 1,000 patients of the best set: at a fixed dose, and by the label with its rules."""
+    """Errors in 1,000 patients of the best set, of those alive with either step, against half-day steps.
+
+    At a fixed dose, and by the label with its rules.
+    """
     best = read_sets()[0]
-    drawn = draw_patients(
-        runner.mechanism, runner.kinetics, read_populations()["sharp"], n=1000, seed=20_260_202, sd=best.sd,
+    drawn = patients_of(
+        read_populations()["sharp"], best, clearance=1.0, n=1000, seed=20_260_202,
         values=scaled(runner, best, {}),
     ).with_spread(runner.mechanism, best.sd)  # fmt: skip
-    fixed = Arm(name="fixed", levels=(DoseLevel(dose_mg=400.0),), stop_at_progression=0.0, liver_stop=1e6)
     for words, some, arm in (
-        ("a fixed dose", without_limits(drawn), fixed), ("the label, with toxicity", drawn, sorafenib_arm()),
+        ("a fixed dose", without_limits(drawn), FIXED), ("the label, with toxicity", drawn, sorafenib_arm()),
     ):  # fmt: skip
+        fine = sizes_after(runner, some, arm, days, 0.5)
         for step_days in (3.5, 7.0):
-            errors = 100.0 * errors_after(runner, some, arm, days, step_days)
+            coarse = sizes_after(runner, some, arm, days, step_days)
+            known = np.isfinite(coarse) & np.isfinite(fine)
+            errors = 100.0 * np.abs(coarse[known] / fine[known] - 1.0)
             print(
                 f"{words}, steps to {step_days:g} d: of {len(errors)} alive after {days:g} days "
                 f"{100 * np.mean(errors <= 1.0):.1f} % are within 1 %; median {np.median(errors):.2f} %, "

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from troughline.mechanism.heldout import asia_quantities
 from troughline.mechanism.parameters import ParameterSet
-from troughline.mechanism.population import Drawn, Patients, Population, draw_patients, read_populations
+from troughline.mechanism.population import Drawn, Patients, Population, read_populations
 from troughline.mechanism.runner import Runner
+from troughline.trial.cells import patients_of
 
 SHIPPED_DAY = 35.7
 DAYS = (31.0, 33.0, SHIPPED_DAY, 39.0, 41.0)
@@ -38,9 +39,7 @@ def asia_rows(
     ):
 
         def draw(values: Mapping[str, float], who: Population = population) -> Patients:
-            return draw_patients(
-                runner.mechanism, runner.kinetics, who, n=n, seed=seed, sd=chosen.sd, values=values
-            )
+            return patients_of(who, chosen, clearance=1.0, n=n, seed=seed, values=values)
 
         for day in days:
             found = asia_quantities(runner, draw, chosen, ttp_day=day, os_months=os_months)

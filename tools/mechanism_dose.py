@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from troughline.mechanism.endpoints import log_hazard_ratio, progression_times, share, survival_times
 from troughline.mechanism.parameters import ParameterSet
-from troughline.mechanism.population import draw_patients, read_populations
+from troughline.mechanism.population import read_populations
 from troughline.mechanism.predictions import (
     HORIZON_MONTHS,
     STEP_DAYS,
     placebo_arm,
     scaled,
-    sorafenib_arm,
 )
 from troughline.mechanism.runner import Runner
-from troughline.mechanism.treatment import Arm, six_weekly
+from troughline.mechanism.treatment import six_weekly
+from troughline.trial.cells import patients_of
+from troughline.trial.combinations import SORAFENIB, treatment
 
 FACTORS = (0.125, 0.25, 0.5, 1.0, 2.0)
 HEAD = (
@@ -27,26 +27,19 @@ HEAD = (
 )  # fmt: skip
 
 
-def at(factor: float) -> Arm:
-    """Sorafenib by the label with every dose times a factor."""
-    label = sorafenib_arm()
-    levels = tuple(replace(level, dose_mg=factor * level.dose_mg) for level in label.levels)
-    return replace(label, name=f"{factor:g}", levels=levels)
-
-
 def dose_rows(runner: Runner, chosen: Sequence[ParameterSet], *, n: int, seed: int) -> list[list[str]]:
     """Rows of the table: against placebo in the same patients, the best set and the range over the sets."""
     protocol = six_weekly(HORIZON_MONTHS, step_days=STEP_DAYS)
     found: dict[float, list[tuple[float, float, float]]] = {factor: [] for factor in FACTORS}
     for one in chosen:
         values = scaled(runner, one, {})
-        patients = draw_patients(
-            runner.mechanism, runner.kinetics, read_populations()["sharp"], n=n, seed=seed, sd=one.sd,
-            values=values,
-        ).with_spread(runner.mechanism, one.sd)  # fmt: skip
+        patients = patients_of(
+            read_populations()["sharp"], one, clearance=1.0, n=n, seed=seed, values=values
+        ).with_spread(runner.mechanism, one.sd)
         control = runner.run(patients, placebo_arm(), protocol, values=values, threads=1)
         for factor in FACTORS:
-            courses = runner.run(patients, at(factor), protocol, values=values, threads=1)
+            arm = treatment(((SORAFENIB, factor),), {})
+            courses = runner.run(patients, arm, protocol, values=values, threads=1)
             found[factor].append(
                 (
                     float(np.exp(log_hazard_ratio(survival_times(courses), survival_times(control))[0])),

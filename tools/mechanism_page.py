@@ -41,13 +41,11 @@ MODEL = Path("src/troughline/model/library/sorafenib/hcc-mechanism.toml")
 
 def write_sets(chosen: Sequence[ParameterSet], root: Path) -> None:
     """calibrated.toml: every set with its values, spreads and weighted sum of squares."""
-    potency = read_potency()
     lines = [
         "# Sets of the mechanism that fit about as well, written by tools/calibrate_mechanism.py; the best",
         "# of each reading of potency first. Potencies: potency.toml. Units as in the mechanism's file.",
     ]
     for s in chosen:
-        own = {k: v for k, v in s.values.items() if k not in potency[s.reading]}
         lines += [
             "",
             "[[set]]",
@@ -55,7 +53,7 @@ def write_sets(chosen: Sequence[ParameterSet], root: Path) -> None:
             f'reading = "{s.reading}"',
             f"squares = {s.squares:.4g}",
             f"follow_up_power = {s.follow_up_power:.5g}",
-            "values = { " + ", ".join(f"{k} = {v:.6g}" for k, v in own.items()) + " }",
+            "values = { " + ", ".join(f"{k} = {v:.6g}" for k, v in _own(s).items()) + " }",
             "sd = { " + ", ".join(f"{k} = {v:.6g}" for k, v in s.sd.items()) + " }",
         ]
     (root / SETS).write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -69,16 +67,20 @@ def write_model(best: ParameterSet, root: Path) -> None:
     """
     path = root / MODEL
     text = path.read_text(encoding="utf-8")
-    potency = read_potency()[best.reading]
-    for name, value in best.values.items():
-        if name not in potency:
-            line = re.compile(rf"^({re.escape(name)} = \{{ value = )[^,]+", re.MULTILINE)
-            text, found = line.subn(rf"\g<1>{value:.4g}", text)
-            if found != 1:
-                raise ValueError(f"{path.name} has {found} lines of {name}")
+    for name, value in _own(best).items():
+        line = re.compile(rf"^({re.escape(name)} = \{{ value = )[^,]+", re.MULTILINE)
+        text, found = line.subn(rf"\g<1>{value:.4g}", text)
+        if found != 1:
+            raise ValueError(f"{path.name} has {found} lines of {name}")
     for effect, sd in best.sd.items():
         text = _with_variance(text, effect, sd * sd)
     path.write_text(text, encoding="utf-8")
+
+
+def _own(one: ParameterSet) -> dict[str, float]:
+    """A set's values but for the potencies, which its reading gives."""
+    potency = read_potency()[one.reading]
+    return {name: value for name, value in one.values.items() if name not in potency}
 
 
 def _with_variance(text: str, effect: str, variance: float) -> str:

@@ -14,7 +14,7 @@ from troughline.mechanism.parameters import ParameterSet
 from troughline.mechanism.population import draw_patients, read_populations
 from troughline.mechanism.predictions import STEP_DAYS, scaled, sorafenib_arm
 from troughline.mechanism.runner import Runner
-from troughline.mechanism.treatment import LocalTherapy, six_weekly
+from troughline.mechanism.treatment import LocalTherapy, session_kills, six_weekly
 from troughline.mechanism.trial_designs import TrialDesign, read_designs
 from troughline.mechanism.trial_predictions import measure_of, run_design
 
@@ -35,11 +35,6 @@ HEAD = (
 def space() -> TrialDesign:
     """The design that calibrates."""
     return next(d for d in read_designs() if d.id == "space")
-
-
-def killed(kill: float, half_days: float) -> float:
-    """The fraction that a session of rate `kill` (1/d), halving every `half_days`, kills."""
-    return 1.0 - math.exp(-kill * half_days / math.log(2.0))
 
 
 def kill_of(fraction: float, half_days: float) -> float:
@@ -105,7 +100,7 @@ def _row(
             f"{ttp:.2f}",
             f"{os:.2f}",
         ])  # fmt: skip
-    fraction = f"{100 * killed(kill, half_tace(runner)):.0f} %"
+    fraction = f"{100 * session_kills(kill, half_tace(runner)):.0f} %"
     return [fraction, why, *(" / ".join(column) for column in zip(*cells, strict=True))]
 
 

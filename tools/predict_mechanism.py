@@ -23,11 +23,12 @@ from mechanism_dose import HEAD as DOSE_HEAD
 from mechanism_dose import dose_rows
 from mechanism_page import between, number, table, write_beside, write_page
 from mechanism_report import held_out, target_rows
-from mechanism_tace import CALIBRATED_TO, HEAD, half_tace, killed, rows_of_kills, solved_kill
+from mechanism_tace import CALIBRATED_TO, HEAD, half_tace, rows_of_kills, solved_kill
 
 from troughline.mechanism.parameters import ParameterSet, read_sets
 from troughline.mechanism.runner import Runner, load_runner
 from troughline.mechanism.targets import read_targets
+from troughline.mechanism.treatment import session_kills
 from troughline.mechanism.trial_designs import Measured, TrialDesign, read_designs, read_not_predicted
 from troughline.mechanism.trial_predictions import measure_of, run_design, scatter
 
@@ -152,10 +153,11 @@ def _print_kills(runner: Runner, chosen: Sequence[ParameterSet]) -> None:
     }
     half = half_tace(runner)
     for name, kill in kills.items():
-        print(f"{name}: {kill:.3f} 1/d, kills {100 * killed(kill, half):.1f} %")
+        print(f"{name}: {kill:.3f} 1/d, kills {100 * session_kills(kill, half):.1f} %")
     middle = float(np.median(list(kills.values())))
     print(
-        f"median {middle:.3f} 1/d, kills {100 * killed(middle, half):.1f} %; in the file {_shipped(runner):g}"
+        f"median {middle:.3f} 1/d, kills {100 * session_kills(middle, half):.1f} %; "
+        f"in the file {_shipped(runner):g}"
     )
 
 

@@ -16,6 +16,8 @@ from typing import Any
 
 from mechanism_page import between, table
 
+from troughline.report.sensitivity_view import rank_text
+
 Json = dict[str, Any]
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "mechanism.md"
 SHOWN, COUNTED = 6, 12
@@ -53,18 +55,13 @@ def main() -> None:
 
 def _row(prediction: Json, words: str, reading: str) -> list[str]:
     morris = sorted(prediction["morris"], key=lambda m: m["rank"])
-    largest = ", ".join(f"`{m['parameter']}` {m['mu_star']:.3f} ({_ranks(m)})" for m in morris[:SHOWN])
+    largest = ", ".join(f"`{m['parameter']}` {m['mu_star']:.3f} ({rank_text(m)})" for m in morris[:SHOWN])
     shares = sum(s["S1"] for s in prediction["sobol"])
     narrow = sorted(prediction["measurement"], key=lambda m: -m["narrowing"])[:2]
     return [
         words, reading, largest, str(sum(m["status"] == "assumed" for m in morris[:COUNTED])),
         f"{shares:.2f}", "; ".join(f"{m['measurement']}, {100 * m['narrowing']:.0f} %" for m in narrow),
     ]  # fmt: skip
-
-
-def _ranks(row: Json) -> str:
-    low, high = row["rank_low"], row["rank_high"]
-    return str(low) if low == high else f"{low}–{high}"
 
 
 def without_effect(sensitivity: Json) -> list[str]:

@@ -71,10 +71,7 @@ def test_the_engine_finds_what_the_exact_run_finds_dose_by_dose() -> None:
     found = engine_course(joined(), {"doses": doses, "covariates": covariates}, effects, days, outputs)
     exact = exact_course(
         r,
-        covariates=one.covariates[0],
-        pk_covariates=one.pk_covariates[0],
-        effects=one.effects[0],
-        pk_effects=one.pk_effects[0],
+        **one.row(0),
         doses=[(12.0 * k, 400.0) for k in range(9)],
         sample_days=days,
         tolerance=1e-10,

@@ -88,10 +88,7 @@ def test_libroadrunner_runs_the_joined_model_to_the_exact_runs_numbers() -> None
     theirs = simulated(text, list(r.output_names), [48.0, 96.0], settings)
     ours = exact_course(
         r,
-        covariates=one.covariates[0],
-        pk_covariates=one.pk_covariates[0],
-        effects=one.effects[0],
-        pk_effects=one.pk_effects[0],
+        **one.row(0),
         doses=[(12.0 * k, 400.0) for k in range(8)],
         sample_days=[2.0, 4.0],
     )[:, :-1]

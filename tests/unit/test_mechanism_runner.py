@@ -101,8 +101,7 @@ def test_the_loop_stays_within_one_percent_of_the_exact_run() -> None:
     quiet = Protocol(visit_days=(), horizon_days=22.0, criteria=read_criteria())
     ours = r.run(one, arm, quiet, sample_days=days, threads=1).sampled[0]
     exact = exact_course(
-        r, covariates=one.covariates[0], pk_covariates=one.pk_covariates[0], effects=one.effects[0],
-        pk_effects=one.pk_effects[0], doses=[(12.0 * k, 400.0) for k in range(42)], sample_days=days,
+        r, **one.row(0), doses=[(12.0 * k, 400.0) for k in range(42)], sample_days=days,
         tolerance=1e-7,
     )  # fmt: skip
     slow = [

@@ -38,8 +38,7 @@ def test_a_session_kills_what_the_equations_say(kind: str) -> None:
     c = r.run(few, session(kind), quiet(22.0), sample_days=(SESSION, WEEK_LATER), threads=1)
     for i in range(len(few)):
         exact = exact_course(
-            r, covariates=few.covariates[i], pk_covariates=few.pk_covariates[i], effects=few.effects[i],
-            pk_effects=few.pk_effects[i], doses=[], sample_days=[SESSION, WEEK_LATER],
+            r, **few.row(i), doses=[], sample_days=[SESSION, WEEK_LATER],
             sessions=[(SESSION, kind)], tolerance=1e-7,
         )  # fmt: skip
         ours = c.sampled[i, 1, place] / c.sampled[i, 0, place]
@@ -51,8 +50,7 @@ def test_the_exact_run_refuses_a_session_without_a_state() -> None:
     r, one = runner(), patients(1)
     with pytest.raises(ValueError, match="no state for a session of radiation"):
         exact_course(
-            r, covariates=one.covariates[0], pk_covariates=one.pk_covariates[0], effects=one.effects[0],
-            pk_effects=one.pk_effects[0], doses=[], sample_days=[2.0], sessions=[(1.0, "radiation")],
+            r, **one.row(0), doses=[], sample_days=[2.0], sessions=[(1.0, "radiation")],
         )  # fmt: skip
 
 

@@ -132,6 +132,12 @@ class Patients:
         rows = ("ids", "covariates", "pk_covariates", "normal", "pk_normal", "uniform")
         return replace(self, **{name: getattr(self, name)[keep] for name in rows})
 
+    def row(self, i: int) -> dict[str, Floats]:
+        """What is one patient's own, as `exact_course` takes it."""
+        return {
+            name: getattr(self, name)[i] for name in ("covariates", "pk_covariates", "effects", "pk_effects")
+        }
+
     def with_spread(self, mechanism: ModelSpec, sd: Mapping[str, float]) -> Patients:
         """The same patients with other standard deviations of some effects."""
         return replace(self, factor=_factor(mechanism, sd))

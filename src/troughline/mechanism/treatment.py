@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,6 +64,14 @@ class LocalTherapy:
     day: float
     kind: str
     amount: float = 1.0
+
+
+def session_kills(rate: float, half_days: float, amount: float = 1.0) -> float:
+    """The share of what lives that a session kills: 1 − exp(−amount·rate·half/log 2).
+
+    `rate` 1/d at its start, halving every `half_days`.
+    """
+    return 1.0 - math.exp(-amount * rate * half_days / math.log(2.0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -76,13 +76,17 @@ def sensitivity_words(results: Json, one: Json) -> str:
     return micro(words)
 
 
+def rank_text(m: Json) -> str:
+    """The interval of a rank: `2–4`, or one number where both ends are the same."""
+    return f"{m['rank_low']}–{m['rank_high']}" if m["rank_low"] < m["rank_high"] else str(m["rank_low"])
+
+
 def _morris_row(m: Json) -> tuple[str, ...]:
     mean, size = float(m["mean"]), float(m["mu_star"])
     sign = "both" if abs(mean) < 0.5 * size else "up" if mean > 0 else "down"
-    rank = f"{m['rank_low']}–{m['rank_high']}" if m["rank_low"] < m["rank_high"] else str(m["rank_low"])
     return (
         micro(str(m["parameter"])), number(size), interval(m["low"], m["high"], value=size), sign,
-        str(m["rank"]), rank, KNOWN[str(m["status"])], micro(str(m["note"])),
+        str(m["rank"]), rank_text(m), KNOWN[str(m["status"])], micro(str(m["note"])),
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from troughline.report.trial_view import (
     combination_name,
     comparison_table,
     endpoint_name,
+    has_intervals,
     target_counts,
     target_rows,
 )
@@ -84,8 +85,7 @@ def render_trial_page(results: Json, figures: Sequence[Drawing], *, patients: bo
 
 def _spread(results: Json) -> str:
     """What the intervals beside medians hold, or that too few trials leave none, as the end of a sentence."""
-    ends = [e["low"] for a in results["arms"] for e in a["estimates"]]
-    if any(low is not None for low in ends):
+    if has_intervals(results):
         return f", with the middle {percent(results['level'])} of these trials"
     return "; too few trials for an interval"
 

@@ -101,6 +101,11 @@ MARKERS = {
 }
 
 
+def has_intervals(results: Json) -> bool:
+    """Whether the arms' numbers have intervals: too few trials leave none."""
+    return any(e["low"] is not None for a in results["arms"] for e in a["estimates"])
+
+
 def combination_name(row: Json) -> str:
     """What is added to sorafenib."""
     return micro(str(row["label"]).removeprefix("sorafenib with "))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from troughline.cohort.question_base import OneLine, Strict
 from troughline.trial.dosing_schema import ArmPolicy, Dosing
+
+Item = TypeVar("Item")
 
 
 def _sequence(value: Any) -> Any:
@@ -17,6 +20,11 @@ def _sequence(value: Any) -> Any:
 
 def _one_or_more(value: Any) -> Any:
     return (value,) if isinstance(value, str) else _sequence(value)
+
+
+def repeated(values: Sequence[Item]) -> list[Item]:
+    """What stands more than once among values, once each."""
+    return list(dict.fromkeys(x for k, x in enumerate(values) if x in values[:k]))
 
 
 _Sequence = BeforeValidator(_sequence)
@@ -233,9 +241,8 @@ class Local(Strict):
 
     @model_validator(mode="after")
     def _once(self) -> Local:
-        twice = next((d for k, d in enumerate(self.days) if d in self.days[:k]), None)
-        if twice is not None:
-            raise ValueError(f"day {twice:g} is given twice: a session of twice the amount is amount = 2")
+        if again := repeated(self.days):
+            raise ValueError(f"day {again[0]:g} is given twice: a session of twice the amount is amount = 2")
         return self
 
 
@@ -342,9 +349,8 @@ class Combinations(Strict):
     def _once(self) -> Combinations:
         for name in ("drugs", "doses"):
             given: tuple[Any, ...] = getattr(self, name)
-            twice = next((x for k, x in enumerate(given) if x in given[:k]), None)
-            if twice is not None:
-                raise ValueError(f"{name}: {twice} is given twice")
+            if again := repeated(given):
+                raise ValueError(f"{name}: {again[0]} is given twice")
         return self
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from troughline.issues import Findings, InputError, Severity
 from troughline.mechanism.treatment import Protocol, event_table, read_criteria
 from troughline.toml_file import read_toml
-from troughline.trial.schema import TrialFile
+from troughline.trial.schema import TrialFile, repeated
 from troughline.units import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ def _arms(
         elif (arm.label or arm.id) in [a.label or a.id for a in file.arm[:k]]:
             fault("label-twice", f"the label {arm.label or arm.id!r} is given twice", f"{place}.label")
         sessions = [(one.kind, day) for one in arm.local for day in one.days]
-        for kind, day in dict.fromkeys(x for n, x in enumerate(sessions) if x in sessions[:n]):
+        for kind, day in repeated(sessions):
             fault("session-twice", f"{kind} on day {day:g} is given twice", f"{place}.local")
         later = arm.second_line
         if later is not None and later.sorafenib == "none" and not later.second:
@@ -228,8 +228,7 @@ def _arms(
             near = did_you_mean(one, drugs, "the drugs")
             fault("unknown-drug", f"{one!r} is no second drug with a target; {near}", f"{place}.second")
         for line in lines:
-            taken = [s.drug for s in line]
-            for twice in dict.fromkeys(d for k, d in enumerate(taken) if d in taken[:k]):
+            for twice in repeated([s.drug for s in line]):
                 fault("drug-twice", f"{twice!r} is given twice in one line", f"{place}.second")
         if unknown:
             continue

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from troughline.mechanism.treatment import (
     Arm,
     DoseLevel,
     LocalTherapy,
+    session_kills,
     sorafenib_levels,
 )
 
@@ -173,7 +173,7 @@ def assumed_of(arm: ArmOfFile, file: TrialFile) -> list[str]:
 
 
 def killed(kind: str, amount: float, scale: Mapping[str, float]) -> float:
-    """The share of what lives that a session kills without spread: 1 − exp(−amount·rate·half-life/log 2).
+    """The share of what lives that a session kills without spread.
 
     `scale`: factors on the mechanism's typical values, as a population has them.
     """
@@ -181,4 +181,4 @@ def killed(kind: str, amount: float, scale: Mapping[str, float]) -> float:
 
     value = {p.name: p.value_as_written for p in the_runner().mechanism.parameters}
     rate, half = (value[f"{w}_{kind}"] * scale.get(f"{w}_{kind}", 1.0) for w in ("kill", "half"))
-    return 1.0 - math.exp(-amount * rate * half / math.log(2.0))
+    return session_kills(rate, half, amount)

@@ -15,7 +15,7 @@ from troughline.report.figures.steps import thin_steps
 from troughline.report.figures.style import FloatArray, Json
 from troughline.report.figures.trial_parts import arm_colours, short_names
 from troughline.report.numbers import count, micro, number, percent
-from troughline.report.trial_view import ENDPOINTS, curve_of, median_of
+from troughline.report.trial_view import ENDPOINTS, curve_of, has_intervals, median_of
 from troughline.units import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
@@ -99,8 +99,8 @@ def _at_risk(sheet: Figure, axes: Axes, results: Json, arms: list[Json], endpoin
 def _caption(results: Json, endpoint: str) -> str:
     setup: Json = results["setup"]
     trials = setup["replicates"] * len(setup["sets"])
-    few = all(e["low"] is None for a in results["arms"] for e in a["estimates"])
-    bands = "about the least to the greatest" if few else f"the middle {percent(results['level'])}"
+    middle = f"the middle {percent(results['level'])}"
+    bands = middle if has_intervals(results) else "about the least to the greatest"
     return (
         f"{ENDPOINTS[endpoint].words} Curves: medians over {count(trials)} virtual trials; bands: {bands} "
         "of them; at risk: in a trial, on average."
